@@ -36,7 +36,8 @@ const commands = {
 	},
 	test: (...args) => {
 		if (args.length === 0) lint();
-		run("tests", tool("mocha", "bin", "mocha.js"), ...args);
+		const specs = args.length === 0 ? ["{kit,store,apiserver,agents,chaos,bench,test,bin}/**/*.test.ts"] : args;
+		run("tests", tool("mocha", "bin", "mocha.js"), ...specs);
 	},
 };
 
