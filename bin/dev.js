@@ -24,6 +24,7 @@ function run(label, ...args) {
 const typecheck = (...args) => run("type check", tool("typescript", "lib", "tsc.js"), ...args);
 const lint = () => {
 	run("biome", tool("@biomejs", "biome", "bin", "biome"), "check", "--error-on-warnings", ".");
+	run("house rules", path.join("test", "house", "rules.ts"));
 	typecheck("-p", "tsconfig.json");
 };
 const commands = {

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { checkFile } from "./rules.ts";
+
+const messages = (file: string, text: string) => checkFile(file, text).map((violation) => violation.message);
+
+describe("house rules", () => {
+	it("lets arrows point down", () => {
+		assert.deepEqual(messages("store/raft/raft.ts", 'import { x } from "../../kit/random.ts";'), []);
+		assert.deepEqual(messages("apiserver/storage/objects.ts", 'import type { y } from "../../store/api.ts";'), []);
+		assert.deepEqual(messages("agents/kubelet/pod.ts", 'import { z } from "../../apiserver/client/rest.ts";'), []);
+	});
+
+	it("stops an arrow that runs back, also as a dynamic or type import", () => {
+		assert.match(messages("kit/log.ts", 'import { x } from "../store/api.ts";')[0] ?? "", /kit\/ may not import store/);
+		assert.match(
+			messages("store/serve/a.ts", 'import type { x } from "../../apiserver/server.ts";')[0] ?? "",
+			/store\//,
+		);
+		assert.match(
+			messages("agents/dns/a.ts", 'const x = await import("../../store/client/client.ts");')[0] ?? "",
+			/agents/,
+		);
+		assert.match(
+			messages("apiserver/http/a.ts", 'export { x } from "../../store/raft/raft.ts";')[0] ?? "",
+			/apiserver/,
+		);
+	});
+
+	it("keeps time, chance and the outside world out of pure folders, and only there", () => {
+		for (const line of ["Date.now()", "setTimeout(f, 1)", "Math.random()", 'import fs from "node:fs";']) {
+			assert.equal(messages("store/raft/raft.ts", line).length, 1, line);
+			assert.equal(messages("store/raft/raft.test.ts", line).length, 0, line);
+			assert.equal(messages("store/transport/link.ts", line).length, 0, line);
+		}
+		assert.deepEqual(messages("store/raft/raft.ts", "clock.setTimeout(f);"), []);
+	});
+});

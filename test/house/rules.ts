@@ -1,0 +1,103 @@
+/**
+ * The house's own lint: which room may import which (docs/ARCHITECTURE.md), and which files must stay free of time,
+ * randomness, disk and sockets so that they run unchanged in simulation. Import circles are Biome's (`noImportCycles`).
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+export interface Violation {
+	readonly file: string;
+	readonly line: number;
+	readonly message: string;
+}
+
+/** What each room may import from outside itself: prefixes of repository paths; "" allows everything. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+	kit: [],
+	store: ["kit/"],
+	apiserver: ["kit/", "store/client/", "store/api.ts"],
+	agents: ["kit/", "apiserver/client/", "apiserver/scheme/", "apiserver/machinery/"],
+	chaos: [""],
+	bench: [""],
+	test: [""],
+	bin: [""],
+};
+
+/** Folders whose production files take Clock, Random, Disk and sockets as arguments. */
+const pureFolders = [
+	"store/raft/",
+	"store/machine/",
+	"store/mvcc/",
+	"store/lease/",
+	"store/watch/",
+	"store/member/",
+	"apiserver/machinery/",
+	"apiserver/cache/",
+	"agents/controller-manager/",
+	"agents/scheduler/",
+];
+/** The doors of those folders: they compose the real world, and own no logic. */
+const shells = [/\/command\.ts$/, /\/cli\.ts$/, /\/fixtures\//, /\.test\.ts$/, /\/testing\//, /\/data-dir\.ts$/];
+
+const impure: ReadonlyArray<readonly [RegExp, string]> = [
+	[/\bDate\.now\(/, "Date.now(): take a Clock"],
+	[/\bnew Date\(\)/, "new Date(): take a Clock"],
+	[/\bperformance\.now\(/, "performance.now(): take a Clock"],
+	[/(?<![.\w])(setTimeout|setInterval)\(/, "a timer: take a Clock"],
+	[/\bMath\.random\(/, "Math.random(): take a Random"],
+	[
+		/\bfrom "node:(fs|fs\/promises|net|tls|http|https|http2|dgram|child_process|worker_threads)"/,
+		"the outside world: take it as an argument",
+	],
+];
+
+const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g;
+
+/** Checks one file's text; `file` is its path from the repository root. */
+export function checkFile(file: string, text: string): Violation[] {
+	const violations: Violation[] = [];
+	const room = file.slice(0, file.indexOf("/"));
+	const allowed = arrows[room];
+	const isTest = file.endsWith(".test.ts") || file.includes("/testing/");
+	const isPure = pureFolders.some((folder) => file.startsWith(folder)) && !shells.some((shell) => shell.test(file));
+	for (const [index, line] of text.split("\n").entries()) {
+		const report = (message: string) => violations.push({ file, line: index + 1, message });
+		for (const [, specifier = ""] of line.matchAll(importPattern)) {
+			const target = path.posix.join(path.posix.dirname(file), specifier);
+			if (allowed === undefined || target.startsWith(`${room}/`)) continue;
+			if (!isTest && !allowed.some((prefix) => target.startsWith(prefix))) {
+				report(`${room}/ may not import ${target}; allowed: ${allowed.join(", ") || "nothing of ours"}`);
+			}
+		}
+		if (!isPure || /^\s*(\/\/|\*|\/\*)/.test(line)) continue;
+		for (const [pattern, message] of impure) {
+			if (pattern.test(line)) report(message);
+		}
+	}
+	return violations;
+}
+
+function* sources(root: string, folder: string): Generator<string> {
+	for (const entry of readdirSync(path.join(root, folder), { withFileTypes: true })) {
+		const name = `${folder}/${entry.name}`;
+		if (entry.isDirectory() && entry.name !== "node_modules") yield* sources(root, name);
+		else if (entry.isFile() && name.endsWith(".ts")) yield name;
+	}
+}
+
+/** Every violation in the tree under `root`. */
+export function checkTree(root: string): Violation[] {
+	const violations: Violation[] = [];
+	for (const room of Object.keys(arrows)) {
+		for (const file of sources(root, room)) {
+			violations.push(...checkFile(file, readFileSync(path.join(root, file), "utf8")));
+		}
+	}
+	return violations;
+}
+
+if (import.meta.main) {
+	const violations = checkTree(path.resolve(import.meta.dirname, "..", ".."));
+	for (const { file, line, message } of violations) process.stderr.write(`${file}:${line}: ${message}\n`);
+	process.exitCode = violations.length === 0 ? 0 : 1;
+}
