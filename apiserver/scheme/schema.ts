@@ -10,7 +10,9 @@
  * TYPE is string, int32, int64, double, bool, bytes, time, microtime, quantity, intorstring, raw, fieldsv1,
  * a message name (`group_version.Name` for another text's), `[]TYPE` or `map<TYPE>` (keys are strings).
  * Facts: `required`; `merge` or `merge=KEY` (strategic merge patch); `retainKeys`; `list=atomic|set|map:K1,K2`
- * (server-side apply); `atomic` (struct or map replaced as a whole).
+ * (server-side apply); `atomic` (struct or map replaced as a whole); `ptr`: an optional scalar whose zero is a value of
+ * its own (Go holds a pointer), so that `replicas: 0` is not an absent `replicas`; `value`: a message that is there even
+ * where nothing is set in it (Go holds the struct itself), shown as `{}`.
  */
 import { appsV1 } from "./schema/apps.v1.ts";
 import { authenticationV1 } from "./schema/authentication.v1.ts";
@@ -73,6 +75,10 @@ export interface Field {
 	readonly listType: "atomic" | "set" | "map" | undefined;
 	readonly listMapKeys: readonly string[];
 	readonly atomic: boolean;
+	/** An optional scalar whose zero differs from absence. */
+	readonly pointer: boolean;
+	/** A message present even when empty. */
+	readonly value: boolean;
 }
 
 export interface Message {
@@ -120,6 +126,8 @@ function parseField(line: string, owner: string): Field {
 		listType: listType as Field["listType"],
 		listMapKeys: listMapKeys?.split(",") ?? [],
 		atomic: facts.includes("atomic"),
+		pointer: facts.includes("ptr"),
+		value: facts.includes("value"),
 	};
 }
 

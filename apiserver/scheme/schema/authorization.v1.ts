@@ -7,9 +7,9 @@ LabelSelectorAttributes
   rawSelector 1 string
   requirements 2 []meta_v1.LabelSelectorRequirement list=atomic
 LocalSubjectAccessReview kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 SubjectAccessReviewSpec required
-  status 3 SubjectAccessReviewStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 SubjectAccessReviewSpec required value
+  status 3 SubjectAccessReviewStatus value
 NonResourceAttributes
   path 1 string
   verb 2 string
@@ -32,22 +32,22 @@ ResourceRule
   resources 3 []string list=atomic
   resourceNames 4 []string list=atomic
 SelfSubjectAccessReview kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 SelfSubjectAccessReviewSpec required
-  status 3 SubjectAccessReviewStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 SelfSubjectAccessReviewSpec required value
+  status 3 SubjectAccessReviewStatus value
 SelfSubjectAccessReviewSpec
   resourceAttributes 1 ResourceAttributes
   nonResourceAttributes 2 NonResourceAttributes
 SelfSubjectRulesReview kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 SelfSubjectRulesReviewSpec required
-  status 3 SubjectRulesReviewStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 SelfSubjectRulesReviewSpec required value
+  status 3 SubjectRulesReviewStatus value
 SelfSubjectRulesReviewSpec
   namespace 1 string
 SubjectAccessReview kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 SubjectAccessReviewSpec required
-  status 3 SubjectAccessReviewStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 SubjectAccessReviewSpec required value
+  status 3 SubjectAccessReviewStatus value
 SubjectAccessReviewSpec
   resourceAttributes 1 ResourceAttributes
   nonResourceAttributes 2 NonResourceAttributes

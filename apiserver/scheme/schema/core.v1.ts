@@ -11,29 +11,29 @@ Affinity
   podAntiAffinity 3 PodAntiAffinity
 AppArmorProfile
   type 1 string required
-  localhostProfile 2 string
+  localhostProfile 2 string ptr
 AttachedVolume
   name 1 string required
   devicePath 2 string required
 AzureDiskVolumeSource
   diskName 1 string required
   diskURI 2 string required
-  cachingMode 3 string
-  fsType 4 string
-  readOnly 5 bool
-  kind 6 string
+  cachingMode 3 string ptr
+  fsType 4 string ptr
+  readOnly 5 bool ptr
+  kind 6 string ptr
 AzureFilePersistentVolumeSource
   secretName 1 string required
   shareName 2 string required
   readOnly 3 bool
-  secretNamespace 4 string
+  secretNamespace 4 string ptr
 AzureFileVolumeSource
   secretName 1 string required
   shareName 2 string required
   readOnly 3 bool
 Binding kind
-  metadata 1 meta_v1.ObjectMeta
-  target 2 ObjectReference required
+  metadata 1 meta_v1.ObjectMeta value
+  target 2 ObjectReference required value
 CSIPersistentVolumeSource
   driver 1 string required
   volumeHandle 2 string required
@@ -47,8 +47,8 @@ CSIPersistentVolumeSource
   nodeExpandSecretRef 10 SecretReference
 CSIVolumeSource
   driver 1 string required
-  readOnly 2 bool
-  fsType 3 string
+  readOnly 2 bool ptr
+  fsType 3 string ptr
   volumeAttributes 4 map<string>
   nodePublishSecretRef 5 LocalObjectReference
 Capabilities
@@ -79,38 +79,38 @@ CinderVolumeSource
   readOnly 3 bool
   secretRef 4 LocalObjectReference
 ClientIPConfig
-  timeoutSeconds 1 int32
+  timeoutSeconds 1 int32 ptr
 ClusterTrustBundleProjection
-  name 1 string
-  signerName 2 string
+  name 1 string ptr
+  signerName 2 string ptr
   labelSelector 3 meta_v1.LabelSelector
   path 4 string required
-  optional 5 bool
+  optional 5 bool ptr
 ComponentCondition
   type 1 string required
   status 2 string required
   message 3 string
   error 4 string
 ComponentStatus kind
-  metadata 1 meta_v1.ObjectMeta
+  metadata 1 meta_v1.ObjectMeta value
   conditions 2 []ComponentCondition merge=type list=map:type
 ComponentStatusList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []ComponentStatus required
 ConfigMap kind
-  metadata 1 meta_v1.ObjectMeta
+  metadata 1 meta_v1.ObjectMeta value
   data 2 map<string>
   binaryData 3 map<bytes>
-  immutable 4 bool
+  immutable 4 bool ptr
 ConfigMapEnvSource
   name 1.1 string
-  optional 2 bool
+  optional 2 bool ptr
 ConfigMapKeySelector atomic
   name 1.1 string
   key 2 string required
-  optional 3 bool
+  optional 3 bool ptr
 ConfigMapList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []ConfigMap required
 ConfigMapNodeConfigSource
   namespace 1 string required
@@ -121,12 +121,12 @@ ConfigMapNodeConfigSource
 ConfigMapProjection
   name 1.1 string
   items 2 []KeyToPath list=atomic
-  optional 4 bool
+  optional 4 bool ptr
 ConfigMapVolumeSource
   name 1.1 string
   items 2 []KeyToPath list=atomic
-  defaultMode 3 int32
-  optional 4 bool
+  defaultMode 3 int32 ptr
+  optional 4 bool ptr
 Container
   name 1 string required
   image 2 string
@@ -135,7 +135,7 @@ Container
   workingDir 5 string
   ports 6 []ContainerPort merge=containerPort list=map:containerPort,protocol
   env 7 []EnvVar merge=name list=map:name
-  resources 8 ResourceRequirements
+  resources 8 ResourceRequirements value
   volumeMounts 9 []VolumeMount merge=mountPath list=map:mountPath
   livenessProbe 10 Probe
   readinessProbe 11 Probe
@@ -151,7 +151,7 @@ Container
   volumeDevices 21 []VolumeDevice merge=devicePath list=map:devicePath
   startupProbe 22 Probe
   resizePolicy 23 []ContainerResizePolicy list=atomic
-  restartPolicy 24 string
+  restartPolicy 24 string ptr
   restartPolicyRules 25 []ContainerRestartRule list=atomic
 ContainerExtendedResourceRequest
   containerName 1 string required
@@ -194,20 +194,20 @@ ContainerStateWaiting
   message 2 string
 ContainerStatus
   name 1 string required
-  state 2 ContainerState
-  lastState 3 ContainerState
+  state 2 ContainerState value
+  lastState 3 ContainerState value
   ready 4 bool required
   restartCount 5 int32 required
   image 6 string required
   imageID 7 string required
   containerID 8 string
-  started 9 bool
+  started 9 bool ptr
   allocatedResources 10 map<quantity>
   resources 11 ResourceRequirements
   volumeMounts 12 []VolumeMountStatus merge=mountPath list=map:mountPath
   user 13 ContainerUser
   allocatedResourcesStatus 14 []ResourceStatus merge=name list=map:name
-  stopSignal 15 string
+  stopSignal 15 string ptr
 ContainerUser
   linux 1 LinuxContainerUser
 DaemonEndpoint
@@ -218,32 +218,32 @@ DownwardAPIVolumeFile
   path 1 string required
   fieldRef 2 ObjectFieldSelector
   resourceFieldRef 3 ResourceFieldSelector
-  mode 4 int32
+  mode 4 int32 ptr
 DownwardAPIVolumeSource
   items 1 []DownwardAPIVolumeFile list=atomic
-  defaultMode 2 int32
+  defaultMode 2 int32 ptr
 EmptyDirVolumeSource
   medium 1 string
-  sizeLimit 2 quantity
+  sizeLimit 2 quantity ptr
 EndpointAddress atomic
   ip 1 string required
   targetRef 2 ObjectReference
   hostname 3 string
-  nodeName 4 string
+  nodeName 4 string ptr
 EndpointPort atomic
   name 1 string
   port 2 int32 required
   protocol 3 string
-  appProtocol 4 string
+  appProtocol 4 string ptr
 EndpointSubset
   addresses 1 []EndpointAddress list=atomic
   notReadyAddresses 2 []EndpointAddress list=atomic
   ports 3 []EndpointPort list=atomic
 Endpoints kind
-  metadata 1 meta_v1.ObjectMeta
+  metadata 1 meta_v1.ObjectMeta value
   subsets 2 []EndpointSubset list=atomic
 EndpointsList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Endpoints required
 EnvFromSource
   prefix 1 string
@@ -267,7 +267,7 @@ EphemeralContainer
   workingDir 1.5 string
   ports 1.6 []ContainerPort merge=containerPort list=map:containerPort,protocol
   env 1.7 []EnvVar merge=name list=map:name
-  resources 1.8 ResourceRequirements
+  resources 1.8 ResourceRequirements value
   volumeMounts 1.9 []VolumeMount merge=mountPath list=map:mountPath
   livenessProbe 1.10 Probe
   readinessProbe 1.11 Probe
@@ -283,17 +283,17 @@ EphemeralContainer
   volumeDevices 1.21 []VolumeDevice merge=devicePath list=map:devicePath
   startupProbe 1.22 Probe
   resizePolicy 1.23 []ContainerResizePolicy list=atomic
-  restartPolicy 1.24 string
+  restartPolicy 1.24 string ptr
   restartPolicyRules 1.25 []ContainerRestartRule list=atomic
   targetContainerName 2 string
 EphemeralVolumeSource
   volumeClaimTemplate 1 PersistentVolumeClaimTemplate
 Event kind
-  metadata 1 meta_v1.ObjectMeta required
-  involvedObject 2 ObjectReference required
+  metadata 1 meta_v1.ObjectMeta required value
+  involvedObject 2 ObjectReference required value
   reason 3 string
   message 4 string
-  source 5 EventSource
+  source 5 EventSource value
   firstTimestamp 6 time
   lastTimestamp 7 time
   count 8 int32
@@ -305,7 +305,7 @@ Event kind
   reportingComponent 14 string
   reportingInstance 15 string
 EventList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Event required
 EventSeries
   count 1 int32
@@ -317,7 +317,7 @@ ExecAction
   command 1 []string list=atomic
 FCVolumeSource
   targetWWNs 1 []string list=atomic
-  lun 2 int32
+  lun 2 int32 ptr
   fsType 3 string
   readOnly 4 bool
   wwids 5 []string list=atomic
@@ -325,7 +325,7 @@ FileKeySelector atomic
   volumeName 1 string required
   path 2 string required
   key 3 string required
-  optional 4 bool
+  optional 4 bool ptr
 FlexPersistentVolumeSource
   driver 1 string required
   fsType 2 string
@@ -348,7 +348,7 @@ GCEPersistentDiskVolumeSource
   readOnly 4 bool
 GRPCAction
   port 1 int32 required
-  service 2 string
+  service 2 string ptr
 GitRepoVolumeSource
   repository 1 string required
   revision 2 string
@@ -378,7 +378,7 @@ HostIP
   ip 1 string required
 HostPathVolumeSource
   path 1 string required
-  type 2 string
+  type 2 string ptr
 ISCSIPersistentVolumeSource
   targetPortal 1 string required
   iqn 2 string required
@@ -411,19 +411,19 @@ ImageVolumeStatus
 KeyToPath
   key 1 string required
   path 2 string required
-  mode 3 int32
+  mode 3 int32 ptr
 Lifecycle
   postStart 1 LifecycleHandler
   preStop 2 LifecycleHandler
-  stopSignal 3 string
+  stopSignal 3 string ptr
 LifecycleHandler
   exec 1 ExecAction
   httpGet 2 HTTPGetAction
   tcpSocket 3 TCPSocketAction
   sleep 4 SleepAction
 LimitRange kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 LimitRangeSpec
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 LimitRangeSpec value
 LimitRangeItem
   type 1 string required
   max 2 map<quantity>
@@ -432,7 +432,7 @@ LimitRangeItem
   defaultRequest 5 map<quantity>
   maxLimitRequestRatio 6 map<quantity>
 LimitRangeList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []LimitRange required
 LimitRangeSpec
   limits 1 []LimitRangeItem required list=atomic
@@ -443,7 +443,7 @@ LinuxContainerUser
 LoadBalancerIngress
   ip 1 string
   hostname 2 string
-  ipMode 3 string
+  ipMode 3 string ptr
   ports 4 []PortStatus list=atomic
 LoadBalancerStatus
   ingress 1 []LoadBalancerIngress list=atomic
@@ -451,7 +451,7 @@ LocalObjectReference atomic
   name 1 string
 LocalVolumeSource
   path 1 string required
-  fsType 2 string
+  fsType 2 string ptr
 ModifyVolumeStatus
   targetVolumeAttributesClassName 1 string
   status 2 string required
@@ -460,9 +460,9 @@ NFSVolumeSource
   path 2 string required
   readOnly 3 bool
 Namespace kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 NamespaceSpec
-  status 3 NamespaceStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 NamespaceSpec value
+  status 3 NamespaceStatus value
 NamespaceCondition
   type 1 string required
   status 2 string required
@@ -470,7 +470,7 @@ NamespaceCondition
   reason 5 string
   message 6 string
 NamespaceList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Namespace required
 NamespaceSpec
   finalizers 1 []string list=atomic
@@ -478,9 +478,9 @@ NamespaceStatus
   phase 1 string
   conditions 2 []NamespaceCondition merge=type list=map:type
 Node kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 NodeSpec
-  status 3 NodeStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 NodeSpec value
+  status 3 NodeStatus value
 NodeAddress
   type 1 string required
   address 2 string required
@@ -506,18 +506,18 @@ NodeConfigStatus
   lastKnownGood 3 NodeConfigSource
   error 4 string
 NodeDaemonEndpoints
-  kubeletEndpoint 1 DaemonEndpoint
+  kubeletEndpoint 1 DaemonEndpoint value
 NodeFeatures
-  supplementalGroupsPolicy 1 bool
+  supplementalGroupsPolicy 1 bool ptr
 NodeList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Node required
 NodeRuntimeHandler
   name 1 string
   features 2 NodeRuntimeHandlerFeatures
 NodeRuntimeHandlerFeatures
-  recursiveReadOnlyMounts 1 bool
-  userNamespaces 2 bool
+  recursiveReadOnlyMounts 1 bool ptr
+  userNamespaces 2 bool ptr
 NodeSelector atomic
   nodeSelectorTerms 1 []NodeSelectorTerm required list=atomic
 NodeSelectorRequirement
@@ -541,8 +541,8 @@ NodeStatus
   phase 3 string
   conditions 4 []NodeCondition merge=type list=map:type
   addresses 5 []NodeAddress merge=type list=map:type
-  daemonEndpoints 6 NodeDaemonEndpoints
-  nodeInfo 7 NodeSystemInfo
+  daemonEndpoints 6 NodeDaemonEndpoints value
+  nodeInfo 7 NodeSystemInfo value
   images 8 []ContainerImage list=atomic
   volumesInUse 9 []string list=atomic
   volumesAttached 10 []AttachedVolume list=atomic
@@ -551,7 +551,7 @@ NodeStatus
   features 13 NodeFeatures
   declaredFeatures 14 []string list=atomic
 NodeSwapStatus
-  capacity 1 int64
+  capacity 1 int64 ptr
 NodeSystemInfo
   machineID 1 string required
   systemUUID 2 string required
@@ -576,13 +576,13 @@ ObjectReference atomic
   resourceVersion 6 string
   fieldPath 7 string
 PersistentVolume kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 PersistentVolumeSpec
-  status 3 PersistentVolumeStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 PersistentVolumeSpec value
+  status 3 PersistentVolumeStatus value
 PersistentVolumeClaim kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 PersistentVolumeClaimSpec
-  status 3 PersistentVolumeClaimStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 PersistentVolumeClaimSpec value
+  status 3 PersistentVolumeClaimStatus value
 PersistentVolumeClaimCondition
   type 1 string required
   status 2 string required
@@ -591,18 +591,18 @@ PersistentVolumeClaimCondition
   reason 5 string
   message 6 string
 PersistentVolumeClaimList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []PersistentVolumeClaim required
 PersistentVolumeClaimSpec
   accessModes 1 []string list=atomic
-  resources 2 VolumeResourceRequirements
+  resources 2 VolumeResourceRequirements value
   volumeName 3 string
   selector 4 meta_v1.LabelSelector
-  storageClassName 5 string
-  volumeMode 6 string
+  storageClassName 5 string ptr
+  volumeMode 6 string ptr
   dataSource 7 TypedLocalObjectReference
   dataSourceRef 8 TypedObjectReference
-  volumeAttributesClassName 9 string
+  volumeAttributesClassName 9 string ptr
 PersistentVolumeClaimStatus
   phase 1 string
   accessModes 2 []string list=atomic
@@ -610,16 +610,16 @@ PersistentVolumeClaimStatus
   conditions 4 []PersistentVolumeClaimCondition merge=type list=map:type
   allocatedResources 5 map<quantity>
   allocatedResourceStatuses 7 map<string> atomic
-  currentVolumeAttributesClassName 8 string
+  currentVolumeAttributesClassName 8 string ptr
   modifyVolumeStatus 9 ModifyVolumeStatus
 PersistentVolumeClaimTemplate
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 PersistentVolumeClaimSpec required
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 PersistentVolumeClaimSpec required value
 PersistentVolumeClaimVolumeSource
   claimName 1 string required
   readOnly 2 bool
 PersistentVolumeList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []PersistentVolume required
 PersistentVolumeSpec
   capacity 1 map<quantity>
@@ -650,21 +650,21 @@ PersistentVolumeSpec
   persistentVolumeReclaimPolicy 5 string
   storageClassName 6 string
   mountOptions 7 []string list=atomic
-  volumeMode 8 string
+  volumeMode 8 string ptr
   nodeAffinity 9 VolumeNodeAffinity
-  volumeAttributesClassName 10 string
+  volumeAttributesClassName 10 string ptr
 PersistentVolumeStatus
   phase 1 string
   message 2 string
   reason 3 string
-  lastPhaseTransitionTime 4 time
+  lastPhaseTransitionTime 4 time ptr
 PhotonPersistentDiskVolumeSource
   pdID 1 string required
   fsType 2 string
 Pod kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 PodSpec
-  status 3 PodStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 PodSpec value
+  status 3 PodStatus value
 PodAffinity
   requiredDuringSchedulingIgnoredDuringExecution 1 []PodAffinityTerm list=atomic
   preferredDuringSchedulingIgnoredDuringExecution 2 []WeightedPodAffinityTerm list=atomic
@@ -681,7 +681,7 @@ PodAntiAffinity
 PodCertificateProjection
   signerName 1 string required
   keyType 2 string required
-  maxExpirationSeconds 3 int32
+  maxExpirationSeconds 3 int32 ptr
   credentialBundlePath 4 string
   keyPath 5 string
   certificateChainPath 6 string
@@ -700,14 +700,14 @@ PodDNSConfig
   options 3 []PodDNSConfigOption list=atomic
 PodDNSConfigOption
   name 1 string
-  value 2 string
+  value 2 string ptr
 PodExtendedResourceClaimStatus
   requestMappings 1 []ContainerExtendedResourceRequest required list=atomic
   resourceClaimName 2 string required
 PodIP
   ip 1 string required
 PodList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Pod required
 PodLogOptions
   container 1 string
@@ -726,35 +726,35 @@ PodReadinessGate
   conditionType 1 string required
 PodResourceClaim
   name 1 string required
-  resourceClaimName 3 string
-  resourceClaimTemplateName 4 string
+  resourceClaimName 3 string ptr
+  resourceClaimTemplateName 4 string ptr
 PodResourceClaimStatus
   name 1 string required
-  resourceClaimName 2 string
+  resourceClaimName 2 string ptr
 PodSchedulingGate
   name 1 string required
 PodSchedulingGroup
-  podGroupName 1 string
+  podGroupName 1 string ptr
 PodSecurityContext
   seLinuxOptions 1 SELinuxOptions
-  runAsUser 2 int64
-  runAsNonRoot 3 bool
+  runAsUser 2 int64 ptr
+  runAsNonRoot 3 bool ptr
   supplementalGroups 4 []int64 list=atomic
-  fsGroup 5 int64
-  runAsGroup 6 int64
+  fsGroup 5 int64 ptr
+  runAsGroup 6 int64 ptr
   sysctls 7 []Sysctl list=atomic
   windowsOptions 8 WindowsSecurityContextOptions
-  fsGroupChangePolicy 9 string
+  fsGroupChangePolicy 9 string ptr
   seccompProfile 10 SeccompProfile
   appArmorProfile 11 AppArmorProfile
-  supplementalGroupsPolicy 12 string
-  seLinuxChangePolicy 13 string
+  supplementalGroupsPolicy 12 string ptr
+  seLinuxChangePolicy 13 string ptr
 PodSpec
   volumes 1 []Volume merge=name retainKeys list=map:name
   containers 2 []Container required merge=name list=map:name
   restartPolicy 3 string
-  terminationGracePeriodSeconds 4 int64
-  activeDeadlineSeconds 5 int64
+  terminationGracePeriodSeconds 4 int64 ptr
+  activeDeadlineSeconds 5 int64 ptr
   dnsPolicy 6 string
   nodeSelector 7 map<string> atomic
   serviceAccountName 8 string
@@ -770,27 +770,27 @@ PodSpec
   affinity 18 Affinity
   schedulerName 19 string
   initContainers 20 []Container merge=name list=map:name
-  automountServiceAccountToken 21 bool
+  automountServiceAccountToken 21 bool ptr
   tolerations 22 []Toleration list=atomic
   hostAliases 23 []HostAlias merge=ip list=map:ip
   priorityClassName 24 string
-  priority 25 int32
+  priority 25 int32 ptr
   dnsConfig 26 PodDNSConfig
-  shareProcessNamespace 27 bool
+  shareProcessNamespace 27 bool ptr
   readinessGates 28 []PodReadinessGate list=atomic
-  runtimeClassName 29 string
-  enableServiceLinks 30 bool
-  preemptionPolicy 31 string
+  runtimeClassName 29 string ptr
+  enableServiceLinks 30 bool ptr
+  preemptionPolicy 31 string ptr
   overhead 32 map<quantity>
   topologySpreadConstraints 33 []TopologySpreadConstraint merge=topologyKey list=map:topologyKey,whenUnsatisfiable
   ephemeralContainers 34 []EphemeralContainer merge=name list=map:name
-  setHostnameAsFQDN 35 bool
+  setHostnameAsFQDN 35 bool ptr
   os 36 PodOS
-  hostUsers 37 bool
+  hostUsers 37 bool ptr
   schedulingGates 38 []PodSchedulingGate merge=name list=map:name
   resourceClaims 39 []PodResourceClaim merge=name retainKeys list=map:name
   resources 40 ResourceRequirements
-  hostnameOverride 41 string
+  hostnameOverride 41 string ptr
   schedulingGroup 43 PodSchedulingGroup
 PodStatus
   phase 1 string
@@ -799,7 +799,7 @@ PodStatus
   reason 4 string
   hostIP 5 string
   podIP 6 string
-  startTime 7 time
+  startTime 7 time ptr
   containerStatuses 8 []ContainerStatus list=atomic
   qosClass 9 string
   initContainerStatuses 10 []ContainerStatus list=atomic
@@ -815,25 +815,25 @@ PodStatus
   resources 20 ResourceRequirements
   nodeAllocatableResourceClaimStatuses 21 []NodeAllocatableResourceClaimStatus list=atomic
 PodTemplate kind
-  metadata 1 meta_v1.ObjectMeta
-  template 2 PodTemplateSpec
+  metadata 1 meta_v1.ObjectMeta value
+  template 2 PodTemplateSpec value
 PodTemplateList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []PodTemplate required
 PodTemplateSpec
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 PodSpec
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 PodSpec value
 PortStatus
   port 1 int32 required
   protocol 2 string required
-  error 3 string
+  error 3 string ptr
 PortworxVolumeSource
   volumeID 1 string required
   fsType 2 string
   readOnly 3 bool
 PreferredSchedulingTerm
   weight 1 int32 required
-  preference 2 NodeSelectorTerm required
+  preference 2 NodeSelectorTerm required value
 Probe
   exec 1.1 ExecAction
   httpGet 1.2 HTTPGetAction
@@ -844,10 +844,10 @@ Probe
   periodSeconds 4 int32
   successThreshold 5 int32
   failureThreshold 6 int32
-  terminationGracePeriodSeconds 7 int64
+  terminationGracePeriodSeconds 7 int64 ptr
 ProjectedVolumeSource
   sources 1 []VolumeProjection list=atomic
-  defaultMode 2 int32
+  defaultMode 2 int32 ptr
 QuobyteVolumeSource
   registry 1 string required
   volume 2 string required
@@ -878,9 +878,9 @@ RangeAllocation
   range 2 string
   data 3 bytes
 ReplicationController kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 ReplicationControllerSpec
-  status 3 ReplicationControllerStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 ReplicationControllerSpec value
+  status 3 ReplicationControllerStatus value
 ReplicationControllerCondition
   type 1 string required
   status 2 string required
@@ -888,10 +888,10 @@ ReplicationControllerCondition
   reason 4 string
   message 5 string
 ReplicationControllerList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []ReplicationController required
 ReplicationControllerSpec
-  replicas 1 int32
+  replicas 1 int32 ptr
   selector 2 map<string> atomic
   template 3 PodTemplateSpec
   minReadySeconds 4 int32
@@ -914,11 +914,11 @@ ResourceHealth
   health 2 string
   message 6 string
 ResourceQuota kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 ResourceQuotaSpec
-  status 3 ResourceQuotaStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 ResourceQuotaSpec value
+  status 3 ResourceQuotaStatus value
 ResourceQuotaList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []ResourceQuota required
 ResourceQuotaSpec
   hard 1 map<quantity>
@@ -942,7 +942,7 @@ SELinuxOptions
 ScaleIOPersistentVolumeSource
   gateway 1 string required
   system 2 string required
-  secretRef 3 SecretReference required
+  secretRef 3 SecretReference required value
   sslEnabled 4 bool
   protectionDomain 5 string
   storagePool 6 string
@@ -953,7 +953,7 @@ ScaleIOPersistentVolumeSource
 ScaleIOVolumeSource
   gateway 1 string required
   system 2 string required
-  secretRef 3 LocalObjectReference required
+  secretRef 3 LocalObjectReference required value
   sslEnabled 4 bool
   protectionDomain 5 string
   storagePool 6 string
@@ -969,68 +969,68 @@ ScopedResourceSelectorRequirement
   values 3 []string list=atomic
 SeccompProfile
   type 1 string required
-  localhostProfile 2 string
+  localhostProfile 2 string ptr
 Secret kind
-  metadata 1 meta_v1.ObjectMeta
+  metadata 1 meta_v1.ObjectMeta value
   data 2 map<bytes>
   type 3 string
   stringData 4 map<string>
-  immutable 5 bool
+  immutable 5 bool ptr
 SecretEnvSource
   name 1.1 string
-  optional 2 bool
+  optional 2 bool ptr
 SecretKeySelector atomic
   name 1.1 string
   key 2 string required
-  optional 3 bool
+  optional 3 bool ptr
 SecretList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Secret required
 SecretProjection
   name 1.1 string
   items 2 []KeyToPath list=atomic
-  optional 4 bool
+  optional 4 bool ptr
 SecretReference atomic
   name 1 string
   namespace 2 string
 SecretVolumeSource
   secretName 1 string
   items 2 []KeyToPath list=atomic
-  defaultMode 3 int32
-  optional 4 bool
+  defaultMode 3 int32 ptr
+  optional 4 bool ptr
 SecurityContext
   capabilities 1 Capabilities
-  privileged 2 bool
+  privileged 2 bool ptr
   seLinuxOptions 3 SELinuxOptions
-  runAsUser 4 int64
-  runAsNonRoot 5 bool
-  readOnlyRootFilesystem 6 bool
-  allowPrivilegeEscalation 7 bool
-  runAsGroup 8 int64
-  procMount 9 string
+  runAsUser 4 int64 ptr
+  runAsNonRoot 5 bool ptr
+  readOnlyRootFilesystem 6 bool ptr
+  allowPrivilegeEscalation 7 bool ptr
+  runAsGroup 8 int64 ptr
+  procMount 9 string ptr
   windowsOptions 10 WindowsSecurityContextOptions
   seccompProfile 11 SeccompProfile
   appArmorProfile 12 AppArmorProfile
 SerializedReference
   reference 1 ObjectReference
 Service kind
-  metadata 1 meta_v1.ObjectMeta
-  spec 2 ServiceSpec
-  status 3 ServiceStatus
+  metadata 1 meta_v1.ObjectMeta value
+  spec 2 ServiceSpec value
+  status 3 ServiceStatus value
 ServiceAccount kind
-  metadata 1 meta_v1.ObjectMeta
+  metadata 1 meta_v1.ObjectMeta value
   secrets 2 []ObjectReference merge=name list=map:name
   imagePullSecrets 3 []LocalObjectReference list=atomic
-  automountServiceAccountToken 4 bool
+  automountServiceAccountToken 4 bool ptr
 ServiceAccountList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []ServiceAccount required
 ServiceAccountTokenProjection
   audience 1 string
-  expirationSeconds 2 int64
+  expirationSeconds 2 int64 ptr
   path 3 string required
 ServiceList kind
-  metadata 1 meta_v1.ListMeta
+  metadata 1 meta_v1.ListMeta value
   items 2 []Service required
 ServicePort
   name 1 string
@@ -1038,7 +1038,7 @@ ServicePort
   port 3 int32 required
   targetPort 4 intorstring
   nodePort 5 int32
-  appProtocol 6 string
+  appProtocol 6 string ptr
 ServiceSpec
   ports 1 []ServicePort merge=port list=map:port,protocol
   selector 2 map<string> atomic
@@ -1053,15 +1053,15 @@ ServiceSpec
   healthCheckNodePort 12 int32
   publishNotReadyAddresses 13 bool
   sessionAffinityConfig 14 SessionAffinityConfig
-  ipFamilyPolicy 17 string
+  ipFamilyPolicy 17 string ptr
   clusterIPs 18 []string list=atomic
   ipFamilies 19 []string list=atomic
-  allocateLoadBalancerNodePorts 20 bool
-  loadBalancerClass 21 string
-  internalTrafficPolicy 22 string
-  trafficDistribution 23 string
+  allocateLoadBalancerNodePorts 20 bool ptr
+  loadBalancerClass 21 string ptr
+  internalTrafficPolicy 22 string ptr
+  trafficDistribution 23 string ptr
 ServiceStatus
-  loadBalancer 1 LoadBalancerStatus
+  loadBalancer 1 LoadBalancerStatus value
   conditions 2 []meta_v1.Condition merge=type list=map:type
 SessionAffinityConfig
   clientIP 1 ClientIPConfig
@@ -1089,13 +1089,13 @@ Taint
   key 1 string required
   value 2 string
   effect 3 string required
-  timeAdded 4 time
+  timeAdded 4 time ptr
 Toleration
   key 1 string
   operator 2 string
   value 3 string
   effect 4 string
-  tolerationSeconds 5 int64
+  tolerationSeconds 5 int64 ptr
 TopologySelectorLabelRequirement
   key 1 string required
   values 2 []string required list=atomic
@@ -1106,19 +1106,19 @@ TopologySpreadConstraint
   topologyKey 2 string required
   whenUnsatisfiable 3 string required
   labelSelector 4 meta_v1.LabelSelector
-  minDomains 5 int32
-  nodeAffinityPolicy 6 string
-  nodeTaintsPolicy 7 string
+  minDomains 5 int32 ptr
+  nodeAffinityPolicy 6 string ptr
+  nodeTaintsPolicy 7 string ptr
   matchLabelKeys 8 []string list=atomic
 TypedLocalObjectReference atomic
-  apiGroup 1 string
+  apiGroup 1 string ptr
   kind 2 string required
   name 3 string required
 TypedObjectReference
-  apiGroup 1 string
+  apiGroup 1 string ptr
   kind 2 string required
   name 3 string required
-  namespace 4 string
+  namespace 4 string ptr
 Volume
   name 1 string required
   hostPath 2.1 HostPathVolumeSource
@@ -1159,14 +1159,14 @@ VolumeMount
   readOnly 2 bool
   mountPath 3 string required
   subPath 4 string
-  mountPropagation 5 string
+  mountPropagation 5 string ptr
   subPathExpr 6 string
-  recursiveReadOnly 7 string
+  recursiveReadOnly 7 string ptr
 VolumeMountStatus
   name 1 string required
   mountPath 2 string required
   readOnly 3 bool
-  recursiveReadOnly 4 string
+  recursiveReadOnly 4 string ptr
   volumeStatus 5 VolumeStatus
 VolumeNodeAffinity
   required 1 NodeSelector
@@ -1189,10 +1189,10 @@ VsphereVirtualDiskVolumeSource
   storagePolicyID 4 string
 WeightedPodAffinityTerm
   weight 1 int32 required
-  podAffinityTerm 2 PodAffinityTerm required
+  podAffinityTerm 2 PodAffinityTerm required value
 WindowsSecurityContextOptions
-  gmsaCredentialSpecName 1 string
-  gmsaCredentialSpec 2 string
-  runAsUserName 3 string
-  hostProcess 4 bool
+  gmsaCredentialSpecName 1 string ptr
+  gmsaCredentialSpec 2 string ptr
+  runAsUserName 3 string ptr
+  hostProcess 4 bool ptr
 `;

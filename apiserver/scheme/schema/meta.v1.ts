@@ -36,12 +36,12 @@ CreateOptions
   fieldManager 3 string
   fieldValidation 4 string
 DeleteOptions kind
-  gracePeriodSeconds 1 int64
+  gracePeriodSeconds 1 int64 ptr
   preconditions 2 Preconditions
-  orphanDependents 3 bool
-  propagationPolicy 4 string
+  orphanDependents 3 bool ptr
+  propagationPolicy 4 string ptr
   dryRun 5 []string list=atomic
-  ignoreStoreReadErrorWithClusterBreakingPotential 6 bool
+  ignoreStoreReadErrorWithClusterBreakingPotential 6 bool ptr
 FieldSelectorRequirement
   key 1 string required
   operator 2 string required
@@ -65,7 +65,7 @@ ListMeta
   selfLink 1 string
   resourceVersion 2 string
   continue 3 string
-  remainingItemCount 4 int64
+  remainingItemCount 4 int64 ptr
   shardInfo 5 ShardInfo
 ListOptions
   labelSelector 1 string
@@ -83,7 +83,7 @@ ManagedFieldsEntry
   manager 1 string
   operation 2 string
   apiVersion 3 string
-  time 4 time
+  time 4 time ptr
   fieldsType 6 string
   fieldsV1 7 fieldsv1
   subresource 8 string
@@ -96,8 +96,8 @@ ObjectMeta
   resourceVersion 6 string
   generation 7 int64
   creationTimestamp 8 time
-  deletionTimestamp 9 time
-  deletionGracePeriodSeconds 10 int64
+  deletionTimestamp 9 time ptr
+  deletionGracePeriodSeconds 10 int64 ptr
   labels 11 map<string>
   annotations 12 map<string>
   ownerReferences 13 []OwnerReference merge=uid list=map:uid
@@ -108,29 +108,29 @@ OwnerReference atomic
   name 3 string required
   uid 4 string required
   apiVersion 5 string required
-  controller 6 bool
-  blockOwnerDeletion 7 bool
+  controller 6 bool ptr
+  blockOwnerDeletion 7 bool ptr
 PartialObjectMetadata
-  metadata 1 ObjectMeta
+  metadata 1 ObjectMeta value
 PartialObjectMetadataList
-  metadata 1 ListMeta
+  metadata 1 ListMeta value
   items 2 []PartialObjectMetadata
 Patch
 PatchOptions
   dryRun 1 []string
-  force 2 bool
+  force 2 bool ptr
   fieldManager 3 string
   fieldValidation 4 string
 Preconditions
-  uid 1 string
-  resourceVersion 2 string
+  uid 1 string ptr
+  resourceVersion 2 string ptr
 ServerAddressByClientCIDR
   clientCIDR 1 string required
   serverAddress 2 string required
 ShardInfo
   selector 1 string required
 Status kind
-  metadata 1 ListMeta
+  metadata 1 ListMeta value
   status 2 string
   message 3 string
   reason 4 string
