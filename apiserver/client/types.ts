@@ -1,6 +1,9 @@
 /** The typed client agents use: REST over undici, informers, work queues, leader election. */
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
 
+/** A resource that may carry its object's type (the constants of resources.ts do), from which `T` is inferred. */
+export type ResourceOf<T extends object> = GroupVersionResource & { readonly __type?: T };
+
 export interface ListOptions {
 	readonly labelSelector?: string | undefined;
 	readonly fieldSelector?: string | undefined;
@@ -45,7 +48,7 @@ export interface ResourceClient<T extends object> {
 }
 
 export interface ApiClient {
-	resource<T extends object>(resource: GroupVersionResource): ResourceClient<T>;
+	resource<T extends object>(resource: ResourceOf<T>): ResourceClient<T>;
 	/** A request the typed calls do not cover; path from the root, e.g. `/version`. */
 	raw(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<{ status: number; body: Buffer }>;
 	close(): Promise<void>;
@@ -75,7 +78,7 @@ export interface Informer<T extends object> {
 export interface InformerFactory {
 	/** One shared informer per resource; filter: a server-side narrowing (then not shared). */
 	informer<T extends object>(
-		resource: GroupVersionResource,
+		resource: ResourceOf<T>,
 		filter?: { readonly fieldSelector?: string; readonly labelSelector?: string; readonly namespace?: string },
 	): Informer<T>;
 	start(): void;

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { silentLogger } from "../../kit/log.ts";
+import { seededRandom } from "../../kit/random.ts";
+import { serviceUnavailable } from "../machinery/errors.ts";
+import { createFakeClient } from "./fake.ts";
+import { createFakeClock } from "./fake-clock.ts";
+import { createLeaderElector } from "./leader-election.ts";
+import { leases } from "./resources.ts";
+
+function setup() {
+	const clock = createFakeClock();
+	const client = createFakeClient({ clock });
+	const log: string[] = [];
+	let seed = 1;
+	const candidate = (identity: string) =>
+		createLeaderElector({
+			client,
+			clock,
+			random: seededRandom(seed++),
+			logger: silentLogger,
+			namespace: "kube-system",
+			name: "x",
+			identity,
+			onStarted: (signal) => {
+				log.push(`${identity} started`);
+				signal.addEventListener("abort", () => log.push(`${identity} ended`));
+			},
+			onLost: () => log.push(`${identity} lost`),
+		});
+	const lease = () => client.peek(leases, "kube-system/x")?.spec;
+	return { clock, client, log, candidate, lease };
+}
+
+describe("leader election", () => {
+	it("lets one lead, and the next at once when it releases", async () => {
+		const { clock, log, candidate, lease } = setup();
+		const a = candidate("a");
+		const b = candidate("b");
+		void a.run();
+		void b.run();
+		await clock.advance(60_000);
+		assert.deepEqual(log, ["a started"]);
+		assert.equal(lease()?.leaseDurationSeconds, 15);
+		await a.stop();
+		assert.equal(lease()?.holderIdentity, "");
+		await clock.advance(5000);
+		assert.deepEqual(log, ["a started", "a ended", "b started"]);
+		assert.equal(lease()?.holderIdentity, "b");
+		assert.equal(lease()?.leaseTransitions, 1);
+		await b.stop();
+	});
+
+	it("judges expiry by its own observation, not by the record's times", async () => {
+		const { clock, client, log, candidate } = setup();
+		client.add({
+			apiVersion: "coordination.k8s.io/v1",
+			kind: "Lease",
+			metadata: { name: "x", namespace: "kube-system" },
+			spec: { holderIdentity: "gone", leaseDurationSeconds: 15, renewTime: "2001-01-01T00:00:00.000000Z" },
+		});
+		const a = candidate("a");
+		void a.run();
+		await clock.advance(14_000);
+		assert.deepEqual(log, []);
+		await clock.advance(10_000);
+		assert.deepEqual(log, ["a started"]);
+		await a.stop();
+	});
+
+	it("stops leading when it cannot renew within the deadline", async () => {
+		const { clock, client, log, candidate } = setup();
+		const a = candidate("a");
+		void a.run();
+		await clock.advance(10_000);
+		client.failNext("*", "leases", serviceUnavailable("down"), 1000);
+		await clock.advance(9000);
+		assert.deepEqual(log, ["a started"]);
+		await clock.advance(6000);
+		assert.deepEqual(log, ["a started", "a ended", "a lost"]);
+	});
+
+	it("refuses durations that do not fit each other", () => {
+		const { client, clock } = setup();
+		const make = (leaseDurationMs: number, renewDeadlineMs: number) => () =>
+			createLeaderElector({
+				client,
+				clock,
+				random: seededRandom(1),
+				logger: silentLogger,
+				namespace: "kube-system",
+				name: "x",
+				identity: "a",
+				leaseDurationMs,
+				renewDeadlineMs,
+				onStarted: () => undefined,
+				onLost: () => undefined,
+			});
+		assert.throws(make(10_000, 10_000), /must be greater than renew deadline/);
+		assert.throws(make(10_000, 2000), /must be greater than 1.2/);
+	});
+});

@@ -1,0 +1,281 @@
+/**
+ * One leader among replicas, by a Lease object (client-go's leaderelection). Another's lease counts as expired when its
+ * record has not changed for a lease duration by our own clock, so clocks may differ. There is no fencing: what a leader
+ * writes must rely on resource versions.
+ */
+import { type Clock, sleep } from "../../kit/clock.ts";
+import type { FlagSpecs } from "../../kit/flags.ts";
+import type { Logger } from "../../kit/log.ts";
+import type { Random } from "../../kit/random.ts";
+import { ApiError } from "../machinery/errors.ts";
+import type { KubeObject } from "../scheme/object.ts";
+import type { Lease } from "../scheme/types.gen.ts";
+import type { EventRecorder } from "./events.ts";
+import { leases } from "./resources.ts";
+import type { ApiClient } from "./types.ts";
+
+const jitterFactor = 1.2;
+
+export interface LeaderElectionOptions {
+	readonly client: ApiClient;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly logger: Logger;
+	readonly namespace: string;
+	readonly name: string;
+	/** Unique among the replicas: upstream's form is `host_uuid`. */
+	readonly identity: string;
+	/** Default 15 s. */
+	readonly leaseDurationMs?: number | undefined;
+	/** Default 10 s; must be below the lease duration. */
+	readonly renewDeadlineMs?: number | undefined;
+	/** Default 2 s; times 1.2 must be below the renew deadline. */
+	readonly retryPeriodMs?: number | undefined;
+	/** Runs when we become leader; the signal aborts when we stop being it. */
+	readonly onStarted: (signal: AbortSignal) => void;
+	/** Leadership was lost without our wish: the process should end. */
+	readonly onLost: () => void;
+	/** Somebody (perhaps we) leads. */
+	readonly onNewLeader?: ((identity: string) => void) | undefined;
+	readonly recorder?: EventRecorder | undefined;
+}
+
+export interface LeaderElector {
+	/** Campaigns, leads and renews until stopped or lost. */
+	run(): Promise<void>;
+	readonly leading: boolean;
+	/** Who holds the lease as far as we saw. */
+	readonly leader: string;
+	/** Stops; a leader first gives the lease back, so that the next does not wait for it to expire. */
+	stop(): Promise<void>;
+}
+
+/** The flags every elected agent has, with upstream's names and defaults; `name` is the agent's. */
+export function leaderElectionFlags<const N extends string>(name: N) {
+	return {
+		"leader-elect": {
+			type: "boolean",
+			default: true,
+			group: "Leader election",
+			help: "Start a leader election client and gain leadership before executing the main loop.",
+		},
+		"leader-elect-lease-duration": {
+			type: "duration",
+			default: 15_000,
+			group: "Leader election",
+			help: "How long non-leader candidates wait after observing a renewal before they try to take the lease.",
+		},
+		"leader-elect-renew-deadline": {
+			type: "duration",
+			default: 10_000,
+			group: "Leader election",
+			help: "How long the leader tries to renew its lease before it stops leading. Below the lease duration.",
+		},
+		"leader-elect-retry-period": {
+			type: "duration",
+			default: 2_000,
+			group: "Leader election",
+			help: "How long to wait between attempts to take or renew the lease.",
+		},
+		"leader-elect-resource-name": {
+			type: "string",
+			default: name as string,
+			group: "Leader election",
+			help: "Name of the Lease object.",
+		},
+		"leader-elect-resource-namespace": {
+			type: "string",
+			default: "kube-system",
+			group: "Leader election",
+			help: "Namespace of the Lease object.",
+		},
+	} as const satisfies FlagSpecs;
+}
+
+interface Observed {
+	readonly text: string;
+	readonly at: number;
+}
+
+/** MicroTime: six decimals. */
+const microTime = (ms: number) => new Date(ms).toISOString().replace("Z", "000Z");
+
+function checkTimes(lease: number, renew: number, retry: number): void {
+	if (lease <= renew)
+		throw new TypeError(`lease duration (${lease} ms) must be greater than renew deadline (${renew} ms)`);
+	if (renew <= retry * jitterFactor) {
+		throw new TypeError(
+			`renew deadline (${renew} ms) must be greater than ${jitterFactor} × retry period (${retry} ms)`,
+		);
+	}
+	if (retry < 1) throw new TypeError(`retry period (${retry} ms) must be positive`);
+}
+
+/** Throws TypeError when the three durations do not fit each other. */
+export function createLeaderElector(options: LeaderElectionOptions): LeaderElector {
+	const { client, clock, random, namespace, name, identity } = options;
+	const logger = options.logger.with({ lease: `${namespace}/${name}`, identity });
+	const leaseMs = options.leaseDurationMs ?? 15_000;
+	const renewMs = options.renewDeadlineMs ?? 10_000;
+	const retryMs = options.retryPeriodMs ?? 2_000;
+	checkTimes(leaseMs, renewMs, retryMs);
+	const api = client.resource<Lease>(leases);
+	const stopping = new AbortController();
+	let finished: Promise<void> | undefined;
+	let lease: KubeObject<Lease> | undefined;
+	let observed: Observed | undefined;
+	let leading = false;
+	let reported = "";
+
+	const holder = () => lease?.spec?.holderIdentity ?? "";
+
+	function observe(next: KubeObject<Lease>) {
+		lease = next;
+		const text = JSON.stringify(next.spec ?? {});
+		if (observed?.text !== text) observed = { text, at: clock.monotonic() };
+		if (holder() !== "" && holder() !== reported) {
+			reported = holder();
+			options.onNewLeader?.(reported);
+		}
+	}
+
+	function record(spec: Lease["spec"], now: string) {
+		const mine = spec?.holderIdentity === identity;
+		return {
+			...spec,
+			holderIdentity: identity,
+			leaseDurationSeconds: Math.max(1, Math.ceil(leaseMs / 1000)),
+			renewTime: now,
+			acquireTime: mine ? (spec?.acquireTime ?? now) : now,
+			leaseTransitions: spec === undefined ? 0 : (spec.leaseTransitions ?? 0) + (mine ? 0 : 1),
+		};
+	}
+
+	const ours = () => holder() === identity;
+	const held = () => holder() !== "" && observed !== undefined && clock.monotonic() < observed.at + leaseMs;
+
+	/** True when the lease is ours afterwards. */
+	async function tryAcquireOrRenew(): Promise<boolean> {
+		const now = microTime(clock.now());
+		if (ours() && held() && lease !== undefined) {
+			try {
+				observe(await api.update({ ...lease, spec: record(lease.spec, now) }));
+				return true;
+			} catch (error) {
+				if (!(error instanceof ApiError) || error.code !== 409) throw error;
+				logger.debug("lease changed, reading it again", { error });
+			}
+		}
+		let current: KubeObject<Lease>;
+		try {
+			current = await api.get(namespace, name);
+		} catch (error) {
+			if (!(error instanceof ApiError) || error.code !== 404) throw error;
+			const fresh = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace } };
+			observe(await api.create(namespace, { ...fresh, spec: record(undefined, now) }));
+			return true;
+		}
+		observe(current);
+		if (held() && !ours()) return false;
+		observe(await api.update({ ...current, spec: record(current.spec, now) }));
+		return true;
+	}
+
+	async function attempt(): Promise<boolean> {
+		try {
+			return await tryAcquireOrRenew();
+		} catch (error) {
+			const raced = error instanceof ApiError && error.code === 409;
+			if (raced) logger.debug("another replica was faster", { error });
+			else logger.warn("cannot take or renew the lease", { error });
+			return false;
+		}
+	}
+
+	/** Gives up on an attempt that does not come back in time. */
+	async function attemptWithin(ms: number): Promise<boolean> {
+		const late = Promise.withResolvers<boolean>();
+		const timer = clock.after(ms, () => late.resolve(false), { keepAlive: true });
+		try {
+			return await Promise.race([attempt(), late.promise]);
+		} finally {
+			timer.cancel();
+		}
+	}
+
+	const pause = (ms: number) => sleep(clock, ms, stopping.signal).catch(() => undefined); // stopped: the loops see it
+
+	async function acquire(): Promise<boolean> {
+		while (!stopping.signal.aborted) {
+			if (await attemptWithin(renewMs)) return !stopping.signal.aborted;
+			await pause(retryMs * (1 + random.float() * jitterFactor));
+		}
+		return false;
+	}
+
+	/** Returns when the lease could not be renewed for the renew deadline, or when stopped. */
+	async function renew(): Promise<void> {
+		let renewedAt = clock.monotonic();
+		while (!stopping.signal.aborted) {
+			await pause(retryMs);
+			if (stopping.signal.aborted) return;
+			const left = renewedAt + renewMs - clock.monotonic();
+			if (left <= 0) return;
+			const began = clock.monotonic();
+			if (await attemptWithin(left)) renewedAt = began;
+			else if (lease !== undefined && !ours()) return;
+		}
+	}
+
+	async function release(): Promise<void> {
+		if (!ours() || lease === undefined) return;
+		const now = microTime(clock.now());
+		const spec = {
+			holderIdentity: "",
+			leaseDurationSeconds: 1,
+			renewTime: now,
+			acquireTime: now,
+			leaseTransitions: lease.spec?.leaseTransitions ?? 0,
+		};
+		try {
+			observe(await api.update({ ...lease, spec }));
+		} catch (error) {
+			logger.warn("cannot release the lease; it will expire", { error });
+		}
+	}
+
+	async function campaign(): Promise<void> {
+		if (!(await acquire())) return release();
+		leading = true;
+		logger.info("became leader");
+		if (lease !== undefined) options.recorder?.event(lease, "Normal", "LeaderElection", `${identity} became leader`);
+		const term = new AbortController();
+		options.onStarted(term.signal);
+		await renew();
+		leading = false;
+		term.abort(new Error("no longer leader"));
+		if (stopping.signal.aborted) {
+			await release();
+			return;
+		}
+		logger.error("leadership lost");
+		if (lease !== undefined) {
+			options.recorder?.event(lease, "Normal", "LeaderElection", `${identity} stopped leading`);
+		}
+		options.onLost();
+	}
+
+	return {
+		run: () => (finished ??= campaign()),
+		get leading() {
+			return leading;
+		},
+		get leader() {
+			return holder();
+		},
+		async stop() {
+			stopping.abort(new Error("stopping"));
+			await finished;
+		},
+	};
+}
