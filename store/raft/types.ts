@@ -92,7 +92,7 @@ export interface Persist {
 	readonly entries: readonly Entry[];
 	/** A received snapshot to install before `entries`: log before it is void, state is replaced by it. */
 	readonly snapshot?: SnapshotMeta | undefined;
-	/** hardState's term or vote changed, or entries are present: needs fsync. Otherwise (commit only) it may be written lazily. */
+	/** hardState's term or vote changed, entries or a snapshot are present, or `messages` wait for it: needs fsync. Otherwise (commit only, without messages) it may be written lazily. */
 	readonly mustSync: boolean;
 	/** Messages that may leave only after this and every earlier persist is durable: votes, append acknowledgements. */
 	readonly messages: readonly Message[];
@@ -145,6 +145,8 @@ export interface Recovered {
 	readonly snapshot: SnapshotMeta;
 	readonly entries: readonly Entry[];
 	readonly applied: number;
+	/** The configuration at `applied`. Absent: the confchange entries after the snapshot up to `applied` are replayed over `snapshot.conf`. */
+	readonly conf?: ConfState | undefined;
 }
 
 export interface ProgressView {
@@ -158,7 +160,9 @@ export interface ProgressView {
 
 export type ProposeResult =
 	| { readonly ok: true; readonly firstIndex: number; readonly term: number }
-	| { readonly ok: false; readonly reason: "not_leader" | "overloaded" | "transferring" };
+	| { readonly ok: false; readonly reason: "not_leader" | "overloaded" | "transferring" }
+	/** Only from `proposeConfChange`: an earlier change is not applied yet; the change is not possible on the current configuration. */
+	| { readonly ok: false; readonly reason: "conf_change_pending" | "conf_change_invalid" };
 
 /** Implemented by `Raft` in raft.ts: `new Raft(config, recovered)`. */
 export interface RaftCore {
@@ -179,6 +183,7 @@ export interface RaftCore {
 	campaign(): void;
 	/** Appends all of `data` as consecutive entries of the current term, or none. Never drops silently. */
 	propose(data: readonly Buffer[]): ProposeResult;
+	/** The entry's data is `encodeConfChange(change)` (codec.ts); one change at a time. */
 	proposeConfChange(change: ConfChange): ProposeResult;
 	/** Called by the shell when it applies a confchange entry; returns the new configuration. */
 	applyConfChange(change: ConfChange): ConfState;
