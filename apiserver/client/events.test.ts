@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../../kit/log.ts";
 import { seededRandom } from "../../kit/random.ts";
+import { VirtualClock } from "../../kit/sim/clock.ts";
 import { createEventRecorder } from "./events.ts";
 import { createFakeClient } from "./fake.ts";
-import { createFakeClock } from "./fake-clock.ts";
 import { events } from "./resources.ts";
 
 function setup() {
-	const clock = createFakeClock();
+	const clock = new VirtualClock({ turns: 5 });
 	const client = createFakeClient({ clock });
 	const random = seededRandom(1);
 	const recorder = createEventRecorder({ client, clock, random, logger: silentLogger, component: "test-controller" });
@@ -21,7 +21,7 @@ describe("event recorder", () => {
 		for (let i = 0; i < 3; i++) {
 			recorder.event(pod, "Normal", "Pulled", "Image is there");
 			await recorder.flush();
-			await clock.advance(60_000);
+			await clock.runFor(60_000);
 		}
 		const [event, ...rest] = client.all(events);
 		assert.equal(rest.length, 0);
@@ -48,7 +48,7 @@ describe("event recorder", () => {
 		const { clock, client, recorder, pod } = setup();
 		client.failNext("create", "events", new Error("refused"), 2);
 		recorder.event(pod, "Normal", "Done", "it is");
-		await clock.advance(60_000);
+		await clock.runFor(60_000);
 		assert.equal(client.all(events).length, 1);
 	});
 });

@@ -3,6 +3,7 @@ import { type Clock, sleep } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { ApiError } from "../machinery/errors.ts";
+import { formatTime } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Event, ObjectReference } from "../scheme/types.gen.ts";
 import { createTokenBucket, type TokenBucket } from "./limiter.ts";
@@ -97,7 +98,6 @@ export function referenceTo(object: KubeObject<object>): ObjectReference {
 }
 
 const isObject = (o: KubeObject<object> | ObjectReference): o is KubeObject<object> => "metadata" in o;
-const seconds = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 function truncated(message: string): string {
 	const bytes = Buffer.from(message);
@@ -130,8 +130,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 			reason,
 			message: truncated(message),
 			source,
-			firstTimestamp: seconds(now),
-			lastTimestamp: seconds(now),
+			firstTimestamp: formatTime(now),
+			lastTimestamp: formatTime(now),
 			count: 1,
 			type,
 			reportingComponent: component,

@@ -14,9 +14,11 @@ import {
 	modifiedConflict,
 	notFound,
 } from "../machinery/errors.ts";
+import { parseFieldSelector } from "../machinery/fieldselectors.ts";
+import { formatTime, generateName } from "../machinery/meta.ts";
+import { parseLabelSelector } from "../machinery/selectors.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
 import { applyFakePatch } from "./fake-patch.ts";
-import { matchesFieldSelector, matchesLabelSelector } from "./fake-selectors.ts";
 import { apiVersionOf, builtinResources, keyOf, resourceKey, type TypedResource } from "./resources.ts";
 import type { ApiClient, DeleteOptions, ListOptions, ResourceClient, WatchStreamEvent } from "./types.ts";
 
@@ -78,13 +80,11 @@ interface Failure {
 }
 
 const historyLimit = 10_000;
-const nameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 const withoutStatus = new Set(["configmaps", "secrets", "serviceaccounts", "events", "leases", "endpoints"]);
 
 /** As if it had been on the wire: no undefined, nothing shared. */
 const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-const seconds = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 /** Everything but metadata and status: what a generation counts. */
 function specOf(object: Any): unknown {
@@ -141,13 +141,7 @@ class FakeServer {
 		return object;
 	}
 
-	now = () => seconds(this.#clock.now());
-
-	generateName(base: string): string {
-		let suffix = "";
-		for (let i = 0; i < 5; i++) suffix += nameAlphabet[this.#random.int(nameAlphabet.length)];
-		return base + suffix;
-	}
+	now = () => formatTime(this.#clock.now());
 
 	newUid(): string {
 		return `00000000-0000-4000-8000-${String(++this.#uids).padStart(12, "0")}`;
@@ -171,7 +165,7 @@ class FakeServer {
 		object.apiVersion ??= apiVersionOf(table.resource);
 		object.kind ??= table.resource.kind;
 		if (table.resource.namespaced) metadata.namespace ??= namespace;
-		if ((metadata.name ?? "") === "") metadata.name = this.generateName(metadata.generateName ?? "");
+		if ((metadata.name ?? "") === "") metadata.name = generateName(metadata.generateName ?? "", this.#random);
 		if (table.objects.has(keyOf(object))) throw alreadyExists(table.resource, metadata.name ?? "");
 		metadata.uid ??= this.newUid();
 		metadata.creationTimestamp ??= this.now();
@@ -253,7 +247,7 @@ class FakeServer {
 		next.metadata.finalizers = [...finalizers];
 		if (finalizers.size === 0) delete next.metadata.finalizers;
 		const grace = this.#grace(current, options);
-		next.metadata.deletionTimestamp ??= seconds(this.#clock.now() + grace * 1000);
+		next.metadata.deletionTimestamp ??= formatTime(this.#clock.now() + grace * 1000);
 		next.metadata.deletionGracePeriodSeconds = Math.min(next.metadata.deletionGracePeriodSeconds ?? grace, grace);
 		if (next.kind === "Namespace") next["status"] = { ...(next["status"] as object | undefined), phase: "Terminating" };
 		if (!this.#heldBack(next)) this.commit(table, "DELETED", next, current);
@@ -292,10 +286,16 @@ class FakeServer {
 
 function selected(object: Any, namespace: string, options: ListOptions): boolean {
 	if (namespace !== "" && object.metadata.namespace !== namespace) return false;
-	return (
-		matchesLabelSelector(options.labelSelector ?? "", object.metadata.labels ?? {}) &&
-		matchesFieldSelector(options.fieldSelector ?? "", object)
-	);
+	if (!parseLabelSelector(options.labelSelector).matches(object.metadata.labels)) return false;
+	const fields = parseFieldSelector(options.fieldSelector);
+	return fields.matches(Object.fromEntries(fields.terms.map(({ field }) => [field, fieldOf(object, field)])));
+}
+
+/** The text of the field at `path`; "" where it is absent. */
+function fieldOf(object: Any, path: string): string {
+	let value: unknown = object;
+	for (const part of path.split(".")) value = (value as Record<string, unknown> | undefined)?.[part];
+	return String(value ?? "");
 }
 
 /** One watch: turns changes into what its selectors let it see. */

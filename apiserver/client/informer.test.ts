@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../../kit/log.ts";
 import { seededRandom } from "../../kit/random.ts";
+import { VirtualClock } from "../../kit/sim/clock.ts";
 import { expired, serviceUnavailable } from "../machinery/errors.ts";
 import { createFakeClient } from "./fake.ts";
-import { createFakeClock } from "./fake-clock.ts";
 import { createInformerFactory } from "./informer.ts";
 import { configMaps } from "./resources.ts";
 
 function setup() {
-	const clock = createFakeClock();
+	const clock = new VirtualClock({ turns: 5 });
 	const client = createFakeClient({ clock });
 	const factory = createInformerFactory({ client, clock, random: seededRandom(1), logger: silentLogger });
 	const log: string[] = [];
@@ -56,7 +56,7 @@ describe("informer", () => {
 		await put("b");
 		await clock.settle();
 		assert.deepEqual(log, ["add a"]);
-		await clock.advance(2000);
+		await clock.runFor(2000);
 		assert.deepEqual(log, ["add a", "add b"]);
 		factory.stop();
 	});
@@ -73,7 +73,7 @@ describe("informer", () => {
 		await api.delete("default", "a");
 		await put("c");
 		client.compact();
-		await clock.advance(10_000);
+		await clock.runFor(10_000);
 		assert.deepEqual(log.slice(2).sort(), ["add c", "delete a"]);
 		factory.stop();
 	});
@@ -89,7 +89,7 @@ describe("informer", () => {
 		await api.delete("default", "a");
 		await put("a");
 		client.compact();
-		await clock.advance(10_000);
+		await clock.runFor(10_000);
 		assert.deepEqual(log, ["add a", "delete a", "add a"]);
 		factory.stop();
 	});
@@ -102,7 +102,7 @@ describe("informer", () => {
 		factory.start();
 		await clock.settle();
 		assert.equal(informer.synced, false);
-		await clock.advance(20_000);
+		await clock.runFor(20_000);
 		assert.equal(informer.synced, true);
 		assert.equal(informer.get("default/a")?.metadata.name, "a");
 		factory.stop();

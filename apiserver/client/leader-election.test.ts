@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../../kit/log.ts";
 import { seededRandom } from "../../kit/random.ts";
+import { VirtualClock } from "../../kit/sim/clock.ts";
 import { serviceUnavailable } from "../machinery/errors.ts";
 import { createFakeClient } from "./fake.ts";
-import { createFakeClock } from "./fake-clock.ts";
 import { createLeaderElector } from "./leader-election.ts";
 import { leases } from "./resources.ts";
 
 function setup() {
-	const clock = createFakeClock();
+	const clock = new VirtualClock({ turns: 5 });
 	const client = createFakeClient({ clock });
 	const log: string[] = [];
 	let seed = 1;
@@ -38,12 +38,12 @@ describe("leader election", () => {
 		const b = candidate("b");
 		void a.run();
 		void b.run();
-		await clock.advance(60_000);
+		await clock.runFor(60_000);
 		assert.deepEqual(log, ["a started"]);
 		assert.equal(lease()?.leaseDurationSeconds, 15);
 		await a.stop();
 		assert.equal(lease()?.holderIdentity, "");
-		await clock.advance(5000);
+		await clock.runFor(5000);
 		assert.deepEqual(log, ["a started", "a ended", "b started"]);
 		assert.equal(lease()?.holderIdentity, "b");
 		assert.equal(lease()?.leaseTransitions, 1);
@@ -60,9 +60,9 @@ describe("leader election", () => {
 		});
 		const a = candidate("a");
 		void a.run();
-		await clock.advance(14_000);
+		await clock.runFor(14_000);
 		assert.deepEqual(log, []);
-		await clock.advance(10_000);
+		await clock.runFor(10_000);
 		assert.deepEqual(log, ["a started"]);
 		await a.stop();
 	});
@@ -71,11 +71,11 @@ describe("leader election", () => {
 		const { clock, client, log, candidate } = setup();
 		const a = candidate("a");
 		void a.run();
-		await clock.advance(10_000);
+		await clock.runFor(10_000);
 		client.failNext("*", "leases", serviceUnavailable("down"), 1000);
-		await clock.advance(9000);
+		await clock.runFor(9000);
 		assert.deepEqual(log, ["a started"]);
-		await clock.advance(6000);
+		await clock.runFor(6000);
 		assert.deepEqual(log, ["a started", "a ended", "a lost"]);
 	});
 

@@ -8,6 +8,7 @@ import type { FlagSpecs } from "../../kit/flags.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { ApiError } from "../machinery/errors.ts";
+import { formatMicroTime } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Lease } from "../scheme/types.gen.ts";
 import type { EventRecorder } from "./events.ts";
@@ -97,9 +98,6 @@ interface Observed {
 	readonly at: number;
 }
 
-/** MicroTime: six decimals. */
-const microTime = (ms: number) => new Date(ms).toISOString().replace("Z", "000Z");
-
 function checkTimes(lease: number, renew: number, retry: number): void {
 	if (lease <= renew)
 		throw new TypeError(`lease duration (${lease} ms) must be greater than renew deadline (${renew} ms)`);
@@ -156,7 +154,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 
 	/** True when the lease is ours afterwards. */
 	async function tryAcquireOrRenew(): Promise<boolean> {
-		const now = microTime(clock.now());
+		const now = formatMicroTime(clock.now());
 		if (ours() && held() && lease !== undefined) {
 			try {
 				observe(await api.update({ ...lease, spec: record(lease.spec, now) }));
@@ -229,7 +227,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 
 	async function release(): Promise<void> {
 		if (!ours() || lease === undefined) return;
-		const now = microTime(clock.now());
+		const now = formatMicroTime(clock.now());
 		const spec = {
 			holderIdentity: "",
 			leaseDurationSeconds: 1,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "../../kit/log.ts";
-import { createFakeClock } from "./fake-clock.ts";
+import { VirtualClock } from "../../kit/sim/clock.ts";
 import { createWorkQueue, type Requeue } from "./workqueue.ts";
 
 function setup(process: (key: string) => Promise<Requeue | undefined> | Promise<void>, workers = 1) {
-	const clock = createFakeClock();
+	const clock = new VirtualClock({ turns: 5 });
 	const queue = createWorkQueue({ name: "test", workers, clock, logger: silentLogger, process });
 	return { clock, queue };
 }
@@ -45,7 +45,7 @@ describe("work queue", () => {
 			if (times.length < 5) throw new Error("no");
 		});
 		queue.add("a");
-		await clock.advance(1000);
+		await clock.runFor(1000);
 		assert.deepEqual(times, [0, 5, 15, 35, 75]);
 		assert.equal(queue.retries("a"), 0);
 		assert.equal(queue.metrics.retries, 4);
@@ -59,9 +59,9 @@ describe("work queue", () => {
 			if (!key.startsWith("again")) throw new Error("no");
 		}, 500);
 		for (let i = 0; i < 110; i++) queue.addRateLimited(`again${i}`);
-		await clock.advance(10);
+		await clock.runFor(10);
 		assert.equal(runs, 100);
-		await clock.advance(1000);
+		await clock.runFor(1000);
 		assert.equal(runs, 110);
 		queue.stop();
 	});
@@ -72,7 +72,7 @@ describe("work queue", () => {
 		queue.addAfter("a", 500);
 		queue.addAfter("a", 100);
 		queue.addAfter("a", 900);
-		await clock.advance(2000);
+		await clock.runFor(2000);
 		assert.deepEqual(times, [100]);
 		queue.stop();
 	});
