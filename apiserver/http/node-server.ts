@@ -1,0 +1,229 @@
+/** HTTP/2 and HTTP/1.1 over TLS with Node's own server, behind the seam of types.ts. */
+import { X509Certificate } from "node:crypto";
+import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { AddressInfo } from "node:net";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
+import { tooLarge } from "../machinery/errors.ts";
+import type { ApiRequest, ApiResponse, Handler, Headers } from "./types.ts";
+
+export interface ListenOptions {
+	readonly host: string;
+	readonly port: number;
+	/** PEM. */
+	readonly cert: string;
+	readonly key: string;
+	/** Hints to clients about which certificates are of use; verification is authn's. */
+	readonly clientCa?: string | undefined;
+	readonly handler: Handler;
+	/** A handler that rejects: a bug, or a client that vanished. */
+	readonly onError: (error: unknown) => void;
+}
+
+export interface Listening {
+	readonly port: number;
+	/** Stops taking connections; resolves when the open ones have ended, which `destroy` brings about. */
+	close(): Promise<void>;
+	/** Ends idle connections now and tells HTTP/2 clients to go elsewhere. */
+	drain(): void;
+	destroy(): void;
+}
+
+/** Streams one HTTP/2 client may have open at once (upstream's default). */
+const maxConcurrentStreams = 250;
+const headersTimeoutMs = 32_000;
+/** Buffered bytes above which a write asks to wait. */
+const writeHighWater = 256 << 10;
+
+class Request implements ApiRequest {
+	readonly method: string;
+	readonly path: string;
+	readonly query: URLSearchParams;
+	readonly headers: Headers;
+	readonly httpVersion: "1.1" | "2.0";
+	readonly remoteAddress: string;
+	readonly signal: AbortSignal;
+	readonly #raw: Http2ServerRequest;
+
+	constructor(raw: Http2ServerRequest, signal: AbortSignal) {
+		this.#raw = raw;
+		this.signal = signal;
+		this.method = raw.method;
+		const at = raw.url.indexOf("?");
+		this.path = at < 0 ? raw.url : raw.url.slice(0, at);
+		this.query = new URLSearchParams(at < 0 ? "" : raw.url.slice(at + 1));
+		this.headers = raw.headers;
+		this.httpVersion = raw.httpVersionMajor === 2 ? "2.0" : "1.1";
+		this.remoteAddress = this.#socket()?.remoteAddress ?? "";
+	}
+
+	peerCertificate(): X509Certificate | undefined {
+		return this.#socket()?.getPeerX509Certificate?.();
+	}
+
+	peerChain(): readonly X509Certificate[] {
+		const chain: X509Certificate[] = [];
+		const leaf = this.#socket()?.getPeerCertificate?.(true);
+		const seen = new Set<string>();
+		let next: DetailedPeerCertificate | undefined = leaf;
+		while (next?.raw !== undefined && !seen.has(next.fingerprint256) && chain.length < 10) {
+			seen.add(next.fingerprint256);
+			if (next !== leaf) chain.push(new X509Certificate(next.raw));
+			next = next.issuerCertificate;
+		}
+		return chain;
+	}
+
+	async body(limit: number): Promise<Buffer> {
+		const chunks: Buffer[] = [];
+		let size = 0;
+		for await (const chunk of this.#raw as AsyncIterable<Buffer>) {
+			size += chunk.length;
+			if (size > limit) throw tooLarge(`Request entity too large: limit is ${limit}`);
+			chunks.push(chunk);
+		}
+		return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
+	}
+
+	#socket(): TLSSocket | undefined {
+		const raw = this.#raw;
+		return (raw.httpVersionMajor === 2 ? raw.stream?.session?.socket : raw.socket) as TLSSocket | undefined;
+	}
+}
+
+class Response implements ApiResponse {
+	readonly #raw: Http2ServerResponse;
+	#bytes = 0;
+	#headSent = false;
+	#corked = false;
+
+	constructor(raw: Http2ServerResponse) {
+		this.#raw = raw;
+	}
+
+	get headSent(): boolean {
+		return this.#headSent;
+	}
+
+	get bytesWritten(): number {
+		return this.#bytes;
+	}
+
+	head(status: number, headers: Readonly<Record<string, string | readonly string[]>>): void {
+		this.#headSent = true;
+		if (this.#gone()) return;
+		for (const [name, value] of Object.entries(headers)) this.#raw.setHeader(name, value as string);
+		this.#raw.writeHead(status);
+	}
+
+	write(chunk: Buffer): boolean {
+		this.#bytes += chunk.length;
+		if (this.#gone()) return true;
+		this.#cork();
+		this.#raw.write(chunk);
+		return this.#buffered() < writeHighWater;
+	}
+
+	onDrain(callback: () => void): void {
+		if (this.#gone() || this.#buffered() < writeHighWater) setImmediate(callback);
+		else this.#raw.once("drain", callback);
+	}
+
+	end(chunk?: Buffer | string): void {
+		if (this.#gone()) return;
+		if (chunk === undefined) this.#raw.end();
+		else {
+			this.#bytes += chunk.length;
+			this.#raw.end(chunk);
+		}
+	}
+
+	destroy(): void {
+		if (this.#raw.stream?.close !== undefined && !this.#gone())
+			this.#raw.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+		else this.#raw.destroy?.();
+	}
+
+	#gone(): boolean {
+		return this.#raw.destroyed || this.#raw.writableEnded || this.#raw.stream?.destroyed === true;
+	}
+
+	#buffered(): number {
+		const target = this.#raw.stream ?? this.#raw;
+		return (target as { writableLength?: number }).writableLength ?? 0;
+	}
+
+	/** All writes of one turn of the event loop go out together. */
+	#cork(): void {
+		if (this.#corked) return;
+		const target = (this.#raw.stream ?? this.#raw) as { cork?: () => void; uncork?: () => void };
+		if (target.cork === undefined) return;
+		this.#corked = true;
+		target.cork();
+		process.nextTick(() => {
+			this.#corked = false;
+			target.uncork?.();
+		});
+	}
+}
+
+/** Listens; rejects when the address is taken. */
+export async function listen(options: ListenOptions): Promise<Listening> {
+	const server = http2.createSecureServer({
+		allowHTTP1: true,
+		cert: options.cert,
+		key: options.key,
+		...(options.clientCa === undefined ? {} : { ca: options.clientCa }),
+		requestCert: options.clientCa !== undefined,
+		rejectUnauthorized: false,
+		minVersion: "TLSv1.2",
+		settings: { maxConcurrentStreams, initialWindowSize: 256 << 10 },
+	});
+	server.setTimeout(0);
+	Object.assign(server, { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: 180_000 });
+	const sockets = new Set<TLSSocket>();
+	const sessions = new Set<http2.ServerHttp2Session>();
+	server.on("secureConnection", (socket: TLSSocket) => {
+		sockets.add(socket);
+		socket.setNoDelay(true);
+		socket.on("close", () => sockets.delete(socket));
+	});
+	server.on("session", (session) => {
+		sessions.add(session);
+		session.on("close", () => sessions.delete(session));
+		// A client that breaks the protocol or its connection costs only itself.
+		session.on("error", () => session.destroy());
+	});
+	server.on("tlsClientError", () => {});
+	server.on("clientError", (_error: Error, socket: TLSSocket) => socket.destroy());
+	server.on("request", (raw: Http2ServerRequest, out: Http2ServerResponse) => {
+		const gone = new AbortController();
+		raw.on("error", () => gone.abort());
+		out.on("error", () => gone.abort());
+		out.on("close", () => gone.abort());
+		const response = new Response(out);
+		options.handler(new Request(raw, gone.signal), response).catch((error: unknown) => {
+			options.onError(error);
+			response.destroy();
+		});
+	});
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(options.port, options.host, () => {
+			server.off("error", reject);
+			resolve();
+		});
+	});
+	server.on("error", options.onError);
+	return {
+		port: (server.address() as AddressInfo).port,
+		close: () => new Promise((resolve) => server.close(() => resolve())),
+		drain() {
+			for (const session of sessions) session.close();
+			(server as unknown as { closeIdleConnections?: () => void }).closeIdleConnections?.();
+		},
+		destroy() {
+			for (const session of sessions) session.destroy();
+			for (const socket of sockets) socket.destroy();
+		},
+	};
+}

@@ -1,0 +1,94 @@
+/** What a request is about, read from its method and path as upstream's RequestInfoFactory does. */
+
+export interface RequestInfo {
+	readonly isResource: boolean;
+	/** get, list, watch, create, update, patch, delete, deletecollection; for other paths the method in lower case. */
+	readonly verb: string;
+	readonly path: string;
+	readonly group: string;
+	readonly version: string;
+	readonly namespace: string;
+	readonly resource: string;
+	readonly subresource: string;
+	readonly name: string;
+	/** Segments after the subresource's name (`/proxy/some/path`). */
+	readonly rest: readonly string[];
+}
+
+const verbs: Readonly<Record<string, string>> = {
+	POST: "create",
+	GET: "get",
+	HEAD: "get",
+	PUT: "update",
+	PATCH: "patch",
+	DELETE: "delete",
+};
+
+const namespaceSubresources: ReadonlySet<string> = new Set(["status", "finalize"]);
+
+function decode(segment: string): string {
+	try {
+		return decodeURIComponent(segment);
+	} catch {
+		// A stray percent sign: the name cannot exist, and is told back as it came.
+		return segment;
+	}
+}
+
+const truthy = (value: string | null) =>
+	value !== null && !["", "0", "false", "False", "FALSE", "f", "F"].includes(value);
+
+/** Go's ParseBool as the API's query conversion applies it: anything but a false word is true. */
+export const queryFlag = (query: URLSearchParams, name: string): boolean => truthy(query.get(name));
+
+export function readRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
+	const parts = path
+		.replace(/^\/+|\/+$/g, "")
+		.split("/")
+		.map(decode);
+	const other = (): RequestInfo => ({
+		isResource: false,
+		verb: method.toLowerCase(),
+		path,
+		group: "",
+		version: "",
+		namespace: "",
+		resource: "",
+		subresource: "",
+		name: "",
+		rest: [],
+	});
+	const core = parts[0] === "api";
+	if (!core && parts[0] !== "apis") return other();
+	const head = core ? 2 : 3;
+	if (parts.length <= head) return other();
+	const group = core ? "" : (parts[1] ?? "");
+	const version = parts[head - 1] ?? "";
+	let rest = parts.slice(head);
+	let verb = verbs[method] ?? "";
+	if (rest[0] === "watch" && rest.length > 1) {
+		verb = "watch";
+		rest = rest.slice(1);
+	}
+	let namespace = "";
+	if (rest[0] === "namespaces" && rest.length > 1) {
+		namespace = rest[1] ?? "";
+		if (rest.length > 2 && !namespaceSubresources.has(rest[2] ?? "")) rest = rest.slice(2);
+	}
+	const [resource = "", name = "", subresource = "", ...tail] = rest;
+	const info = { isResource: true, path, group, version, namespace, resource, subresource, rest: tail };
+	return { ...info, ...refineVerb(verb, name, query) };
+}
+
+function refineVerb(verb: string, name: string, query: URLSearchParams): { verb: string; name: string } {
+	if (name !== "" || !["get", "delete", "watch"].includes(verb)) return { verb, name };
+	if (verb === "delete") return { verb: "deletecollection", name };
+	// A watch or list of one object by name is authorized by that name.
+	const byName = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";
+	return { verb: verb === "watch" || queryFlag(query, "watch") ? "watch" : "list", name: byName };
+}
+
+/** Requests that may last: watches, and streams to and from a container. */
+export const isLongRunning = (info: RequestInfo): boolean =>
+	info.isResource &&
+	(info.verb === "watch" || ["log", "proxy", "exec", "attach", "portforward"].includes(info.subresource));

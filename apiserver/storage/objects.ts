@@ -1,0 +1,134 @@
+/**
+ * Objects over the store's client: bytes at keys, every write one compare-and-swap on the key's mod revision. Nothing
+ * here knows kinds. Writes are never repeated blindly: only a lost comparison, which says that nothing was written, is
+ * tried again.
+ */
+import type { KeyValue, StoreClient, TxnResult, WithHeader } from "../../store/api.ts";
+import { stored } from "./errors.ts";
+
+export interface StoredObject {
+	/** Canonical stored form. */
+	readonly bytes: Buffer;
+	/** Its mod revision. */
+	readonly revision: number;
+	readonly lease: bigint;
+}
+
+/** What an update makes of the current object. */
+export type Change =
+	| { readonly kind: "put"; readonly bytes: Buffer; readonly lease?: bigint }
+	| { readonly kind: "delete" }
+	/** Nothing is written. */
+	| { readonly kind: "keep" };
+
+export type Outcome =
+	| { readonly kind: "put" | "keep"; readonly object: StoredObject }
+	| { readonly kind: "delete"; readonly object: StoredObject; readonly revision: number };
+
+/** Tries at a compare-and-swap before the update gives up; each loss means that another writer got through. */
+const maxAttempts = 100;
+
+const toObject = (kv: KeyValue): StoredObject => ({ bytes: kv.value, revision: kv.modRevision, lease: kv.lease });
+
+/** Measures each call to the store. */
+export type Observer = (operation: string, seconds: number) => void;
+
+export class ObjectStorage {
+	readonly #store: StoreClient;
+	readonly #now: () => number;
+	readonly #observe: Observer;
+
+	constructor(store: StoreClient, monotonicMs: () => number, observe: Observer) {
+		this.#store = store;
+		this.#now = monotonicMs;
+		this.#observe = observe;
+	}
+
+	/** Linearizable. */
+	async get(key: string): Promise<StoredObject | undefined> {
+		const result = await this.#measured("get", this.#store.range({ key: Buffer.from(key) }));
+		const kv = result.kvs[0];
+		return kv === undefined ? undefined : toObject(kv);
+	}
+
+	/** Undefined: the key exists already. */
+	async create(key: string, bytes: Buffer, lease?: bigint): Promise<StoredObject | undefined> {
+		const id = Buffer.from(key);
+		const result = await this.#measured(
+			"create",
+			this.#store.txn({
+				compare: [{ key: id, target: "mod", result: "equal", operand: 0 }],
+				success: [{ op: "put", key: id, value: bytes, ...(lease === undefined ? {} : { lease }) }],
+				failure: [],
+			}),
+		);
+		return result.succeeded ? { bytes, revision: result.header.revision, lease: lease ?? 0n } : undefined;
+	}
+
+	/**
+	 * Reads, changes and writes until no other writer comes between. `cached` may be stale: when `change` fails on it, or
+	 * wants to write nothing, that is decided again on the object as it is in the store. Undefined: there is no object.
+	 */
+	async update(
+		key: string,
+		cached: StoredObject | undefined,
+		change: (current: StoredObject) => Promise<Change>,
+	): Promise<Outcome | undefined> {
+		let current = cached ?? (await this.get(key));
+		let fresh = cached === undefined;
+		for (let attempt = 0; attempt < maxAttempts; attempt++) {
+			if (current === undefined) return undefined;
+			let wanted: Change;
+			try {
+				wanted = await change(current);
+			} catch (error) {
+				if (fresh) throw error;
+				[current, fresh] = [await this.get(key), true];
+				continue;
+			}
+			if (wanted.kind === "keep" || (wanted.kind === "put" && wanted.bytes.equals(current.bytes))) {
+				if (fresh) return { kind: "keep", object: current };
+				[current, fresh] = [await this.get(key), true];
+				continue;
+			}
+			const result = await this.#swap(key, current, wanted);
+			if (result.succeeded) return outcome(wanted, current, result);
+			const other = result.responses[0];
+			const kv = other?.op === "range" ? other.kvs[0] : undefined;
+			[current, fresh] = [kv === undefined ? undefined : toObject(kv), true];
+		}
+		throw new Error(`${key}: lost ${maxAttempts} compare-and-swaps in a row`);
+	}
+
+	#swap(key: string, current: StoredObject, wanted: Change): Promise<WithHeader<TxnResult>> {
+		const id = Buffer.from(key);
+		const lease = wanted.kind === "put" ? (wanted.lease ?? current.lease) : 0n;
+		return this.#measured(
+			wanted.kind === "put" ? "update" : "delete",
+			this.#store.txn({
+				compare: [{ key: id, target: "mod", result: "equal", operand: current.revision }],
+				success: [
+					wanted.kind === "put"
+						? { op: "put", key: id, value: wanted.bytes, ...(lease === 0n ? {} : { lease }) }
+						: { op: "delete", key: id },
+				],
+				failure: [{ op: "range", key: id }],
+			}),
+		);
+	}
+
+	async #measured<T>(operation: string, call: Promise<T>): Promise<T> {
+		const began = this.#now();
+		try {
+			return await stored(call);
+		} finally {
+			this.#observe(operation, (this.#now() - began) / 1000);
+		}
+	}
+}
+
+function outcome(wanted: Change, current: StoredObject, result: WithHeader<TxnResult>): Outcome {
+	const { revision } = result.header;
+	if (wanted.kind !== "put") return { kind: "delete", object: current, revision };
+	return { kind: "put", object: { bytes: wanted.bytes, revision, lease: wanted.lease ?? current.lease } };
+}
