@@ -1,112 +1,183 @@
-/** The forms of names, label keys and label values, with upstream's explanations of what is wrong. */
+/** What names, labels and annotations may be: upstream's rules with upstream's words. Each check gives the reasons against. */
 
-const qualifiedName = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-const dns1123Label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-const dns1123Subdomain = `${dns1123Label}(\\.${dns1123Label})*`;
-const dns1035Label = "[a-z]([-a-z0-9]*[a-z0-9])?";
+const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const subdomain = `${label}(\\.${label})*`;
+const label1035 = "[a-z]([-a-z0-9]*[a-z0-9])?";
+const qualified = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+const labelValue = `(${qualified})?`;
 
-const qualifiedNamePattern = new RegExp(`^${qualifiedName}$`);
-const labelValuePattern = new RegExp(`^(${qualifiedName})?$`);
-const dns1123LabelPattern = new RegExp(`^${dns1123Label}$`);
-const dns1123SubdomainPattern = new RegExp(`^${dns1123Subdomain}$`);
-const dns1035LabelPattern = new RegExp(`^${dns1035Label}$`);
+const exactly = (pattern: string) => new RegExp(`^(?:${pattern})$`);
 
-/** Upstream's text of a failed pattern; the doubled blank before `or` is theirs. */
-function patternProblem(what: string, pattern: string, ...examples: string[]): string {
-	const shown = examples.map((e, i) => `${i > 0 ? " or " : ""}'${e}', `).join("");
-	return `${what} (e.g. ${shown}regex used for validation is '${pattern}')`;
+/** `text (e.g. 'a' or 'b', regex used for validation is 'x')`. */
+function regexMessage(text: string, pattern: string, ...examples: string[]): string {
+	const shown = examples.map((e) => `'${e}'`).join(" or ");
+	return `${text} (e.g. ${shown}, regex used for validation is '${pattern}')`;
 }
 
-const tooLong = (bytes: number) => `must be no more than ${bytes} bytes`;
-const byteLength = (text: string) => Buffer.byteLength(text);
+const maxLength = (limit: number) => `must be no more than ${limit} bytes`;
+const bytes = (value: string) => Buffer.byteLength(value);
 
-function check(text: string, maxBytes: number, pattern: RegExp, problem: string): string[] {
-	const problems: string[] = [];
-	if (byteLength(text) > maxBytes) problems.push(tooLong(maxBytes));
-	if (!pattern.test(text)) problems.push(problem);
-	return problems;
+function check(value: string, limit: number, pattern: RegExp, message: string): string[] {
+	const reasons: string[] = [];
+	if (bytes(value) > limit) reasons.push(maxLength(limit));
+	if (!pattern.test(value)) reasons.push(message);
+	return reasons;
 }
 
-/** Why `text` is no DNS subdomain (most objects' names); empty where it is one. */
-export const subdomainProblems = (text: string): string[] =>
-	check(
-		text,
-		253,
-		dns1123SubdomainPattern,
-		patternProblem(
-			"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-			dns1123Subdomain,
-			"example.com",
-		),
-	);
+const labelPattern = exactly(label);
+const labelMessage = regexMessage(
+	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+	label,
+	"my-name",
+	"123-abc",
+);
+/** RFC 1123 label: `my-name`. */
+export const dns1123LabelProblems = (value: string): string[] => check(value, 63, labelPattern, labelMessage);
 
-/** Why `text` is no DNS label (namespaces, container names); empty where it is one. */
-export const dnsLabelProblems = (text: string): string[] =>
-	check(
-		text,
-		63,
-		dns1123LabelPattern,
-		patternProblem(
-			"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
-			dns1123Label,
-			"my-name",
-			"123-abc",
-		),
-	);
+const subdomainPattern = exactly(subdomain);
+const subdomainMessage = regexMessage(
+	"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+	subdomain,
+	"example.com",
+);
+/** RFC 1123 subdomain: `example.com`. */
+export const dns1123SubdomainProblems = (value: string): string[] =>
+	check(value, 253, subdomainPattern, subdomainMessage);
 
-/** Why `text` is no RFC 1035 label (services); empty where it is one. */
-export const dns1035LabelProblems = (text: string): string[] =>
-	check(
-		text,
-		63,
-		dns1035LabelPattern,
-		patternProblem(
-			"a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
-			dns1035Label,
-			"my-name",
-			"abc-123",
-		),
-	);
+const label1035Pattern = exactly(label1035);
+const label1035Message = regexMessage(
+	"a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+	label1035,
+	"my-name",
+	"abc-123",
+);
+/** RFC 1035 label, as services need: `my-name`. */
+export const dns1035LabelProblems = (value: string): string[] => check(value, 63, label1035Pattern, label1035Message);
 
-/** Why `key` is no qualified name (label and annotation keys, finalizers); empty where it is one. */
-export function qualifiedNameProblems(key: string): string[] {
-	const explanation = patternProblem(
-		"must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-		qualifiedName,
-		"MyName",
-		"my.name",
-		"123-abc",
-	);
-	const parts = key.split("/");
+const qualifiedPattern = exactly(qualified);
+const qualifiedMessage = regexMessage(
+	"name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+	qualified,
+	"MyName",
+	"my.name",
+	"123-abc",
+);
+/** A label or annotation key: `example.com/MyName`. */
+export function qualifiedNameProblems(value: string): string[] {
+	const parts = value.split("/");
+	const reasons: string[] = [];
 	if (parts.length > 2) {
 		return [
-			`a qualified name ${explanation} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+			`a qualified name ${regexMessage("must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", qualified, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
 		];
 	}
-	const problems: string[] = [];
-	const name = parts[parts.length - 1] ?? "";
 	if (parts.length === 2) {
 		const prefix = parts[0] ?? "";
-		if (prefix === "") problems.push("prefix part must be non-empty");
-		else problems.push(...subdomainProblems(prefix).map((p) => `prefix part ${p}`));
+		if (prefix === "") reasons.push("prefix part must be non-empty");
+		else reasons.push(...dns1123SubdomainProblems(prefix).map((reason) => `prefix part ${reason}`));
 	}
-	if (name === "") problems.push("name part must be non-empty");
-	else if (byteLength(name) > 63) problems.push(`name part ${tooLong(63)}`);
-	if (!qualifiedNamePattern.test(name)) problems.push(`name part ${explanation}`);
-	return problems;
+	const name = parts[parts.length - 1] ?? "";
+	if (name === "") reasons.push("name part must be non-empty");
+	else if (bytes(name) > 63) reasons.push(`name part ${maxLength(63)}`);
+	if (!qualifiedPattern.test(name)) reasons.push(qualifiedMessage);
+	return reasons;
 }
 
-/** Why `value` is no label value; empty where it is one. */
-export const labelValueProblems = (value: string): string[] =>
-	check(
-		value,
-		63,
-		labelValuePattern,
-		patternProblem(
-			"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-			`(${qualifiedName})?`,
-			"MyValue",
-			"my_value",
-			"12345",
-		),
-	);
+const labelValuePattern = exactly(labelValue);
+const labelValueMessage = regexMessage(
+	"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+	labelValue,
+	"MyValue",
+	"my_value",
+	"12345",
+);
+export const labelValueProblems = (value: string): string[] => check(value, 63, labelValuePattern, labelValueMessage);
+
+/** A name that is one segment of a path: RBAC's objects may be called almost anything. */
+export function pathSegmentProblems(value: string): string[] {
+	if (value === "." || value === "..") return [`may not be '${value}'`];
+	return ["/", "%"].filter((c) => value.includes(c)).map((c) => `may not contain '${c}'`);
+}
+
+const configMapKey = "[-._a-zA-Z0-9]+";
+const configMapKeyPattern = exactly(configMapKey);
+const configMapKeyMessage = regexMessage(
+	"a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+	configMapKey,
+	"key.name",
+	"KEY_NAME",
+	"key-name",
+);
+/** A key of a ConfigMap's or Secret's data. */
+export function configMapKeyProblems(value: string): string[] {
+	const reasons = check(value, 253, configMapKeyPattern, configMapKeyMessage);
+	if (value === "." || value === "..") reasons.push(`must not be '${value}'`);
+	else if (value.startsWith("..")) reasons.push("must not start with '..'");
+	return reasons;
+}
+
+const cIdentifier = "[A-Za-z_][A-Za-z0-9_]*";
+/** Upstream since 1.34 (RelaxedEnvironmentVariableValidation): any printable ASCII but `=`. */
+const relaxedEnvName = /^[ -<>-~]+$/;
+const relaxedEnvMessage =
+	"a valid environment variable name must consist only of printable ASCII characters other than '='";
+export function envNameProblems(value: string): string[] {
+	return relaxedEnvName.test(value) ? [] : [`${relaxedEnvMessage} (e.g. 'my-name' or 'MY.NAME' or 'MyName1')`];
+}
+
+const cIdentifierPattern = exactly(cIdentifier);
+const cIdentifierMessage = regexMessage(
+	"a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
+	cIdentifier,
+	"my_name",
+	"MY_NAME",
+	"MyName",
+);
+export const cIdentifierProblems = (value: string): string[] =>
+	cIdentifierPattern.test(value) ? [] : [cIdentifierMessage];
+
+const httpHeader = "[-A-Za-z0-9]+";
+const httpHeaderPattern = exactly(httpHeader);
+const httpHeaderMessage = regexMessage(
+	"a valid HTTP header must consist of alphanumeric characters or '-'",
+	httpHeader,
+	"X-Header-Name",
+);
+export const httpHeaderProblems = (value: string): string[] =>
+	httpHeaderPattern.test(value) ? [] : [httpHeaderMessage];
+
+/** A port's name: `http-alt`. */
+export function portNameProblems(value: string): string[] {
+	const reasons: string[] = [];
+	if (bytes(value) > 15) reasons.push("must be no more than 15 characters");
+	if (!/^[-a-z0-9]+$/.test(value))
+		reasons.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+	if (!/[a-z]/.test(value)) reasons.push("must contain at least one letter (a-z)");
+	if (value.includes("--")) reasons.push("must not contain consecutive hyphens");
+	if (value !== "" && (value.startsWith("-") || value.endsWith("-"))) {
+		reasons.push("must not begin or end with a hyphen");
+	}
+	return reasons;
+}
+
+export const portProblems = (port: number): string[] =>
+	port >= 1 && port <= 65535 ? [] : ["must be between 1 and 65535, inclusive"];
+
+/** All annotations of an object together may take this many bytes. */
+export const maxAnnotationsBytes = 256 * 1024;
+
+/** Characters of generated suffixes: no vowels, nor digits that look like letters, so that no words come out. */
+const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+const suffixLength = 5;
+const maxNameLength = 63;
+
+/** A name from generateName: its first 58 characters and five random ones; `int(n)` is uniform below n. */
+export function generateName(base: string, int: (bound: number) => number): string {
+	let suffix = "";
+	for (let i = 0; i < suffixLength; i++) suffix += suffixAlphabet[int(suffixAlphabet.length)];
+	return `${base.slice(0, maxNameLength - suffixLength)}${suffix}`;
+}
+
+/** The name that generateName would give, for checking the prefix alone: a trailing dash is allowed there. */
+export const maskTrailingDash = (name: string): string =>
+	name.length > 1 && name.endsWith("-") ? `${name.slice(0, -2)}a` : name;

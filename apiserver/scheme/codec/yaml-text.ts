@@ -1,0 +1,93 @@
+/** YAML bodies: the first document, with YAML 1.1 scalars as upstream's parser reads them (`yes`, `0644`). */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify, type Tags } from "yaml";
+
+/** A document may name this many nodes by alias: more is an attempt to blow up memory. */
+const maxAliases = 100;
+
+/** Upstream reads timestamps and base-60 numbers as strings. */
+const notResolved: ReadonlySet<string> = new Set(["tag:yaml.org,2002:timestamp"]);
+const keepTag = (tag: Tags[number]): boolean =>
+	typeof tag === "string"
+		? tag !== "timestamp" && tag !== "intTime" && tag !== "floatTime"
+		: !notResolved.has(tag.tag) && !("format" in tag && tag.format === "TIME");
+
+export class YamlError extends Error {
+	override readonly name = "YamlError";
+}
+
+export interface ParsedYaml {
+	readonly value: unknown;
+	/** Keys that a mapping has twice: `line 3: key "a" already set in map`. */
+	readonly duplicates: readonly string[];
+}
+
+function collectDuplicates(node: Node | null | undefined, lines: LineCounter, found: string[]): void {
+	if (isSeq(node)) {
+		for (const item of node.items) collectDuplicates(item as Node, lines, found);
+		return;
+	}
+	if (!isMap(node) || isAlias(node)) return;
+	const seen = new Set<string>();
+	for (const pair of node.items) {
+		if (isScalar(pair.key)) {
+			const key = String(pair.key.value);
+			if (seen.has(key)) {
+				const line = lines.linePos(pair.key.range?.[0] ?? 0).line;
+				found.push(`line ${line}: key ${JSON.stringify(key)} already set in map`);
+			}
+			seen.add(key);
+		}
+		collectDuplicates(pair.value as Node | null, lines, found);
+	}
+}
+
+/** Parses the first document of `text`; throws YamlError with line and reason. */
+export function parseYamlText(text: string): ParsedYaml {
+	const lines = new LineCounter();
+	const end = /^(?:---|\.\.\.)(?:\s|$)/gm;
+	const first = firstDocument(text, end);
+	const document = parseDocument(first, {
+		lineCounter: lines,
+		uniqueKeys: false,
+		schema: "yaml-1.1",
+		customTags: (tags) => tags.filter(keepTag),
+		merge: true,
+		prettyErrors: false,
+	});
+	const problem = document.errors[0];
+	if (problem !== undefined) {
+		throw new YamlError(`yaml: line ${lines.linePos(problem.pos[0]).line}: ${problem.message.split("\n")[0]}`);
+	}
+	const duplicates: string[] = [];
+	let value: unknown;
+	try {
+		collectDuplicates(document.contents as Node | null, lines, duplicates);
+		value = document.toJS({ maxAliasCount: maxAliases });
+	} catch (error) {
+		throw new YamlError(`yaml: ${(error as Error).message}`, { cause: error });
+	}
+	return { value: value ?? null, duplicates };
+}
+
+/** The text up to the marker that begins a second document. */
+function firstDocument(text: string, marker: RegExp): string {
+	let content = false;
+	let from = 0;
+	for (const match of text.matchAll(marker)) {
+		content ||= /^[^#\s%]/m.test(text.slice(from, match.index));
+		if (content || match[0].startsWith("...")) return text.slice(0, match.index);
+		from = match.index + match[0].length;
+		content ||= /^[^\S\n]*[^#\s]/.test(text.slice(from).split("\n")[0] ?? "");
+	}
+	return text;
+}
+
+/** Block-style YAML with sorted keys, as upstream writes it. */
+export const writeYaml = (value: unknown): string =>
+	stringify(value, {
+		sortMapEntries: true,
+		lineWidth: 0,
+		indentSeq: false,
+		version: "1.1",
+		aliasDuplicateObjects: false,
+	});
