@@ -128,18 +128,23 @@ function apply(document: Document, operation: JsonObject): void {
 	const value = operation["value"] === undefined ? null : operation["value"];
 	switch (operation["op"]) {
 		case "add":
-			return document.add(path, deepClone(value));
+			document.add(path, deepClone(value));
+			break;
 		case "remove":
 			document.remove(path);
-			return;
+			break;
 		case "replace":
-			return document.replace(path, deepClone(value));
+			document.replace(path, deepClone(value));
+			break;
 		case "test":
-			return document.test(path, value);
+			document.test(path, value);
+			break;
 		case "move":
-			return document.move(pointer(operation["from"]), path);
+			document.move(pointer(operation["from"]), path);
+			break;
 		case "copy":
-			return document.copy(pointer(operation["from"]), path);
+			document.copy(pointer(operation["from"]), path);
+			break;
 		default:
 			throw new PatchFailure("unknown operation");
 	}

@@ -168,7 +168,8 @@ function deleteFromList(original: JsonObject, key: string, values: unknown): voi
 	if (!Array.isArray(values)) throw badRequest(problem);
 	const existing = own(original, field);
 	if (!Array.isArray(existing)) return;
-	original[field] = existing.filter((item) => !values.includes(item));
+	const deleted = new Set(values);
+	original[field] = existing.filter((item) => !deleted.has(item));
 }
 
 /** Does every `$setElementOrder` together with the list it orders; returns the keys of the patch that are done. */
@@ -207,7 +208,9 @@ function checkOrder(added: readonly unknown[], order: readonly unknown[], mergeK
 	if (added.length === 0 || order.length === 0) return;
 	const items = added.filter((item) => !isDelete(item) && !hasDirective(item));
 	let at = 0;
-	for (const entry of order) if (at < items.length && sameElement(items[at], entry, mergeKey)) at++;
+	for (const entry of order) {
+		if (at < items.length && identity(items[at], mergeKey) === identity(entry, mergeKey)) at++;
+	}
 	if (at < items.length) {
 		throw failure(
 			`The order in patch list:\n${goText(added)}\n doesn't match ${orderPrefix} list:\n${goText(order)}\n`,
@@ -221,11 +224,19 @@ function keyOf(item: unknown, mergeKey: string): unknown {
 	return item[mergeKey];
 }
 
-const sameElement = (a: unknown, b: unknown, mergeKey: string | undefined): boolean =>
-	mergeKey === undefined ? a === b : keyOf(a, mergeKey) === keyOf(b, mergeKey);
+/** What tells one element of a merged list from another: its merge key's value, or itself. */
+const identity = (item: unknown, mergeKey: string | undefined): unknown =>
+	mergeKey === undefined ? item : keyOf(item, mergeKey);
 
-const indexIn = (list: readonly unknown[], item: unknown, mergeKey: string | undefined): number =>
-	list.findIndex((entry) => sameElement(entry, item, mergeKey));
+/** Where each element stands first, by its identity. */
+function positions(list: readonly unknown[], mergeKey: string | undefined): Map<unknown, number> {
+	const result = new Map<unknown, number>();
+	list.forEach((item, i) => {
+		const id = identity(item, mergeKey);
+		if (!result.has(id)) result.set(id, i);
+	});
+	return result;
+}
 
 /** The items `order` names, and the others. */
 function partition(
@@ -233,9 +244,10 @@ function partition(
 	order: readonly unknown[],
 	mergeKey: string | undefined,
 ): [unknown[], unknown[]] {
+	const places = positions(order, mergeKey);
 	const named: unknown[] = [];
 	const others: unknown[] = [];
-	for (const item of items) (indexIn(order, item, mergeKey) >= 0 ? named : others).push(item);
+	for (const item of items) (places.has(identity(item, mergeKey)) ? named : others).push(item);
 	return [named, others];
 }
 
@@ -247,16 +259,22 @@ function interleave(
 	serverOrder: readonly unknown[],
 	mergeKey: string | undefined,
 ): unknown[] {
-	const right = ordered.toSorted((a, b) => indexIn(order, a, mergeKey) - indexIn(order, b, mergeKey));
-	const left = [...serverOnly];
+	const places = positions(order, mergeKey);
+	const livePlaces = positions(serverOrder, mergeKey);
+	const place = (item: unknown) => places.get(identity(item, mergeKey)) ?? 0;
+	const right = ordered.toSorted((a, b) => place(a) - place(b));
 	const result: unknown[] = [];
-	while (left.length > 0 && right.length > 0) {
-		const leftIndex = indexIn(serverOrder, left[0], mergeKey);
-		const rightIndex = indexIn(serverOrder, right[0], mergeKey);
-		const leftFirst = leftIndex >= 0 && rightIndex >= 0 && leftIndex < rightIndex;
-		result.push(leftFirst ? left.shift() : right.shift());
+	let l = 0;
+	let r = 0;
+	while (l < serverOnly.length && r < right.length) {
+		const leftPlace = livePlaces.get(identity(serverOnly[l], mergeKey));
+		const rightPlace = livePlaces.get(identity(right[r], mergeKey));
+		const leftFirst = leftPlace !== undefined && rightPlace !== undefined && leftPlace < rightPlace;
+		result.push(leftFirst ? serverOnly[l++] : right[r++]);
 	}
-	return [...result, ...left, ...right];
+	while (l < serverOnly.length) result.push(serverOnly[l++]);
+	while (r < right.length) result.push(right[r++]);
+	return result;
 }
 
 function mergeList(existing: unknown[], added: unknown[], facts: FieldFacts): unknown[] {
@@ -267,8 +285,7 @@ function mergeList(existing: unknown[], added: unknown[], facts: FieldFacts): un
 	const key = facts.mergeKey;
 	if (key === undefined) throw failure("cannot merge lists without merge key for type struct");
 	const { base, rest } = applyListDirectives(existing, added, key);
-	const merged = [...base];
-	for (const item of rest) mergeElement(merged, item, key, facts.shape);
+	const merged = mergeElements(base, rest, key, facts.shape);
 	const [named, others] = partition(merged, rest, key);
 	return interleave(named, others, rest, base, key);
 }
@@ -295,7 +312,7 @@ function applyListDirectives(
 	added: readonly unknown[],
 	key: string,
 ): { base: unknown[]; rest: JsonObject[] } {
-	let base = [...existing];
+	const deleted = new Set<unknown>();
 	let replace = false;
 	const rest: JsonObject[] = [];
 	for (const item of added as JsonObject[]) {
@@ -304,11 +321,9 @@ function applyListDirectives(
 			continue;
 		}
 		switch (item[patchDirective]) {
-			case "delete": {
-				const value = keyOf(item, key);
-				base = base.filter((entry) => !isObject(entry) || own(entry, key) !== value);
+			case "delete":
+				deleted.add(keyOf(item, key));
 				break;
-			}
 			case "replace":
 				replace = true;
 				break;
@@ -318,14 +333,24 @@ function applyListDirectives(
 				throw badPatchType(item[patchDirective], item);
 		}
 	}
-	return replace ? { base: asAddition(rest) as unknown[], rest: [] } : { base, rest };
+	if (replace) return { base: asAddition(rest) as unknown[], rest: [] };
+	return { base: existing.filter((entry) => !isObject(entry) || !deleted.has(own(entry, key))), rest };
 }
 
-function mergeElement(merged: unknown[], item: JsonObject, key: string, shape: Shape): void {
-	const value = keyOf(item, key);
-	const at = merged.findIndex((entry) => isObject(entry) && own(entry, key) === value);
-	if (at < 0) merged.push(asAddition(item));
-	else merged[at] = mergeMap(merged[at] as JsonObject, item, shape);
+function mergeElements(base: readonly unknown[], rest: readonly JsonObject[], key: string, shape: Shape): unknown[] {
+	const merged = [...base];
+	const places = positions(merged, key);
+	for (const item of rest) {
+		const value = keyOf(item, key);
+		const at = places.get(value);
+		if (at === undefined) {
+			places.set(value, merged.length);
+			merged.push(asAddition(item));
+		} else {
+			merged[at] = mergeMap(merged[at] as JsonObject, item, shape);
+		}
+	}
+	return merged;
 }
 
 /** `document` (of `message`) with `patch` applied; neither is changed. Throws ApiError with upstream's codes and texts. */
