@@ -1,0 +1,95 @@
+/** The engine on LevelDB (`classic-level`). */
+import { ClassicLevel } from "classic-level";
+import type { Engine, EngineOp, EngineRange } from "./types.ts";
+
+const buffers = { keyEncoding: "buffer", valueEncoding: "buffer" } as const;
+/** Pairs fetched from LevelDB's thread at a time. */
+const pairsPerRead = 500;
+
+export interface LevelEngineOptions {
+	/** Bytes of LevelDB's memtable before it is written out; up to two are in memory. */
+	readonly writeBufferBytes?: number | undefined;
+	/** Bytes of LevelDB's cache of uncompressed blocks. */
+	readonly blockCacheBytes?: number | undefined;
+}
+
+/** Opens or creates the database in directory `path`. Rejects when another process holds it or it is damaged. */
+export async function openLevelEngine(path: string, options: LevelEngineOptions = {}): Promise<Engine> {
+	const db = new ClassicLevel<Buffer, Buffer>(path, {
+		...buffers,
+		writeBufferSize: options.writeBufferBytes ?? 32 * 2 ** 20,
+		cacheSize: options.blockCacheBytes ?? 32 * 2 ** 20,
+	});
+	await db.open();
+	return new LevelEngine(db);
+}
+
+class LevelEngine implements Engine {
+	readonly #db: ClassicLevel<Buffer, Buffer>;
+
+	constructor(db: ClassicLevel<Buffer, Buffer>) {
+		this.#db = db;
+	}
+
+	getSync(key: Buffer): Buffer | undefined {
+		return this.#db.getSync(key, buffers);
+	}
+
+	iterate(range: EngineRange): AsyncIterable<readonly [Buffer, Buffer]> {
+		// LevelDB takes the snapshot when the iterator is made, so it is made here and not at the first read.
+		const iterator = this.#db.iterator({
+			...buffers,
+			...(range.gte === undefined ? {} : { gte: range.gte }),
+			...(range.lt === undefined ? {} : { lt: range.lt }),
+			reverse: range.reverse === true,
+			limit: range.limit ?? -1,
+		});
+		return new LevelPairs(iterator);
+	}
+
+	batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void> {
+		return this.#db.batch(ops as EngineOp[], { ...buffers, sync: options.sync });
+	}
+
+	clear(range: { readonly gte: Buffer; readonly lt: Buffer }): Promise<void> {
+		return this.#db.clear({ ...range, keyEncoding: "buffer" });
+	}
+
+	close(): Promise<void> {
+		return this.#db.close();
+	}
+}
+
+interface PairIterator {
+	nextv(size: number): Promise<[Buffer, Buffer][]>;
+	close(): Promise<void>;
+}
+
+/** One pass over an iterator, closed at its end or when the reader leaves early, also before its first read. */
+class LevelPairs implements AsyncIterable<readonly [Buffer, Buffer]>, AsyncIterator<readonly [Buffer, Buffer]> {
+	readonly #iterator: PairIterator;
+	#read: [Buffer, Buffer][] = [];
+	#at = 0;
+
+	constructor(iterator: PairIterator) {
+		this.#iterator = iterator;
+	}
+
+	[Symbol.asyncIterator](): AsyncIterator<readonly [Buffer, Buffer]> {
+		return this;
+	}
+
+	async next(): Promise<IteratorResult<readonly [Buffer, Buffer]>> {
+		if (this.#at === this.#read.length) {
+			this.#read = await this.#iterator.nextv(pairsPerRead);
+			this.#at = 0;
+			if (this.#read.length === 0) return this.return();
+		}
+		return { done: false, value: this.#read[this.#at++]! };
+	}
+
+	async return(): Promise<IteratorResult<readonly [Buffer, Buffer]>> {
+		await this.#iterator.close();
+		return { done: true, value: undefined };
+	}
+}
