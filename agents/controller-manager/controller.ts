@@ -1,0 +1,117 @@
+/** What every controller is given, and what it is to the manager. */
+import type { EventRecorder } from "../../apiserver/client/events.ts";
+import type { DynamicInformerFactory } from "../../apiserver/client/informer.ts";
+import type { ApiClient } from "../../apiserver/client/types.ts";
+import { createWorkQueue, type Requeue, type RunningWorkQueue } from "../../apiserver/client/workqueue.ts";
+import { ApiError } from "../../apiserver/machinery/errors.ts";
+import type { KubeObject } from "../../apiserver/scheme/object.ts";
+import type * as api from "../../apiserver/scheme/types.gen.ts";
+import type { Clock } from "../../kit/clock.ts";
+import type { Logger } from "../../kit/log.ts";
+import type { Random } from "../../kit/random.ts";
+
+export type Pod = KubeObject<api.Pod>;
+export type ReplicaSet = KubeObject<api.ReplicaSet>;
+export type Deployment = KubeObject<api.Deployment>;
+export type Job = KubeObject<api.Job>;
+export type Node = KubeObject<api.Node>;
+export type Namespace = KubeObject<api.Namespace>;
+export type Service = KubeObject<api.Service>;
+
+export interface ControllerContext {
+	readonly client: ApiClient;
+	readonly informers: DynamicInformerFactory;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly logger: Logger;
+	/** Events in the name of `component`. */
+	readonly recorder: (component: string) => EventRecorder;
+	/** Keys a queue processes at a time, by flag; the controller's own default otherwise. */
+	readonly workers?: number | undefined;
+}
+
+/** One control loop. Made before the informers start, started after they have synced. */
+export interface Controller {
+	readonly name: string;
+	readonly queues: readonly RunningWorkQueue[];
+	start(): void;
+	stop(): void;
+}
+
+/** The usual queue of a controller: waits for `start`, and takes lost races as a matter of course. */
+export function controllerQueue(
+	ctx: ControllerContext,
+	name: string,
+	process: (key: string) => Promise<Requeue | undefined> | Promise<void>,
+	workers = 5,
+): RunningWorkQueue {
+	return createWorkQueue({
+		name,
+		workers: ctx.workers ?? workers,
+		clock: ctx.clock,
+		logger: ctx.logger.with({ controller: name }),
+		autoStart: false,
+		expected: (error) => isConflict(error) || isNotFound(error),
+		process,
+	});
+}
+
+/** A controller that is nothing but its queues. */
+export function queueController(name: string, ...queues: RunningWorkQueue[]): Controller {
+	return {
+		name,
+		queues,
+		start() {
+			for (const queue of queues) queue.start();
+		},
+		stop() {
+			for (const queue of queues) queue.stop();
+		},
+	};
+}
+
+export const isNotFound = (error: unknown): boolean => error instanceof ApiError && error.code === 404;
+export const isAlreadyExists = (error: unknown): boolean =>
+	error instanceof ApiError && error.code === 409 && error.reason === "AlreadyExists";
+export const isConflict = (error: unknown): boolean =>
+	error instanceof ApiError && error.code === 409 && error.reason === "Conflict";
+export const isInvalid = (error: unknown): boolean => error instanceof ApiError && error.code === 422;
+
+/** A create was refused because its namespace is going away: nothing can be done, and nothing needs to be. */
+export const isNamespaceTerminating = (error: unknown): boolean =>
+	error instanceof ApiError &&
+	error.code === 403 &&
+	(error.details?.causes ?? []).some((cause) => cause.reason === "NamespaceTerminating");
+
+/** The error's text, as events and conditions show it. */
+export const errorText = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Awaits `call`, taking "not found" as done. */
+export async function ignoringNotFound<T>(call: Promise<T>): Promise<T | undefined> {
+	try {
+		return await call;
+	} catch (error) {
+		if (isNotFound(error)) return undefined;
+		throw error;
+	}
+}
+
+/** Runs `call` for each item, at most `limit` at a time; after all have ended, throws the first failure. */
+export async function forEachLimited<T>(
+	items: readonly T[],
+	limit: number,
+	call: (item: T) => Promise<void>,
+): Promise<void> {
+	const failures: unknown[] = [];
+	let next = 0;
+	const worker = async () => {
+		for (let i = next++; i < items.length; i = next++) {
+			await call(items[i] as T).catch((error: unknown) => void failures.push(error));
+		}
+	};
+	await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+	if (failures.length > 0) throw failures[0];
+}
+
+/** Ms since the epoch of an API time; NaN where there is none. */
+export const timeOf = (time: string | undefined): number => (time === undefined ? Number.NaN : Date.parse(time));

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { pods, replicaSets } from "../../apiserver/client/resources.ts";
+import { badRequest } from "../../apiserver/machinery/errors.ts";
+import type { ReplicaSet as ReplicaSetType } from "../../apiserver/scheme/types.gen.ts";
+import type { Pod } from "./controller.ts";
+import { createReplicaSetController, podsToDelete } from "./replicaset.ts";
+import { harness } from "./testing/harness.ts";
+
+const set = (replicas: number, extra: object = {}): ReplicaSetType => ({
+	apiVersion: "apps/v1",
+	kind: "ReplicaSet",
+	metadata: { name: "web", namespace: "default" },
+	spec: {
+		replicas,
+		selector: { matchLabels: { app: "web" } },
+		template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "pause" }] } },
+		...extra,
+	},
+});
+
+describe("replicaset controller", () => {
+	it("creates the pods, replaces deleted ones and follows the scale", async () => {
+		const h = harness(createReplicaSetController);
+		h.client.add(set(3));
+		await h.start();
+		assert.equal(h.client.all(pods).length, 3);
+		const [first] = h.client.all(pods);
+		assert.match(first?.metadata.name ?? "", /^web-[a-z0-9]{5}$/);
+		assert.equal(first?.metadata.ownerReferences?.[0]?.controller, true);
+		await h.client.resource(pods).delete("default", first?.metadata.name ?? "");
+		await h.run();
+		assert.equal(h.client.all(pods).length, 3);
+		const rs = h.client.peek(replicaSets, "default/web");
+		assert(rs !== undefined);
+		await h.client.resource(replicaSets).update({ ...rs, spec: { ...rs.spec, replicas: 1 } });
+		await h.run();
+		assert.equal(h.client.all(pods).length, 1);
+		assert.equal(h.client.peek(replicaSets, "default/web")?.status?.replicas, 1);
+		const events = await h.events();
+		assert.equal(events.filter((e) => /^SuccessfulCreate: Created pod: web-/.test(e)).length, 4);
+		assert.equal(events.filter((e) => /^SuccessfulDelete: Deleted pod: web-/.test(e)).length, 2);
+		h.stop();
+	});
+
+	it("counts ready and, after minReadySeconds, available pods", async () => {
+		const h = harness(createReplicaSetController);
+		h.client.add(set(2, { minReadySeconds: 10 }));
+		await h.start();
+		for (const pod of h.client.all(pods)) await h.setPod(pod, "Running");
+		await h.run(1000);
+		const status = () => h.client.peek(replicaSets, "default/web")?.status;
+		assert.deepEqual([status()?.readyReplicas, status()?.availableReplicas], [2, 0]);
+		await h.run(11_000);
+		assert.deepEqual([status()?.readyReplicas, status()?.availableReplicas], [2, 2]);
+		h.stop();
+	});
+
+	it("adopts matching orphans and releases pods whose labels no longer match", async () => {
+		const h = harness(createReplicaSetController);
+		h.client.add({ apiVersion: "v1", kind: "Pod", metadata: { name: "orphan", labels: { app: "web" } } });
+		h.client.add(set(2));
+		await h.start();
+		assert.equal(h.client.all(pods).length, 2);
+		const orphan = h.client.peek(pods, "default/orphan");
+		assert.equal(orphan?.metadata.ownerReferences?.[0]?.name, "web");
+		await h.client.resource(pods).patch("default", "orphan", "merge", { metadata: { labels: { app: "other" } } });
+		await h.run();
+		assert.equal(h.client.all(pods).length, 3);
+		assert.deepEqual(h.client.peek(pods, "default/orphan")?.metadata.ownerReferences, []);
+		h.stop();
+	});
+
+	it("stops a batch at the first refusal and reports ReplicaFailure", async () => {
+		const h = harness(createReplicaSetController);
+		h.client.add(set(8));
+		h.client.failNext("create", "pods", badRequest("no"), 1);
+		await h.start();
+		const failed = h.client.actions.filter((a) => a.resource === "replicasets").map((a) => a.object);
+		assert.match(JSON.stringify(failed[0]), /"reason":"FailedCreate","message":"no"/);
+		await h.run(1000);
+		assert.equal(h.client.all(pods).length, 8);
+		assert.equal(h.client.peek(replicaSets, "default/web")?.status?.conditions, undefined);
+		h.stop();
+	});
+
+	it("does not act twice on a cache that lags", async () => {
+		const h = harness(createReplicaSetController);
+		await h.start();
+		h.client.add(set(5));
+		for (let i = 0; i < 5; i++) {
+			await h.client.resource(replicaSets).patch("default", "web", "merge", { metadata: { labels: { i: String(i) } } });
+		}
+		await h.run();
+		assert.equal(h.client.actions.filter((a) => a.verb === "create" && a.resource === "pods").length, 5);
+		h.stop();
+	});
+
+	it("deletes unassigned, unready, costless, doubled and young pods first", () => {
+		const pod = (name: string, more: { node?: string; ready?: boolean; cost?: string; created?: string }): Pod => ({
+			apiVersion: "v1",
+			kind: "Pod",
+			metadata: {
+				name,
+				uid: name,
+				creationTimestamp: more.created ?? "2026-01-01T00:00:00Z",
+				annotations: { "controller.kubernetes.io/pod-deletion-cost": more.cost ?? "0" },
+			},
+			spec: { nodeName: more.node ?? "n1" },
+			status: {
+				phase: "Running",
+				conditions: [
+					{
+						type: "Ready",
+						status: more.ready === false ? "False" : "True",
+						lastTransitionTime: "2026-01-01T00:00:10Z",
+					},
+				],
+			},
+		});
+		const now = Date.parse("2026-01-02T00:00:00Z");
+		const order = (all: Pod[]) => podsToDelete(all, all, all.length - 1, now).map((p) => p.metadata.name);
+		const old = pod("old", { node: "n2" });
+		assert.deepEqual(order([old, pod("unready", { node: "n3", ready: false })]), ["unready"]);
+		assert.deepEqual(order([old, pod("unassigned", { node: "" })]), ["unassigned"]);
+		assert.deepEqual(order([old, pod("cheap", { node: "n3", cost: "-5" })]), ["cheap"]);
+		assert.deepEqual(order([old, pod("a", {}), pod("b", {})]).slice(0, 2), ["a", "b"]);
+		const young = pod("young", { node: "n3", created: "2026-01-01T23:59:00Z" });
+		assert.deepEqual(order([old, young]), ["young"]);
+	});
+});

@@ -1,0 +1,248 @@
+/** Keeps each ReplicaSet's number of active pods at `spec.replicas`. */
+import { keyOf, pods, replicaSets, splitKey } from "../../apiserver/client/resources.ts";
+import { controllerOf, deepEqual, formatTime, isControlledBy } from "../../apiserver/machinery/meta.ts";
+import { fromLabelSelector } from "../../apiserver/machinery/selectors.ts";
+import type { ReplicaSetCondition, ReplicaSetStatus } from "../../apiserver/scheme/types.gen.ts";
+import { claim } from "./claim.ts";
+import {
+	type Controller,
+	type ControllerContext,
+	controllerQueue,
+	errorText,
+	isNamespaceTerminating,
+	isNotFound,
+	type Pod,
+	queueController,
+	type ReplicaSet,
+} from "./controller.ts";
+import { Expectations } from "./expectations.ts";
+import { compareForDeletion, isActive, isAvailable, isReady, PodControl, podFromTemplate, slowStart } from "./pods.ts";
+
+/** Pods created or deleted in one go. */
+const burst = 500;
+
+/** The status the pods amount to. `failure`: what went wrong with creating or deleting. */
+export function replicaSetStatus(
+	rs: ReplicaSet,
+	active: readonly Pod[],
+	failure: unknown,
+	now: number,
+): ReplicaSetStatus {
+	const template = Object.entries(rs.spec?.template?.metadata?.labels ?? {});
+	const minReady = rs.spec?.minReadySeconds ?? 0;
+	const fullyLabeled = active.filter((pod) => template.every(([key, value]) => pod.metadata.labels?.[key] === value));
+	const diff = active.length - (rs.spec?.replicas ?? 1);
+	let conditions = (rs.status?.conditions ?? []).filter((c) => c.type !== "ReplicaFailure");
+	if (failure !== undefined) {
+		const before = rs.status?.conditions?.find((c) => c.type === "ReplicaFailure");
+		const reason = diff < 0 ? "FailedCreate" : diff > 0 ? "FailedDelete" : "";
+		const next: ReplicaSetCondition = {
+			type: "ReplicaFailure",
+			status: "True",
+			lastTransitionTime: formatTime(now),
+			reason,
+			message: errorText(failure),
+		};
+		// A failure already told stays as it was told first: its text may change with every try.
+		conditions = [...conditions, before ?? next];
+	}
+	return {
+		replicas: active.length,
+		fullyLabeledReplicas: fullyLabeled.length,
+		readyReplicas: active.filter(isReady).length,
+		availableReplicas: active.filter((pod) => isAvailable(pod, minReady, now)).length,
+		...(rs.metadata.generation === undefined ? {} : { observedGeneration: rs.metadata.generation }),
+		...(conditions.length === 0 ? {} : { conditions }),
+	};
+}
+
+const counted = [
+	"replicas",
+	"fullyLabeledReplicas",
+	"readyReplicas",
+	"availableReplicas",
+	"observedGeneration",
+] as const;
+
+function sameStatus(a: ReplicaSetStatus | undefined, b: ReplicaSetStatus): boolean {
+	return (
+		counted.every((field) => (a?.[field] ?? 0) === (b[field] ?? 0)) &&
+		deepEqual(a?.conditions ?? [], b.conditions ?? [])
+	);
+}
+
+/** The pods to delete, the least worth keeping first. `related`: pods of the same owner's other ReplicaSets too. */
+export function podsToDelete(active: readonly Pod[], related: readonly Pod[], count: number, now: number): Pod[] {
+	if (count >= active.length) return [...active];
+	const perNode = new Map<string, number>();
+	for (const pod of related.filter(isActive)) {
+		const node = pod.spec?.nodeName ?? "";
+		perNode.set(node, (perNode.get(node) ?? 0) + 1);
+	}
+	return active.toSorted((a, b) => compareForDeletion(a, b, perNode, now)).slice(0, count);
+}
+
+/** The replicaset controller. */
+export function createReplicaSetController(ctx: ControllerContext): Controller {
+	const { client, clock } = ctx;
+	const logger = ctx.logger.with({ controller: "replicaset" });
+	const recorder = ctx.recorder("replicaset-controller");
+	const podControl = new PodControl(client, recorder);
+	const expectations = new Expectations(clock);
+	const sets = ctx.informers.informer(replicaSets);
+	const podCache = ctx.informers.informer(pods);
+	sets.addIndex("owner", (rs) => [controllerOf(rs)?.uid ?? ""]);
+	const queue = controllerQueue(ctx, "replicaset", sync);
+
+	const ownerOf = (pod: Pod): ReplicaSet | undefined => {
+		const reference = controllerOf(pod);
+		if (reference?.kind !== "ReplicaSet") return undefined;
+		const rs = sets.get(`${pod.metadata.namespace}/${reference.name}`);
+		return rs?.metadata.uid === reference.uid ? rs : undefined;
+	};
+	const enqueueMatching = (pod: Pod) => {
+		for (const rs of sets.list(pod.metadata.namespace)) {
+			if (fromLabelSelector(rs.spec?.selector).matches(pod.metadata.labels)) queue.add(keyOf(rs));
+		}
+	};
+	const onPodGone = (pod: Pod) => {
+		const rs = ownerOf(pod);
+		if (rs === undefined) return;
+		expectations.deletionObserved(keyOf(rs), podKey(pod));
+		queue.add(keyOf(rs));
+	};
+
+	sets.addHandlers({
+		onAdd: (rs) => queue.add(keyOf(rs)),
+		onUpdate(previous, rs) {
+			if (previous.metadata.uid !== rs.metadata.uid) expectations.forget(keyOf(previous));
+			queue.add(keyOf(rs));
+		},
+		onDelete(rs) {
+			expectations.forget(keyOf(rs));
+			queue.add(keyOf(rs));
+		},
+	});
+	podCache.addHandlers({
+		onAdd(pod) {
+			if (pod.metadata.deletionTimestamp !== undefined) return onPodGone(pod);
+			if (controllerOf(pod) === undefined) return enqueueMatching(pod);
+			const rs = ownerOf(pod);
+			if (rs === undefined) return;
+			expectations.creationObserved(keyOf(rs));
+			queue.add(keyOf(rs));
+		},
+		onUpdate(previous, pod) {
+			if (pod.metadata.deletionTimestamp !== undefined) {
+				onPodGone(pod);
+				// A change of labels on the way out concerns whom it belonged to, too.
+				if (!deepEqual(previous.metadata.labels, pod.metadata.labels)) onPodGone(previous);
+				return;
+			}
+			const changedOwner = controllerOf(previous)?.uid !== controllerOf(pod)?.uid;
+			if (changedOwner) {
+				const old = ownerOf(previous);
+				if (old !== undefined) queue.add(keyOf(old));
+			}
+			if (controllerOf(pod) !== undefined) {
+				const rs = ownerOf(pod);
+				if (rs === undefined) return;
+				queue.add(keyOf(rs));
+				const minReady = rs.spec?.minReadySeconds ?? 0;
+				if (!isReady(previous) && isReady(pod) && minReady > 0) queue.addAfter(keyOf(rs), minReady * 1000 + 1000);
+			} else if (changedOwner || !deepEqual(previous.metadata.labels, pod.metadata.labels)) {
+				enqueueMatching(pod);
+			}
+		},
+		onDelete: onPodGone,
+	});
+
+	async function sync(key: string): Promise<void> {
+		const rs = sets.get(key);
+		if (rs === undefined) {
+			expectations.forget(key);
+			return;
+		}
+		const mayManage = expectations.satisfied(key);
+		const selector = fromLabelSelector(rs.spec?.selector);
+		const claimed = await claim(
+			{ client, owner: rs, ownerResource: replicaSets, selector, resource: pods },
+			podCache.list(rs.metadata.namespace),
+			(pod) => isActive(pod),
+		);
+		const active = claimed.filter(isActive);
+		let failure: unknown;
+		if (mayManage && rs.metadata.deletionTimestamp === undefined) failure = await manage(rs, active);
+		await updateStatus(rs, active, failure);
+		if (failure !== undefined) throw failure;
+	}
+
+	/** Creates or deletes pods towards the wanted number; gives the first failure. */
+	async function manage(rs: ReplicaSet, active: readonly Pod[]): Promise<unknown> {
+		const diff = active.length - (rs.spec?.replicas ?? 1);
+		if (diff < 0) return createPods(rs, Math.min(-diff, burst));
+		return diff > 0 ? deletePods(rs, active, Math.min(diff, burst)) : undefined;
+	}
+
+	async function createPods(rs: ReplicaSet, count: number): Promise<unknown> {
+		const key = keyOf(rs);
+		expectations.expectCreations(key, count);
+		logger.debug("too few replicas", { key, need: rs.spec?.replicas, creating: count });
+		const pod = podFromTemplate(rs, rs.spec?.template ?? {}, { prefix: `${rs.metadata.name}-` });
+		const { succeeded, failure } = await slowStart(count, () => podControl.create(rs, pod));
+		if (succeeded < count) expectations.creationObserved(key, count - succeeded);
+		return isNamespaceTerminating(failure) ? undefined : failure;
+	}
+
+	async function deletePods(rs: ReplicaSet, active: readonly Pod[], count: number): Promise<unknown> {
+		const key = keyOf(rs);
+		const chosen = podsToDelete(active, relatedPods(rs), count, clock.now());
+		expectations.expectDeletions(key, chosen.map(podKey));
+		logger.debug("too many replicas", { key, need: rs.spec?.replicas, deleting: count });
+		let failure: unknown;
+		const deleteOne = async (pod: Pod) => {
+			try {
+				await podControl.delete(rs, pod);
+			} catch (error) {
+				expectations.deletionObserved(key, podKey(pod));
+				if (!isNotFound(error)) failure ??= error;
+			}
+		};
+		await Promise.all(chosen.map(deleteOne));
+		return failure;
+	}
+
+	/** Pods of all ReplicaSets of the same owner: their spread over nodes decides which pod is one too many. */
+	function relatedPods(rs: ReplicaSet): Pod[] {
+		const owner = controllerOf(rs)?.uid;
+		const siblings = owner === undefined ? [rs] : sets.byIndex("owner", owner);
+		return podCache
+			.list(rs.metadata.namespace)
+			.filter((pod) => siblings.some((sibling) => isControlledBy(pod, sibling)));
+	}
+
+	async function updateStatus(rs: ReplicaSet, active: readonly Pod[], failure: unknown): Promise<void> {
+		const status = replicaSetStatus(rs, active, failure, clock.now());
+		let updated = rs;
+		if (!sameStatus(rs.status, status)) {
+			const apiSets = client.resource(replicaSets);
+			try {
+				updated = await apiSets.update({ ...rs, status }, "status");
+			} catch (error) {
+				if (isNotFound(error)) return;
+				const { namespace, name } = splitKey(keyOf(rs));
+				const fresh = await apiSets.get(namespace, name);
+				if (fresh.metadata.uid !== rs.metadata.uid) return;
+				updated = await apiSets.update({ ...fresh, status }, "status");
+			}
+		}
+		const minReady = rs.spec?.minReadySeconds ?? 0;
+		const waiting =
+			status.readyReplicas === (rs.spec?.replicas ?? 1) && status.availableReplicas !== status.readyReplicas;
+		if (minReady > 0 && waiting) queue.addAfter(keyOf(updated), minReady * 1000);
+	}
+
+	return queueController("replicaset", queue);
+}
+
+const podKey = (pod: Pod): string => `${keyOf(pod)}/${pod.metadata.uid}`;
