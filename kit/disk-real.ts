@@ -1,0 +1,74 @@
+/** The machine's disk: node:fs promises behind the `Disk` interface. */
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import type { Disk, DiskFile } from "./disk.ts";
+
+const fileMode = 0o600;
+const directoryMode = 0o700;
+
+class RealFile implements DiskFile {
+	readonly #handle: FileHandle;
+
+	constructor(handle: FileHandle) {
+		this.#handle = handle;
+	}
+
+	async read(target: Buffer, position: number): Promise<number> {
+		let done = 0;
+		while (done < target.length) {
+			const { bytesRead } = await this.#handle.read(target, done, target.length - done, position + done);
+			if (bytesRead === 0) break;
+			done += bytesRead;
+		}
+		return done;
+	}
+
+	async write(data: Buffer, position: number): Promise<void> {
+		let done = 0;
+		while (done < data.length) {
+			const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
+			done += bytesWritten;
+		}
+	}
+
+	sync(): Promise<void> {
+		return this.#handle.datasync();
+	}
+
+	truncate(size: number): Promise<void> {
+		return this.#handle.truncate(size);
+	}
+
+	async size(): Promise<number> {
+		return (await this.#handle.stat()).size;
+	}
+
+	close(): Promise<void> {
+		return this.#handle.close();
+	}
+}
+
+export const realDisk: Disk = {
+	async open(path, options) {
+		const flags = constants.O_RDWR | (options?.create === true ? constants.O_CREAT : 0);
+		return new RealFile(await open(path, flags, fileMode));
+	},
+	async list(path) {
+		return (await readdir(path)).sort();
+	},
+	async makeDirectory(path) {
+		await mkdir(path, { recursive: true, mode: directoryMode });
+	},
+	rename,
+	remove: unlink,
+	async syncDirectory(path) {
+		// Windows cannot open a directory; its file systems journal names by themselves.
+		if (process.platform === "win32") return;
+		const handle = await open(path, constants.O_RDONLY);
+		try {
+			await handle.sync();
+		} finally {
+			await handle.close();
+		}
+	},
+};

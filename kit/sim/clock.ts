@@ -1,0 +1,226 @@
+/**
+ * Time that moves only when told to: a queue of events, run one at a time in (time, order of scheduling). After each
+ * event the microtask queue runs dry, so production code built on promises reaches its next wait before time goes on.
+ */
+import type { Clock, Timer } from "../clock.ts";
+
+interface Event {
+	readonly at: number;
+	readonly order: number;
+	readonly owner: ClockView;
+	callback: (() => void) | undefined;
+}
+
+function before(a: Event, b: Event): boolean {
+	return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+/** A binary heap; cancelled events stay until they reach the top. */
+class EventQueue {
+	readonly #heap: Event[] = [];
+
+	push(event: Event): void {
+		const heap = this.#heap;
+		let i = heap.length;
+		heap.push(event);
+		while (i > 0) {
+			const parent = (i - 1) >> 1;
+			if (!before(event, heap[parent]!)) break;
+			heap[i] = heap[parent]!;
+			i = parent;
+		}
+		heap[i] = event;
+	}
+
+	/** The earliest event not cancelled. */
+	peek(): Event | undefined {
+		while (this.#heap.length > 0 && this.#heap[0]!.callback === undefined) this.#removeTop();
+		return this.#heap[0];
+	}
+
+	pop(): Event | undefined {
+		const top = this.peek();
+		if (top !== undefined) this.#removeTop();
+		return top;
+	}
+
+	#removeTop(): void {
+		const heap = this.#heap;
+		const last = heap.pop()!;
+		if (heap.length === 0) return;
+		let i = 0;
+		for (;;) {
+			let child = 2 * i + 1;
+			if (child >= heap.length) break;
+			if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+			if (!before(heap[child]!, last)) break;
+			heap[i] = heap[child]!;
+			i = child;
+		}
+		heap[i] = last;
+	}
+}
+
+/** One process's clock: its wall time may be off, and its timers die with it. */
+export class ClockView implements Clock {
+	readonly #clock: VirtualClock;
+	/** Added to the virtual wall time, ms. */
+	wallOffset: number;
+	#stopped = false;
+
+	constructor(clock: VirtualClock, wallOffset: number) {
+		this.#clock = clock;
+		this.wallOffset = wallOffset;
+	}
+
+	get stopped(): boolean {
+		return this.#stopped;
+	}
+
+	now(): number {
+		return Math.floor(this.#clock.epoch + this.#clock.time + this.wallOffset);
+	}
+
+	monotonic(): number {
+		return this.#clock.time;
+	}
+
+	after(ms: number, callback: () => void): Timer {
+		return this.#clock.schedule(this, ms, callback);
+	}
+
+	every(ms: number, callback: () => void): Timer {
+		let timer: Timer;
+		const arm = () => {
+			timer = this.after(ms, () => {
+				arm();
+				callback();
+			});
+		};
+		arm();
+		return { cancel: () => timer.cancel() };
+	}
+
+	/** The process died: none of its timers fires any more. */
+	stop(): void {
+		this.#stopped = true;
+	}
+}
+
+export interface VirtualClockOptions {
+	/** Wall time at the start, ms since the epoch. */
+	readonly epoch?: number;
+	/** Turns of the event loop given to production code after each event: 1 suffices for promises, more for `setImmediate`. */
+	readonly turns?: number;
+}
+
+export class VirtualClock implements Clock {
+	readonly epoch: number;
+	readonly #turns: number;
+	readonly #queue = new EventQueue();
+	readonly #view: ClockView;
+	#time = 0;
+	#order = 0;
+	#fired = 0;
+
+	constructor(options: VirtualClockOptions = {}) {
+		this.epoch = options.epoch ?? Date.UTC(2026, 0, 1);
+		this.#turns = options.turns ?? 1;
+		this.#view = new ClockView(this, 0);
+	}
+
+	/** ms since the start. */
+	get time(): number {
+		return this.#time;
+	}
+
+	/** Events run so far. */
+	get fired(): number {
+		return this.#fired;
+	}
+
+	now(): number {
+		return this.#view.now();
+	}
+
+	monotonic(): number {
+		return this.#time;
+	}
+
+	after(ms: number, callback: () => void): Timer {
+		return this.#view.after(ms, callback);
+	}
+
+	every(ms: number, callback: () => void): Timer {
+		return this.#view.every(ms, callback);
+	}
+
+	/** A clock for one process of the simulation. */
+	view(wallOffset = 0): ClockView {
+		return new ClockView(this, wallOffset);
+	}
+
+	schedule(owner: ClockView, ms: number, callback: () => void): Timer {
+		if (!(ms >= 0)) throw new RangeError(`delay: must be at least 0 ms, got ${ms}`);
+		const event: Event = { at: this.#time + ms, order: this.#order++, owner, callback };
+		this.#queue.push(event);
+		return {
+			cancel: () => {
+				event.callback = undefined;
+			},
+		};
+	}
+
+	/** Runs the next event and whatever follows from it without time passing. False: nothing is scheduled. */
+	async step(): Promise<boolean> {
+		const event = this.#queue.pop();
+		if (event === undefined) return false;
+		await this.#fire(event);
+		return true;
+	}
+
+	/** Runs every event up to `time` (ms since the start) and leaves the clock there. */
+	async runUntil(time: number): Promise<void> {
+		await this.settle();
+		for (;;) {
+			const next = this.#queue.peek();
+			if (next === undefined || next.at > time) break;
+			this.#queue.pop();
+			await this.#fire(next);
+		}
+		this.#time = Math.max(this.#time, time);
+	}
+
+	runFor(ms: number): Promise<void> {
+		return this.runUntil(this.#time + ms);
+	}
+
+	/** Runs events until `condition` holds; false if it does not within `ms`. */
+	async runUntilTrue(condition: () => boolean, ms: number): Promise<boolean> {
+		const deadline = this.#time + ms;
+		await this.settle();
+		while (!condition()) {
+			const next = this.#queue.peek();
+			if (next === undefined || next.at > deadline) return false;
+			this.#queue.pop();
+			await this.#fire(next);
+		}
+		return true;
+	}
+
+	/** Lets pending promises run until none is left that does not wait for time. */
+	async settle(): Promise<void> {
+		// A macrotask starts only when the microtask queue is empty.
+		for (let i = 0; i < this.#turns; i++) await new Promise((resolve) => setImmediate(resolve));
+	}
+
+	async #fire(event: Event): Promise<void> {
+		this.#time = event.at;
+		const callback = event.callback;
+		event.callback = undefined;
+		if (event.owner.stopped || callback === undefined) return;
+		this.#fired++;
+		callback();
+		await this.settle();
+	}
+}
