@@ -445,6 +445,8 @@ export class Raft implements RaftCore {
 		if (term !== this.#term) {
 			this.#term = term;
 			this.#vote = none;
+			// Not yet handed out, and answers of a term that is over: what they would acknowledge may never be written now.
+			if (this.#deferred.length > 0) this.#deferred = [];
 		}
 		this.#leader = none;
 		this.#electionElapsed = 0;
