@@ -8,10 +8,10 @@ const labelValue = `(${qualified})?`;
 
 const exactly = (pattern: string) => new RegExp(`^(?:${pattern})$`);
 
-/** `text (e.g. 'a' or 'b', regex used for validation is 'x')`. */
+/** `text (e.g. 'a',  or 'b', regex used for validation is 'x')`: the two blanks are upstream's. */
 function regexMessage(text: string, pattern: string, ...examples: string[]): string {
-	const shown = examples.map((e) => `'${e}'`).join(" or ");
-	return `${text} (e.g. ${shown}, regex used for validation is '${pattern}')`;
+	const shown = examples.map((e) => `'${e}', `).join(" or ");
+	return `${text} (e.g. ${shown}regex used for validation is '${pattern}')`;
 }
 
 const maxLength = (limit: number) => `must be no more than ${limit} bytes`;
@@ -122,7 +122,8 @@ const relaxedEnvName = /^[ -<>-~]+$/;
 const relaxedEnvMessage =
 	"a valid environment variable name must consist only of printable ASCII characters other than '='";
 export function envNameProblems(value: string): string[] {
-	return relaxedEnvName.test(value) ? [] : [`${relaxedEnvMessage} (e.g. 'my-name' or 'MY.NAME' or 'MyName1')`];
+	if (value === "") return ["environment variable name must be non-empty"];
+	return relaxedEnvName.test(value) ? [] : [relaxedEnvMessage];
 }
 
 const cIdentifierPattern = exactly(cIdentifier);
@@ -149,7 +150,7 @@ export const httpHeaderProblems = (value: string): string[] =>
 /** A port's name: `http-alt`. */
 export function portNameProblems(value: string): string[] {
 	const reasons: string[] = [];
-	if (bytes(value) > 15) reasons.push("must be no more than 15 characters");
+	if (bytes(value) > 15) reasons.push(maxLength(15));
 	if (!/^[-a-z0-9]+$/.test(value))
 		reasons.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
 	if (!/[a-z]/.test(value)) reasons.push("must contain at least one letter (a-z)");
@@ -165,18 +166,6 @@ export const portProblems = (port: number): string[] =>
 
 /** All annotations of an object together may take this many bytes. */
 export const maxAnnotationsBytes = 256 * 1024;
-
-/** Characters of generated suffixes: no vowels, nor digits that look like letters, so that no words come out. */
-const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-const suffixLength = 5;
-const maxNameLength = 63;
-
-/** A name from generateName: its first 58 characters and five random ones; `int(n)` is uniform below n. */
-export function generateName(base: string, int: (bound: number) => number): string {
-	let suffix = "";
-	for (let i = 0; i < suffixLength; i++) suffix += suffixAlphabet[int(suffixAlphabet.length)];
-	return `${base.slice(0, maxNameLength - suffixLength)}${suffix}`;
-}
 
 /** The name that generateName would give, for checking the prefix alone: a trailing dash is allowed there. */
 export const maskTrailingDash = (name: string): string =>
