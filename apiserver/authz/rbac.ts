@@ -61,7 +61,7 @@ function coversResource(rule: PolicyRule, a: Attributes): boolean {
 	return names === undefined || names.length === 0 || names.includes(a.name);
 }
 
-/** `pods/log` is meant by itself, by `*` and by `*​/log`; not by `pods`. */
+/** `pods/log` is meant by itself, by `*`, and by the pattern for every resource's `log`; not by `pods`. */
 export function resourcesInclude(
 	resources: readonly string[] | undefined,
 	resource: string,

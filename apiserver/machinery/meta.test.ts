@@ -39,7 +39,7 @@ describe("metadata", () => {
 		const first = withCondition<AnyCondition>([], { type: "Ready", status: "False" }, "t1");
 		const same = withCondition(first, { type: "Ready", status: "False", reason: "x" }, "t2");
 		assert.deepEqual(same, [{ type: "Ready", status: "False", reason: "x", lastTransitionTime: "t1" }]);
-		const changed = withCondition(same, { type: "Ready", status: "True" }, "t3");
+		const changed = withCondition<AnyCondition>(same, { type: "Ready", status: "True" }, "t3");
 		assert.equal(changed[0]?.lastTransitionTime, "t3");
 		assert.equal(changed.length, 1);
 	});
