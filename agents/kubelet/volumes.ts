@@ -1,0 +1,188 @@
+/** A pod's volumes as folders on this machine, filled from ConfigMaps, Secrets, tokens and the pod's own fields. */
+import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { KubeObject } from "../../apiserver/scheme/object.ts";
+import type { Container, KeyToPath, Pod, Volume, VolumeProjection } from "../../apiserver/scheme/types.gen.ts";
+import { podField, type ReferenceLookup, resourceField } from "./env.ts";
+import type { ContainerSpec } from "./runtime/types.ts";
+
+/** A volume that cannot be filled yet: the pod waits in ContainerCreating with a FailedMount event. */
+export class MountError extends Error {
+	override name = "MountError";
+}
+
+export interface VolumeContext {
+	readonly pod: KubeObject<Pod>;
+	/** Folder of the pod's volumes. */
+	readonly directory: string;
+	readonly references: ReferenceLookup;
+	/** A token for the pod's service account. */
+	readonly token: (audience: string | undefined, expirationSeconds: number) => Promise<string>;
+	readonly podIp: string;
+	readonly hostIp: string;
+}
+
+interface File {
+	readonly path: string;
+	readonly content: string;
+	readonly mode: number;
+}
+
+const defaultTokenSeconds = 3_607;
+
+function inside(base: string, relative: string): string {
+	const target = path.resolve(base, relative);
+	if (target !== base && !target.startsWith(`${base}${path.sep}`)) {
+		throw new MountError(`path "${relative}" must not leave its volume`);
+	}
+	return target;
+}
+
+function select(
+	data: Readonly<Record<string, string>>,
+	items: readonly KeyToPath[] | undefined,
+	mode: number,
+	optional: boolean,
+): File[] {
+	if (items === undefined || items.length === 0) {
+		return Object.entries(data).map(([key, content]) => ({ path: key, content, mode }));
+	}
+	return items.flatMap((item) => {
+		const key = item.key ?? "";
+		if (!Object.hasOwn(data, key)) {
+			if (optional) return [];
+			throw new MountError(`references non-existent config key: ${key}`);
+		}
+		return [{ path: item.path ?? key, content: data[key] ?? "", mode: item.mode ?? mode }];
+	});
+}
+
+async function configMapFiles(
+	context: VolumeContext,
+	source: { name?: string | undefined; items?: KeyToPath[] | undefined; optional?: boolean | undefined },
+	mode: number,
+): Promise<File[]> {
+	const data = await context.references.configMap(source.name ?? "");
+	if (data === undefined && source.optional !== true) throw new MountError(`configmap "${source.name}" not found`);
+	return select(data ?? {}, source.items, mode, source.optional === true);
+}
+
+async function secretFiles(
+	context: VolumeContext,
+	source: { name?: string | undefined; items?: KeyToPath[] | undefined; optional?: boolean | undefined },
+	mode: number,
+): Promise<File[]> {
+	const data = await context.references.secret(source.name ?? "");
+	if (data === undefined && source.optional !== true) throw new MountError(`secret "${source.name}" not found`);
+	return select(data ?? {}, source.items, mode, source.optional === true);
+}
+
+function downwardFiles(
+	context: VolumeContext,
+	items: NonNullable<Volume["downwardAPI"]>["items"],
+	mode: number,
+): File[] {
+	return (items ?? []).map((item) => {
+		const container = [...(context.pod.spec?.containers ?? [])].find(
+			(candidate: Container) => candidate.name === item.resourceFieldRef?.containerName,
+		);
+		const content =
+			item.fieldRef !== undefined
+				? podField(context.pod, item.fieldRef.fieldPath ?? "", context)
+				: resourceField(context.pod, container ?? {}, item.resourceFieldRef?.resource ?? "");
+		return { path: item.path ?? "", content, mode: item.mode ?? mode };
+	});
+}
+
+async function projectedFiles(context: VolumeContext, source: VolumeProjection, mode: number): Promise<File[]> {
+	if (source.configMap !== undefined) return configMapFiles(context, source.configMap, mode);
+	if (source.secret !== undefined) return secretFiles(context, source.secret, mode);
+	if (source.downwardAPI !== undefined) return downwardFiles(context, source.downwardAPI.items, mode);
+	if (source.serviceAccountToken !== undefined) {
+		const { audience, expirationSeconds, path: file } = source.serviceAccountToken;
+		const content = await context.token(audience, expirationSeconds ?? defaultTokenSeconds);
+		return [{ path: file ?? "token", content, mode: 0o600 }];
+	}
+	throw new MountError(`projected source ${Object.keys(source).join(", ")} is not supported by this kubelet`);
+}
+
+async function filesOf(context: VolumeContext, volume: Volume): Promise<File[] | undefined> {
+	const { configMap, secret, downwardAPI, projected } = volume;
+	if (configMap !== undefined) return configMapFiles(context, configMap, configMap.defaultMode ?? 0o644);
+	if (secret !== undefined) {
+		const { secretName, items, optional, defaultMode } = secret;
+		return secretFiles(context, { name: secretName, items, optional }, defaultMode ?? 0o644);
+	}
+	if (downwardAPI !== undefined) return downwardFiles(context, downwardAPI.items, downwardAPI.defaultMode ?? 0o644);
+	if (projected === undefined) return undefined;
+	const mode = projected.defaultMode ?? 0o644;
+	return (await Promise.all((projected.sources ?? []).map((source) => projectedFiles(context, source, mode)))).flat();
+}
+
+/** Replaces a volume's content at once, as upstream's atomic writer does: a new folder, then one rename of a link. */
+async function writeAtomically(directory: string, files: readonly File[], generation: string): Promise<void> {
+	await mkdir(directory, { recursive: true, mode: 0o755 });
+	const data = path.join(directory, `..${generation}`);
+	await rm(data, { recursive: true, force: true });
+	await mkdir(data, { recursive: true, mode: 0o755 });
+	for (const file of files) {
+		const target = inside(data, file.path);
+		await mkdir(path.dirname(target), { recursive: true });
+		await writeFile(target, file.content, { mode: file.mode });
+	}
+	const link = path.join(directory, "..data");
+	await rm(`${link}_tmp`, { force: true });
+	await symlink(path.basename(data), `${link}_tmp`);
+	await rename(`${link}_tmp`, link);
+	for (const name of new Set(files.map((file) => file.path.split("/", 1)[0] ?? ""))) {
+		const visible = path.join(directory, name);
+		await rm(visible, { recursive: true, force: true });
+		await symlink(path.join("..data", name), visible);
+	}
+}
+
+async function hostPath(volume: Volume): Promise<string> {
+	const { path: target = "", type = "" } = volume.hostPath ?? {};
+	if (type === "DirectoryOrCreate") await mkdir(target, { recursive: true });
+	if (type === "FileOrCreate") await writeFile(target, "", { flag: "a" });
+	return target;
+}
+
+/** Makes every volume of the pod; resolves to the folder of each by volume name. Rejects with MountError. */
+export async function mountVolumes(context: VolumeContext, generation: string): Promise<ReadonlyMap<string, string>> {
+	const mounted = new Map<string, string>();
+	for (const volume of context.pod.spec?.volumes ?? []) {
+		const name = volume.name ?? "";
+		const directory = inside(context.directory, name);
+		if (volume.hostPath !== undefined) {
+			mounted.set(name, await hostPath(volume));
+			continue;
+		}
+		if (volume.emptyDir !== undefined) {
+			await mkdir(directory, { recursive: true, mode: 0o777 });
+			mounted.set(name, directory);
+			continue;
+		}
+		const files = await filesOf(context, volume);
+		if (files === undefined) {
+			const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
+			throw new MountError(`volume "${name}": volumes of type ${kind} are not supported by this kubelet`);
+		}
+		await writeAtomically(directory, files, generation);
+		mounted.set(name, directory);
+	}
+	return mounted;
+}
+
+/** A container's mounts over the pod's volumes. */
+export function mountsOf(container: Container, volumes: ReadonlyMap<string, string>): ContainerSpec["mounts"] {
+	return (container.volumeMounts ?? []).map((mount) => {
+		const base = volumes.get(mount.name ?? "");
+		if (base === undefined) throw new MountError(`volume mount "${mount.name}" names no volume of the pod`);
+		return {
+			mountPath: mount.mountPath ?? "",
+			hostPath: mount.subPath ? inside(base, mount.subPath) : base,
+			readOnly: mount.readOnly === true,
+		};
+	});
+}

@@ -1,0 +1,100 @@
+/** What every elected agent's command does around its own work: client, informers, events, election, health, signals. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { createEventRecorder, type EventRecorder } from "../../apiserver/client/events.ts";
+import { createInformerFactory, type DynamicInformerFactory } from "../../apiserver/client/informer.ts";
+import { createLeaderElector, type leaderElectionFlags } from "../../apiserver/client/leader-election.ts";
+import { createApiClient } from "../../apiserver/client/rest.ts";
+import type { ApiClient } from "../../apiserver/client/types.ts";
+import { systemClock } from "../../kit/clock.ts";
+import type { FlagSpecs, FlagValues } from "../../kit/flags.ts";
+import { createLogger, type Level, type Logger } from "../../kit/log.ts";
+import { systemRandom } from "../../kit/random.ts";
+import { serveHealth, type servingFlags } from "./health.ts";
+
+/** Exit code of an agent that lost its leadership: whoever started it should start it again (EX_TEMPFAIL). */
+export const lostLeadershipExit = 75;
+
+export const commonFlags = {
+	kubeconfig: { type: "string", required: true, help: "Kubeconfig file: the apiserver and our credentials." },
+	"log-level": {
+		type: "string",
+		choices: ["debug", "info", "warn", "error"],
+		default: "info",
+		help: "Least severity that is logged.",
+	},
+} as const satisfies FlagSpecs;
+
+export type AgentFlagValues = FlagValues<typeof commonFlags> &
+	FlagValues<ReturnType<typeof leaderElectionFlags>> &
+	FlagValues<ReturnType<typeof servingFlags>>;
+
+export interface AgentContext {
+	readonly client: ApiClient;
+	readonly informers: DynamicInformerFactory;
+	readonly recorder: EventRecorder;
+	readonly logger: Logger;
+	/** For the agent's own metrics, served on /metrics. */
+	readonly registry: Registry;
+}
+
+export interface ElectedAgent {
+	/** `kube-scheduler`: user agent, event source, log field. */
+	readonly component: string;
+	/** Called when we lead (or at once without election); the signal aborts when we stop. Handlers are to be added before it resolves. */
+	readonly start: (context: AgentContext, signal: AbortSignal) => Promise<void>;
+}
+
+/** Runs until SIGTERM (0) or until leadership is lost (`lostLeadershipExit`). */
+export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAgent): Promise<number> {
+	const logger = createLogger({ level: values["log-level"] as Level }).with({ component: agent.component });
+	const client = createApiClient({ kubeconfig: values.kubeconfig, userAgent: agent.component });
+	const world = { client, clock: systemClock, random: systemRandom, logger };
+	const recorder = createEventRecorder({ ...world, component: agent.component });
+	const informers = createInformerFactory(world);
+	const registry = new Registry();
+	collectDefaultMetrics({ register: registry });
+	const health = await serveHealth({
+		address: values["bind-address"],
+		port: values["secure-port"],
+		certFile: values["tls-cert-file"],
+		keyFile: values["tls-private-key-file"],
+		health: () => undefined,
+		metrics: () => registry.metrics(),
+	});
+	const ended = Promise.withResolvers<number>();
+	const stopping = new AbortController();
+	for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(0));
+	const begin = (signal: AbortSignal) => {
+		agent.start({ client, informers, recorder, logger, registry }, signal).catch((error: unknown) => {
+			logger.error("cannot start", { error });
+			ended.resolve(1);
+		});
+	};
+	const elector = values["leader-elect"]
+		? createLeaderElector({
+				...world,
+				recorder,
+				namespace: values["leader-elect-resource-namespace"],
+				name: values["leader-elect-resource-name"],
+				identity: `${hostname()}_${randomUUID()}`,
+				leaseDurationMs: values["leader-elect-lease-duration"],
+				renewDeadlineMs: values["leader-elect-renew-deadline"],
+				retryPeriodMs: values["leader-elect-retry-period"],
+				onStarted: begin,
+				onLost: () => ended.resolve(lostLeadershipExit),
+			})
+		: undefined;
+	if (elector === undefined) begin(stopping.signal);
+	else void elector.run();
+	const code = await ended.promise;
+	stopping.abort(new Error("stopping"));
+	if (code === 0) await elector?.stop();
+	informers.stop();
+	await recorder.flush();
+	recorder.stop();
+	await health.close();
+	await client.close();
+	return code;
+}

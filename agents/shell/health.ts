@@ -1,0 +1,83 @@
+/** The small server every agent has: /healthz, /livez, /readyz and /metrics. HTTPS where it was given a certificate, else HTTP on loopback. */
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import type { FlagSpecs } from "../../kit/flags.ts";
+
+export function servingFlags<const P extends number>(port: P) {
+	return {
+		"bind-address": {
+			type: "string",
+			default: "127.0.0.1",
+			group: "Serving",
+			help: "Address of /healthz, /livez, /readyz and /metrics.",
+		},
+		"secure-port": {
+			type: "integer",
+			default: port as number,
+			min: 0,
+			max: 65_535,
+			group: "Serving",
+			help: "Port to serve on. 0: no server.",
+		},
+		"tls-cert-file": {
+			type: "string",
+			default: "",
+			group: "Serving",
+			help: "Certificate (PEM). Without it plain HTTP is served, on loopback addresses only.",
+		},
+		"tls-private-key-file": { type: "string", default: "", group: "Serving", help: "Key (PEM) of the certificate." },
+	} as const satisfies FlagSpecs;
+}
+
+export interface HealthOptions {
+	readonly address: string;
+	/** 0: no server. */
+	readonly port: number;
+	readonly certFile: string;
+	readonly keyFile: string;
+	/** Undefined: healthy; otherwise why not. */
+	readonly health: () => string | undefined;
+	/** Prometheus text format. */
+	readonly metrics: () => Promise<string>;
+}
+
+const isLoopback = (address: string) => /^(127\.|localhost$|::1$)/.test(address);
+
+/** Resolves once it listens. Throws when HTTP would be served beyond loopback. */
+export async function serveHealth(options: HealthOptions): Promise<{ close(): Promise<void> }> {
+	if (options.port === 0) return { close: async () => {} };
+	const secure = options.certFile !== "" && options.keyFile !== "";
+	if (!secure && !isLoopback(options.address)) {
+		throw new Error(
+			`--bind-address ${options.address}: serving beyond loopback needs --tls-cert-file and --tls-private-key-file`,
+		);
+	}
+	const handle = async (request: http.IncomingMessage, response: http.ServerResponse) => {
+		const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+		const answer = (status: number, body: string, type = "text/plain; charset=utf-8") =>
+			response.writeHead(status, { "content-type": type }).end(body);
+		if (request.method !== "GET") answer(405, "method not allowed\n");
+		else if (/^\/(healthz|livez|readyz)$/.test(path)) {
+			const problem = options.health();
+			answer(problem === undefined ? 200 : 500, problem ?? "ok");
+		} else if (path === "/metrics") answer(200, await options.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+		else answer(404, "404 page not found\n");
+	};
+	const listener = (request: http.IncomingMessage, response: http.ServerResponse) => {
+		handle(request, response).catch((error: unknown) => response.destroy(error as Error));
+	};
+	const server = secure
+		? https.createServer({ cert: readFileSync(options.certFile), key: readFileSync(options.keyFile) }, listener)
+		: http.createServer(listener);
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(options.port, options.address, resolve);
+	});
+	return {
+		async close() {
+			server.closeAllConnections();
+			await new Promise((resolve) => server.close(resolve));
+		},
+	};
+}

@@ -1,0 +1,181 @@
+/** What one can do with a cluster on this machine: start it, wait until it is ready, kill and revive masters, stop it. */
+import { mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { killLeftovers } from "../../agents/kubelet/leftovers.ts";
+import { createApiClient } from "../../apiserver/client/rest.ts";
+import type { ApiClient } from "../../apiserver/client/types.ts";
+import type { KubeObject } from "../../apiserver/scheme/object.ts";
+import type { Node } from "../../apiserver/scheme/types.gen.ts";
+import { adminTls, makeCertificates } from "./certificates.ts";
+import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
+import { findLayout, type Layout, type LayoutOptions, type MasterEndpoints, planLayout, saveLayout } from "./layout.ts";
+import { knownParts, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
+
+const pollMs = 25;
+const readyTimeoutMs = 60_000;
+const stopGraceMs = 5_000;
+
+/** Called at each milestone with a text for people. */
+export type Progress = (message: string) => void;
+
+/** The layout of `dir`, made with keys and certificates when the directory is new. */
+export async function prepare(options: LayoutOptions, progress: Progress): Promise<Layout> {
+	await mkdir(options.dir, { recursive: true, mode: 0o700 });
+	const existing = await findLayout(options.dir);
+	if (existing !== undefined) {
+		if (existing.masters.length !== options.masters || existing.nodes.length !== options.nodes) {
+			throw new Error(
+				`${options.dir} holds a cluster of ${existing.masters.length} masters and ${existing.nodes.length} nodes: give the same --masters and --nodes, another --dir, or remove it with "barque down --purge --dir ${options.dir}"`,
+			);
+		}
+		return existing;
+	}
+	const layout = await planLayout(options);
+	await makeCertificates(options.dir, layout);
+	await saveLayout(options.dir, layout);
+	progress("keys and certificates made");
+	return layout;
+}
+
+/** Starts the parts that do not run already. */
+export async function startParts(dir: string, parts: readonly Part[]): Promise<void> {
+	await Promise.all(
+		parts.map(async (part) => {
+			if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part);
+		}),
+	);
+}
+
+export async function adminClient(layout: Layout, url = layout.balancer.url): Promise<ApiClient> {
+	const { ca, cert, key } = await adminTls(layout);
+	return createApiClient({ server: url, ca, cert, key, userAgent: "barque" });
+}
+
+/** Polls `check` until it holds; fails early, with its log, when a part has died. */
+async function waitFor(
+	what: string,
+	dir: string,
+	parts: readonly string[],
+	timeoutMs: number,
+	check: () => Promise<boolean>,
+): Promise<void> {
+	const deadline = performance.now() + timeoutMs;
+	let lastError: unknown;
+	for (let round = 1; performance.now() < deadline; round++) {
+		try {
+			if (await check()) return;
+		} catch (error) {
+			lastError = error;
+		}
+		if (round % 10 === 0) {
+			for (const part of parts) {
+				if ((await runningPid(dir, part)) !== undefined) continue;
+				throw new Error(`${part} ended while waiting for ${what}; its log ends:\n${await logTail(dir, part)}`);
+			}
+		}
+		await delay(pollMs);
+	}
+	const why = lastError instanceof Error ? ` (last error: ${lastError.message})` : "";
+	throw new Error(`${what} not ready after ${timeoutMs / 1000} s${why}; see the logs in ${path.join(dir, "logs")}`);
+}
+
+async function isReady(client: ApiClient): Promise<boolean> {
+	const response = await client.raw("GET", "/readyz", undefined, AbortSignal.timeout(2_000));
+	return response.status === 200;
+}
+
+/** Waits until these masters' apiservers answer /readyz, which needs the store to have a leader. */
+export async function waitForMasters(dir: string, layout: Layout, masters: readonly MasterEndpoints[]): Promise<void> {
+	await Promise.all(
+		masters.map(async (master) => {
+			const client = await adminClient(layout, master.apiserver.url);
+			try {
+				const parts = [`${master.name}-store`, `${master.name}-apiserver`];
+				await waitFor(`${master.name}'s apiserver`, dir, parts, readyTimeoutMs, () => isReady(client));
+			} finally {
+				await client.close();
+			}
+		}),
+	);
+}
+
+const isNodeReady = (node: KubeObject<Node>) =>
+	(node.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
+
+/** Waits until every node of the layout is Ready, through the balancer. */
+export async function waitForNodes(dir: string, layout: Layout): Promise<void> {
+	const client = await adminClient(layout);
+	try {
+		const nodes = client.resource<Node>({ group: "", version: "v1", resource: "nodes" });
+		const parts = ["balancer", ...layout.nodes.map((node) => `${node.name}-kubelet`)];
+		await waitFor("nodes", dir, parts, readyTimeoutMs, async () => {
+			const ready = new Set((await nodes.list("")).items.filter(isNodeReady).map((node) => node.metadata.name));
+			return layout.nodes.every((node) => ready.has(node.name));
+		});
+	} finally {
+		await client.close();
+	}
+}
+
+/** Starts everything and waits until the nodes are Ready. On failure nothing is left running. */
+export async function bringUp(dir: string, layout: Layout, progress: Progress): Promise<void> {
+	try {
+		await startParts(dir, allParts(dir, layout));
+		progress(`${allParts(dir, layout).length} processes started`);
+		await waitForMasters(dir, layout, layout.masters);
+		progress(`${layout.masters.length} apiservers ready, the store has a leader`);
+		await waitForNodes(dir, layout);
+		progress(`${layout.nodes.length} nodes Ready`);
+	} catch (error) {
+		await bringDown(dir, layout, { graceMs: 0 });
+		throw error;
+	}
+}
+
+export function masterOf(layout: Layout, name: string): MasterEndpoints {
+	const master = layout.masters.find((candidate) => candidate.name === name);
+	if (master === undefined) {
+		throw new Error(`no master ${JSON.stringify(name)}: there are ${layout.masters.map((m) => m.name).join(", ")}`);
+	}
+	return master;
+}
+
+/** SIGKILL to everything on the master, at once. Resolves to the names of what was running. */
+export async function killMaster(dir: string, layout: Layout, name: string): Promise<string[]> {
+	const parts = masterPartsOf(dir, layout, masterOf(layout, name));
+	const killed = await Promise.all(parts.map(async (part) => ((await stopPart(dir, part.name, 0)) ? [part.name] : [])));
+	return killed.flat();
+}
+
+/** Starts what does not run on the master and waits until its apiserver is ready. */
+export async function reviveMaster(dir: string, layout: Layout, name: string): Promise<void> {
+	const master = masterOf(layout, name);
+	await startParts(dir, masterPartsOf(dir, layout, master));
+	await waitForMasters(dir, layout, [master]);
+}
+
+/** SIGKILL to a node's kubelet; its pods' processes go on until it is revived or the cluster is brought down. */
+export const killKubelet = (dir: string, name: string): Promise<boolean> => stopPart(dir, `${name}-kubelet`, 0);
+
+export async function reviveKubelet(dir: string, layout: Layout, name: string): Promise<void> {
+	const node = layout.nodes.find((candidate) => candidate.name === name);
+	if (node === undefined) throw new Error(`no node ${JSON.stringify(name)}`);
+	await startParts(dir, [kubeletPart(dir, layout, node)]);
+}
+
+/** Ends every part and every process a pod left behind. Kubelets go first, while they can still report their pods' end. */
+export async function bringDown(dir: string, layout: Layout, options?: { readonly graceMs?: number }): Promise<void> {
+	const graceMs = options?.graceMs ?? stopGraceMs;
+	const parts = await knownParts(dir);
+	const stopAll = (names: readonly string[]) => Promise.all(names.map((name) => stopPart(dir, name, graceMs)));
+	const kubelets = parts.filter((name) => name.endsWith("-kubelet"));
+	await stopAll(kubelets);
+	await Promise.all(layout.nodes.map((node) => killLeftovers(path.join(dir, node.name))));
+	const stores = parts.filter((name) => name.endsWith("-store"));
+	await stopAll(parts.filter((name) => !kubelets.includes(name) && !stores.includes(name)));
+	await stopAll(stores);
+}
+
+/** Removes the cluster's directory: keys, data and logs. */
+export const purge = (dir: string): Promise<void> => rm(dir, { recursive: true, force: true });

@@ -1,0 +1,124 @@
+/** The parts of a cluster as processes: started detached with a log and a pid file each, found again and ended by id. */
+import { spawn } from "node:child_process";
+import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { launcher } from "./launcher.ts";
+import { logFile, pidFile } from "./layout.ts";
+
+export interface Part {
+	/** `master-1-store`, `node-1-kubelet`, `balancer`: names its pid file and its log. */
+	readonly name: string;
+	readonly command: string;
+	readonly args: readonly string[];
+}
+
+/** Starts one part in a session of its own, so that a signal to the caller's terminal does not reach it. */
+export async function startPart(dir: string, part: Part): Promise<number> {
+	await mkdir(path.dirname(pidFile(dir, part.name)), { recursive: true });
+	await mkdir(path.dirname(logFile(dir, part.name)), { recursive: true });
+	const log = await open(logFile(dir, part.name), "a", 0o600);
+	try {
+		const child = spawn(process.execPath, [launcher, part.command, ...part.args], {
+			detached: true,
+			stdio: ["ignore", log.fd, log.fd],
+			cwd: dir,
+		});
+		const pid = await new Promise<number>((resolve, reject) => {
+			child.once("spawn", () => resolve(child.pid ?? 0));
+			child.once("error", reject);
+		});
+		child.unref();
+		await writeFile(pidFile(dir, part.name), `${pid}\n`);
+		return pid;
+	} finally {
+		await log.close();
+	}
+}
+
+/** The part's process id while that process runs and is ours; ids are reused, so the command line is checked where /proc shows it. */
+export async function runningPid(dir: string, part: string): Promise<number | undefined> {
+	let pid: number;
+	try {
+		pid = Number((await readFile(pidFile(dir, part), "utf8")).trim());
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+		throw error;
+	}
+	if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return undefined;
+	if (process.platform !== "linux") return pid;
+	try {
+		const [commandLine, stat] = await Promise.all([
+			readFile(`/proc/${pid}/cmdline`, "utf8"),
+			readFile(`/proc/${pid}/stat`, "utf8"),
+		]);
+		const state = stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
+		return commandLine.includes(launcher) && state !== "Z" ? pid : undefined;
+	} catch (error) {
+		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+		throw error;
+	}
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "EPERM";
+	}
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+	try {
+		process.kill(pid, name);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+	}
+}
+
+const pollMs = 20;
+
+async function gone(dir: string, part: string, timeoutMs: number): Promise<boolean> {
+	for (let waited = 0; waited < timeoutMs; waited += pollMs) {
+		if ((await runningPid(dir, part)) === undefined) return true;
+		await delay(pollMs);
+	}
+	return (await runningPid(dir, part)) === undefined;
+}
+
+/** Ends a part: SIGTERM, then SIGKILL after `graceMs` (0: SIGKILL at once). Resolves to whether it was running. */
+export async function stopPart(dir: string, part: string, graceMs: number): Promise<boolean> {
+	const pid = await runningPid(dir, part);
+	if (pid !== undefined) {
+		if (graceMs > 0) signal(pid, "SIGTERM");
+		if (graceMs === 0 || !(await gone(dir, part, graceMs))) {
+			signal(pid, "SIGKILL");
+			await gone(dir, part, 10_000);
+		}
+	}
+	await rm(pidFile(dir, part), { force: true });
+	return pid !== undefined;
+}
+
+/** Names of all parts with a pid file. */
+export async function knownParts(dir: string): Promise<string[]> {
+	try {
+		const files = await readdir(path.join(dir, "run"));
+		return files.filter((file) => file.endsWith(".pid")).map((file) => file.slice(0, -".pid".length));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+		throw error;
+	}
+}
+
+/** The last lines of a part's log, for a message that says why it did not come up. */
+export async function logTail(dir: string, part: string, lines = 5): Promise<string> {
+	try {
+		const text = await readFile(logFile(dir, part), "utf8");
+		return text.trimEnd().split("\n").slice(-lines).join("\n");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+		throw error;
+	}
+}

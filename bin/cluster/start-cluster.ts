@@ -1,0 +1,115 @@
+/** `startCluster`: a real cluster inside a test. Exported by the package. */
+import { mkdtemp, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { ApiClient } from "../../apiserver/client/types.ts";
+import {
+	adminClient,
+	bringDown,
+	bringUp,
+	killKubelet,
+	killMaster,
+	type Progress,
+	prepare,
+	purge,
+	reviveKubelet,
+	reviveMaster,
+} from "./cluster.ts";
+import type { Layout, Runtime } from "./layout.ts";
+
+export interface StartClusterOptions {
+	/** 1, 3 or 5; default 3. */
+	readonly masters?: 1 | 3 | 5;
+	/** Default 2. */
+	readonly nodes?: number;
+	/** How kubelets run containers: as child processes (default) or simulated. */
+	readonly runtime?: Runtime;
+	/** Default: a new temporary directory, removed by `stop()`. A given one is kept. */
+	readonly dir?: string;
+	/** Default 0: free ports. */
+	readonly port?: number;
+	/** More command-line arguments for the parts, e.g. `{ "controller-manager": ["--node-monitor-grace-period=4s"] }`. */
+	readonly extraArgs?: Layout["extraArgs"];
+	readonly onProgress?: Progress;
+}
+
+export interface Cluster {
+	readonly dir: string;
+	/** Path of the admin's kubeconfig file, for kubectl's `--kubeconfig`. */
+	readonly kubeconfigFile: string;
+	/** Its content. */
+	readonly kubeconfig: string;
+	/** Addresses and files of every part, as in `DIR/endpoints.json`. */
+	readonly endpoints: Layout;
+	/** An admin's client through the balancer. */
+	readonly client: ApiClient;
+	/** Admin's clients, one an apiserver, in the order of `endpoints.masters`. */
+	readonly masterClients: readonly ApiClient[];
+	/** SIGKILL to everything on `master-N`. */
+	killMaster(name: string): Promise<void>;
+	/** Starts it again and waits until its apiserver is ready. */
+	reviveMaster(name: string): Promise<void>;
+	killKubelet(node: string): Promise<void>;
+	reviveKubelet(node: string): Promise<void>;
+	/** Ends every process; removes the directory unless it was given. Safe to call twice. */
+	stop(): Promise<void>;
+}
+
+/**
+ * Starts a cluster with real processes, TLS and authentication on, and resolves when its nodes are Ready.
+ * Rejects, leaving nothing behind, when a part does not come up; the error holds the end of its log.
+ */
+export async function startCluster(options: StartClusterOptions = {}): Promise<Cluster> {
+	const masters = options.masters ?? 3;
+	if (![1, 3, 5].includes(masters)) throw new RangeError(`masters: ${masters} is not 1, 3 or 5`);
+	const nodes = options.nodes ?? 2;
+	if (!Number.isInteger(nodes) || nodes < 0) throw new RangeError(`nodes: ${nodes} is not a whole number from 0`);
+	const dir = path.resolve(options.dir ?? (await mkdtemp(path.join(tmpdir(), "barque-"))));
+	const cleanUp = async () => {
+		if (options.dir === undefined) await purge(dir);
+	};
+	const progress = options.onProgress ?? (() => {});
+	let layout: Layout;
+	try {
+		layout = await prepare(
+			{
+				dir,
+				masters,
+				nodes,
+				port: options.port ?? 0,
+				runtime: options.runtime ?? "process",
+				...(options.extraArgs === undefined ? {} : { extraArgs: options.extraArgs }),
+			},
+			progress,
+		);
+		await bringUp(dir, layout, progress);
+	} catch (error) {
+		await cleanUp();
+		throw error;
+	}
+	const client = await adminClient(layout);
+	const masterClients = await Promise.all(layout.masters.map((master) => adminClient(layout, master.apiserver.url)));
+	let stopped: Promise<void> | undefined;
+	const stop = async () => {
+		await Promise.all([client, ...masterClients].map((each) => each.close()));
+		await bringDown(dir, layout, { graceMs: 2_000 });
+		await cleanUp();
+	};
+	return {
+		dir,
+		kubeconfigFile: layout.adminKubeconfig,
+		kubeconfig: await readFile(layout.adminKubeconfig, "utf8"),
+		endpoints: layout,
+		client,
+		masterClients,
+		async killMaster(name) {
+			await killMaster(dir, layout, name);
+		},
+		reviveMaster: (name) => reviveMaster(dir, layout, name),
+		async killKubelet(node) {
+			await killKubelet(dir, node);
+		},
+		reviveKubelet: (node) => reviveKubelet(dir, layout, node),
+		stop: () => (stopped ??= stop()),
+	};
+}
