@@ -1,0 +1,172 @@
+/** Connections to all endpoints, dialled again with backoff, and the choice among them. */
+import type { Clock, Timer } from "../../kit/clock.ts";
+import type { Logger } from "../../kit/log.ts";
+import type { Random } from "../../kit/random.ts";
+import { ClientConnection } from "./connection.ts";
+import type { Connector } from "./connector.ts";
+
+export interface EndpointsOptions {
+	readonly endpoints: readonly string[];
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly logger: Logger;
+	readonly connector: Connector;
+	readonly clusterId: bigint;
+}
+
+interface Endpoint {
+	readonly url: string;
+	connection: ClientConnection | undefined;
+	retryMs: number;
+	timer: Timer | undefined;
+}
+
+const firstRetryMs = 50;
+const lastRetryMs = 1000;
+/** A member that knows no leader for this long is cut off: watches move to one that does. */
+const leaderlessMs = 3000;
+
+export class Endpoints {
+	readonly #options: EndpointsOptions;
+	readonly #all: Endpoint[];
+	readonly #placements = new Set<(connection: ClientConnection) => void>();
+	readonly #mover: Timer;
+	#up: { readonly promise: Promise<void>; readonly resolve: () => void } = Promise.withResolvers<void>();
+	#clusterId: bigint;
+	#leader = 0n;
+	#closed = false;
+	/** Why the last attempt to connect failed. */
+	complaint = "not connected yet";
+
+	constructor(options: EndpointsOptions) {
+		if (options.endpoints.length === 0) throw new TypeError("endpoints: at least one is needed");
+		this.#options = options;
+		this.#clusterId = options.clusterId;
+		this.#all = [...new Set(options.endpoints)].map((url) => ({
+			url,
+			connection: undefined,
+			retryMs: firstRetryMs,
+			timer: undefined,
+		}));
+		for (const endpoint of this.#all) this.#dial(endpoint);
+		this.#mover = options.clock.every(1000, () => this.#moveWatches());
+	}
+
+	/** For `leader`: the leader's connection, else one of a member that knows a leader, else any. Otherwise: the first that is up. */
+	pick(leader: boolean): ClientConnection | undefined {
+		let best: ClientConnection | undefined;
+		let bestScore = -1;
+		for (const { connection } of this.#all) {
+			if (connection === undefined) continue;
+			const led = connection.leader !== 0n;
+			let score = (led ? 2 : 0) + (connection.goingAway ? 0 : 1);
+			if (leader && connection.memberId === this.#leader && led) score += 4;
+			if (score > bestScore) {
+				best = connection;
+				bestScore = score;
+			}
+		}
+		return best;
+	}
+
+	/** Resolves when the next connection comes up. */
+	onceUp(): Promise<void> {
+		return this.#up.promise;
+	}
+
+	whenPlaced(onPlaced: (connection: ClientConnection) => void): { cancel(): void } {
+		this.#placements.add(onPlaced);
+		// Not at once: whoever asks from inside a failing connection must finish first.
+		queueMicrotask(() => this.#place());
+		return { cancel: () => void this.#placements.delete(onPlaced) };
+	}
+
+	close(): void {
+		this.#closed = true;
+		this.#mover.cancel();
+		this.#placements.clear();
+		for (const endpoint of this.#all) {
+			endpoint.timer?.cancel();
+			endpoint.connection?.close();
+		}
+		this.#up.resolve();
+	}
+
+	#place(): void {
+		const connection = this.pick(false);
+		if (connection === undefined || this.#closed) return;
+		const waiting = [...this.#placements];
+		this.#placements.clear();
+		for (const onPlaced of waiting) onPlaced(connection);
+	}
+
+	#moveWatches(): void {
+		const now = this.#options.clock.monotonic();
+		const better = this.#all.some(({ connection }) => connection !== undefined && connection.leader !== 0n);
+		if (!better) return;
+		for (const { connection } of this.#all) {
+			const since = connection?.leaderlessSince;
+			if (since !== undefined && now - since > leaderlessMs) connection?.dropWatches();
+		}
+	}
+
+	#dial(endpoint: Endpoint): void {
+		endpoint.timer = undefined;
+		this.#connect(endpoint).then(
+			(connection) => this.#connected(endpoint, connection),
+			(error: Error) => this.#failed(endpoint, error),
+		);
+	}
+
+	async #connect(endpoint: Endpoint): Promise<ClientConnection> {
+		const channel = await this.#options.connector.connect(endpoint.url);
+		let connection: ClientConnection | undefined;
+		connection = await ClientConnection.open(channel, {
+			clock: this.#options.clock,
+			clusterId: this.#clusterId,
+			onLeader: (leader) => {
+				if (leader !== 0n) this.#leader = leader;
+			},
+			onGoingAway: () => this.#options.logger.debug("member is stopping", { endpoint: endpoint.url }),
+			onClosed: (reason) => {
+				if (connection !== undefined) this.#lost(endpoint, connection, reason);
+			},
+		});
+		return connection;
+	}
+
+	#connected(endpoint: Endpoint, connection: ClientConnection): void {
+		if (this.#closed || connection.closed) {
+			connection.close();
+			if (!this.#closed) this.#failed(endpoint, new Error("closed by the member"));
+			return;
+		}
+		if (this.#clusterId === 0n) this.#clusterId = connection.clusterId;
+		else if (this.#clusterId !== connection.clusterId) {
+			connection.close();
+			this.#failed(endpoint, new Error(`member of another cluster, ${connection.clusterId.toString(16)}`));
+			return;
+		}
+		endpoint.connection = connection;
+		endpoint.retryMs = firstRetryMs;
+		this.#options.logger.debug("connected to the store", { endpoint: endpoint.url, member: connection.memberId });
+		this.#up.resolve();
+		this.#up = Promise.withResolvers<void>();
+		this.#place();
+	}
+
+	#lost(endpoint: Endpoint, connection: ClientConnection, reason: Error): void {
+		if (endpoint.connection !== connection) return;
+		endpoint.connection = undefined;
+		this.#failed(endpoint, reason);
+	}
+
+	#failed(endpoint: Endpoint, error: Error): void {
+		this.complaint = `${endpoint.url}: ${error.message}`;
+		if (this.#closed) return;
+		this.#options.logger.debug("no connection to the store", { endpoint: endpoint.url, error });
+		const wait = endpoint.retryMs * (0.5 + this.#options.random.float() / 2);
+		endpoint.retryMs = Math.min(lastRetryMs, endpoint.retryMs * 2);
+		endpoint.timer = this.#options.clock.after(wait, () => this.#dial(endpoint), { keepAlive: true });
+	}
+}

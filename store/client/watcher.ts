@@ -1,0 +1,104 @@
+/** A watch that outlives connections: it resumes after the last revision delivered, without gaps or repeats. */
+import type { StoreError, WatchBatch, WatchHandle, WatchHandler, WatchRequest } from "../api.ts";
+import { watchToWire } from "../native/wire.ts";
+import type { ClientConnection } from "./connection.ts";
+
+export interface WatchHome {
+	/** A connection for a watch, now or when there is one again; `cancelled` stops the wait. */
+	place(onPlaced: (connection: ClientConnection) => void): { cancel(): void };
+	ended(watcher: Watcher): void;
+}
+
+/** Codes after which the same watch elsewhere goes on. */
+const resumable: ReadonlySet<StoreError["code"]> = new Set(["unavailable", "timeout", "closed", "too_many_requests"]);
+
+export class Watcher implements WatchHandle {
+	readonly #home: WatchHome;
+	readonly #request: WatchRequest;
+	readonly #handler: WatchHandler;
+	/** First revision not delivered yet; 0: whatever comes after the watch is made. */
+	#next: number;
+	#connection: ClientConnection | undefined;
+	#id = 0;
+	#placing: { cancel(): void } | undefined;
+	#progressWanted = false;
+	#ended = false;
+
+	constructor(home: WatchHome, request: WatchRequest, handler: WatchHandler) {
+		this.#home = home;
+		this.#request = { ...request, key: Buffer.from(request.key) };
+		this.#handler = handler;
+		this.#next = request.startRevision ?? 0;
+		this.#place();
+	}
+
+	requestProgress(): void {
+		if (this.#ended) return;
+		if (this.#connection === undefined) this.#progressWanted = true;
+		else this.#connection.progress(this.#id);
+	}
+
+	cancel(): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		this.#placing?.cancel();
+		this.#connection?.cancelWatch(this.#id);
+		this.#home.ended(this);
+	}
+
+	/** Ends it from our side with an error, as when the client closes. */
+	end(error: StoreError): void {
+		if (this.#ended) return;
+		this.cancel();
+		this.#handler.onEnd(error);
+	}
+
+	#place(): void {
+		this.#connection = undefined;
+		this.#placing = this.#home.place((connection) => {
+			this.#placing = undefined;
+			if (!this.#ended) this.#start(connection);
+		});
+	}
+
+	#start(connection: ClientConnection): void {
+		this.#connection = connection;
+		const current = () => !this.#ended && this.#connection === connection;
+		this.#id = connection.watch(watchToWire({ ...this.#request, startRevision: this.#next }), {
+			onCreated: (revision) => {
+				if (!current()) return;
+				if (this.#next === 0) this.#next = revision + 1;
+				if (this.#progressWanted) connection.progress(this.#id);
+				this.#progressWanted = false;
+			},
+			onBatch: (batch) => {
+				if (current()) this.#deliver(batch);
+			},
+			onEnd: (error) => {
+				if (!current()) return;
+				if (resumable.has(error.code)) this.#place();
+				else {
+					this.#ended = true;
+					this.#home.ended(this);
+					this.#handler.onEnd(error);
+				}
+			},
+			onLost: () => {
+				if (current()) this.#place();
+			},
+		});
+	}
+
+	/** Another member may be behind the one we came from, or send again what we have seen. */
+	#deliver(batch: WatchBatch): void {
+		if (batch.revision < this.#next - 1) return;
+		const first = batch.events[0];
+		const fresh =
+			first === undefined || first.kv.modRevision >= this.#next
+				? batch.events
+				: batch.events.filter((event) => event.kv.modRevision >= this.#next);
+		if (batch.events.length > 0 && fresh.length === 0) return;
+		this.#next = Math.max(this.#next, batch.revision + 1);
+		this.#handler.onBatch(fresh === batch.events ? batch : { events: fresh, revision: batch.revision });
+	}
+}

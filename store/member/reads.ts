@@ -1,0 +1,113 @@
+/**
+ * Linearizable reads (ReadIndex, Raft thesis 6.4). Reads that arrive in one turn share one id. An id is used once, also
+ * across restarts and retries: a late confirmation of an earlier round must never answer a later read.
+ */
+import { StoreError } from "../api.ts";
+
+interface Waiter {
+	readonly deadline: number;
+	readonly resolve: () => void;
+	readonly reject: (error: StoreError) => void;
+}
+
+interface Round {
+	readonly id: bigint;
+	readonly sentAt: number;
+	readonly waiters: Waiter[];
+}
+
+/** etcd's readIndexRetryTime. */
+const retryMs = 500;
+/** Rounds under way; while they are, later reads gather for the next. */
+const maxRounds = 4;
+const mask = (1n << 64n) - 1n;
+
+export class Reads {
+	#unsent: Waiter[] = [];
+	readonly #rounds = new Map<bigint, Round>();
+	/** Confirmed at an index not yet applied, in order of index only by luck. */
+	#confirmed: { readonly index: number; readonly waiters: Waiter[] }[] = [];
+	#lastId: bigint;
+	slow = 0;
+	failed = 0;
+
+	/** `firstId`: 64 random bits, new for every start of the member. */
+	constructor(firstId: bigint) {
+		this.#lastId = firstId;
+	}
+
+	get pending(): boolean {
+		return this.#unsent.length > 0 && this.#rounds.size < maxRounds;
+	}
+
+	wait(deadline: number): Promise<void> {
+		return new Promise((resolve, reject) => this.#unsent.push({ deadline, resolve, reject }));
+	}
+
+	/** The id to ask the core with for everything unsent; call only when `pending`. */
+	startRound(now: number): bigint {
+		this.#lastId = (this.#lastId + 1n) & mask;
+		if (this.#lastId === 0n) this.#lastId = 1n;
+		this.#rounds.set(this.#lastId, { id: this.#lastId, sentAt: now, waiters: this.#unsent });
+		this.#unsent = [];
+		return this.#lastId;
+	}
+
+	/** `index` -1: not confirmed, ask again under a new id. */
+	confirm(id: bigint, index: number, applied: number): void {
+		const round = this.#rounds.get(id);
+		if (round === undefined) return;
+		this.#rounds.delete(id);
+		if (index < 0) this.#unsent.push(...round.waiters);
+		else if (index <= applied) for (const waiter of round.waiters) waiter.resolve();
+		else this.#confirmed.push({ index, waiters: round.waiters });
+	}
+
+	applied(index: number): void {
+		if (this.#confirmed.length === 0) return;
+		const ready = this.#confirmed.filter((group) => group.index <= index);
+		if (ready.length === 0) return;
+		this.#confirmed = this.#confirmed.filter((group) => group.index > index);
+		for (const group of ready) for (const waiter of group.waiters) waiter.resolve();
+	}
+
+	/** The leader changed: no answer may come for rounds under way. */
+	retryAll(): void {
+		for (const round of this.#rounds.values()) this.#unsent.push(...round.waiters);
+		this.#rounds.clear();
+	}
+
+	/** Gives up rounds nobody answered for a while and waiters past their deadline. */
+	expire(now: number): void {
+		for (const round of [...this.#rounds.values()]) {
+			if (now - round.sentAt < retryMs) continue;
+			this.slow++;
+			this.#rounds.delete(round.id);
+			this.#unsent.push(...round.waiters);
+		}
+		const late: Waiter[] = [];
+		const split = (waiters: Waiter[]) => {
+			if (waiters.every((waiter) => waiter.deadline > now)) return waiters;
+			late.push(...waiters.filter((waiter) => waiter.deadline <= now));
+			return waiters.filter((waiter) => waiter.deadline > now);
+		};
+		this.#unsent = split(this.#unsent);
+		this.#confirmed = this.#confirmed.map((group) => ({ index: group.index, waiters: split(group.waiters) }));
+		this.#reject(late, new StoreError("timeout", "etcdserver: request timed out"));
+	}
+
+	failAll(message: string): void {
+		const all = [...this.#unsent];
+		for (const round of this.#rounds.values()) all.push(...round.waiters);
+		for (const group of this.#confirmed) all.push(...group.waiters);
+		this.#unsent = [];
+		this.#rounds.clear();
+		this.#confirmed = [];
+		this.#reject(all, new StoreError("unavailable", message));
+	}
+
+	#reject(waiters: readonly Waiter[], error: StoreError): void {
+		this.failed += waiters.length;
+		for (const waiter of waiters) waiter.reject(error);
+	}
+}

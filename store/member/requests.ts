@@ -1,0 +1,182 @@
+/**
+ * What clients may ask of a member, whatever protocol they speak: checks a request as etcd's front does, replicates it or
+ * confirms the read, and answers with etcd's header. Stands on a `Replica`: a member of a cluster, or one machine alone.
+ */
+import {
+	type CompactRequest,
+	type DeleteRangeRequest,
+	type DeleteRangeResult,
+	type LeaseGrantRequest,
+	type LeaseGrantResult,
+	type LeaseTimeToLiveResult,
+	type PutRequest,
+	type PutResult,
+	type RangeRequest,
+	type RangeResult,
+	type RequestOp,
+	type ResponseHeader,
+	StoreError,
+	type TxnRequest,
+	type TxnResult,
+	type WatchHandler,
+	type WatchRequest,
+	type WithHeader,
+} from "../api.ts";
+import type { Applied, Command, CommandResult, StateMachine, WatchCursor } from "../machine/types.ts";
+import { checkDelete, checkPut, checkRange, checkTxn, maxTxnOps } from "../mvcc/check.ts";
+import type { Renewal } from "./keepalives.ts";
+import type { ProposeOptions } from "./member.ts";
+
+export interface Replica {
+	readonly clusterId: bigint;
+	readonly memberId: bigint;
+	readonly term: number;
+	readonly machine: StateMachine;
+	propose(command: Command, options?: ProposeOptions): Promise<Applied>;
+	linearizableRead(timeoutMs?: number): Promise<void>;
+	leaseKeepAlive(id: bigint): Promise<Renewal>;
+	newLeaseId(): bigint;
+}
+
+export interface RequestLimits {
+	readonly maxRequestBytes: number;
+	readonly maxTxnOps: number;
+	/** Smallest lease TTL granted, seconds; a smaller one asked for is raised to it (etcd: 1.5 × the election timeout). */
+	readonly minLeaseTtl: number;
+}
+
+export const defaultRequestLimits: RequestLimits = {
+	maxRequestBytes: 1.5 * 1024 * 1024,
+	maxTxnOps,
+	minLeaseTtl: 2,
+};
+
+type Answer<K extends CommandResult["kind"]> = Extract<CommandResult, { kind: K }>;
+
+function opBytes(op: RequestOp): number {
+	if (op.op === "put") return op.key.length + op.value.length;
+	if (op.op === "txn") return txnBytes(op);
+	return op.key.length + (op.rangeEnd?.length ?? 0);
+}
+
+function txnBytes(txn: TxnRequest): number {
+	let bytes = 0;
+	for (const compare of txn.compare) {
+		bytes += compare.key.length + (compare.target === "value" ? compare.operand.length : 8);
+	}
+	for (const op of txn.success) bytes += opBytes(op);
+	for (const op of txn.failure) bytes += opBytes(op);
+	return bytes;
+}
+
+export class Requests {
+	readonly replica: Replica;
+	readonly #limits: RequestLimits;
+
+	constructor(replica: Replica, limits: Partial<RequestLimits> = {}) {
+		this.replica = replica;
+		this.#limits = { ...defaultRequestLimits, ...limits };
+	}
+
+	header(revision: number = this.replica.machine.revision): ResponseHeader {
+		const { clusterId, memberId, term } = this.replica;
+		return { clusterId, memberId, revision, raftTerm: term };
+	}
+
+	async range(request: RangeRequest): Promise<WithHeader<RangeResult>> {
+		reject(checkRange(request));
+		if (request.serializable !== true) await this.replica.linearizableRead();
+		const { machine } = this.replica;
+		// Read and revision belong together: no await between them.
+		const result = machine.range(request);
+		return { header: this.header(machine.revision), kvs: result.kvs, more: result.more, count: result.count };
+	}
+
+	async put(request: PutRequest, options?: ProposeOptions): Promise<WithHeader<PutResult>> {
+		reject(checkPut(request));
+		this.#checkSize(request.key.length + request.value.length);
+		const { revision, answer } = await this.#replicate<"put">({ kind: "put", ...request }, options);
+		return { header: this.header(revision), ...answer.result };
+	}
+
+	async deleteRange(request: DeleteRangeRequest, options?: ProposeOptions): Promise<WithHeader<DeleteRangeResult>> {
+		reject(checkDelete(request));
+		this.#checkSize(request.key.length + (request.rangeEnd?.length ?? 0));
+		const { revision, answer } = await this.#replicate<"delete">({ kind: "delete", ...request }, options);
+		return { header: this.header(revision), ...answer.result };
+	}
+
+	async txn(request: TxnRequest, options?: ProposeOptions): Promise<WithHeader<TxnResult>> {
+		reject(checkTxn(request, this.#limits.maxTxnOps));
+		this.#checkSize(txnBytes(request));
+		const { revision, answer } = await this.#replicate<"txn">({ kind: "txn", ...request }, options);
+		return { header: this.header(revision), ...answer.result };
+	}
+
+	async compact(request: CompactRequest, options?: ProposeOptions): Promise<WithHeader<object>> {
+		const { revision } = await this.#replicate<"compact">({ kind: "compact", ...request }, options);
+		if (request.physical === true) await this.replica.machine.compactionDone(request.revision);
+		return { header: this.header(revision) };
+	}
+
+	async leaseGrant(request: LeaseGrantRequest, options?: ProposeOptions): Promise<WithHeader<LeaseGrantResult>> {
+		const id = request.id === 0n ? this.replica.newLeaseId() : request.id;
+		const ttl = Math.max(this.#limits.minLeaseTtl, request.ttl);
+		const { revision, answer } = await this.#replicate<"lease_grant">({ kind: "lease_grant", id, ttl }, options);
+		return { header: this.header(revision), ...answer.result };
+	}
+
+	async leaseRevoke(id: bigint, options?: ProposeOptions): Promise<WithHeader<object>> {
+		const { revision } = await this.#replicate<"lease_revoke">({ kind: "lease_revoke", id, expired: false }, options);
+		return { header: this.header(revision) };
+	}
+
+	async leaseKeepAlive(id: bigint): Promise<WithHeader<{ readonly id: bigint; readonly ttl: number }>> {
+		const renewal = await this.replica.leaseKeepAlive(id);
+		return { header: this.header(renewal.revision), id, ttl: renewal.ttl };
+	}
+
+	async leaseTimeToLive(id: bigint, keys: boolean): Promise<WithHeader<LeaseTimeToLiveResult>> {
+		await this.replica.linearizableRead();
+		return { header: this.header(), ...this.replica.machine.leaseTimeToLive(id, keys) };
+	}
+
+	async leases(): Promise<WithHeader<{ readonly ids: readonly bigint[] }>> {
+		await this.replica.linearizableRead();
+		return { header: this.header(), ids: this.replica.machine.leases() };
+	}
+
+	async currentRevision(): Promise<number> {
+		await this.replica.linearizableRead();
+		return this.replica.machine.revision;
+	}
+
+	watch(request: WatchRequest, handler: WatchHandler): WatchCursor {
+		return this.replica.machine.watch(request, handler);
+	}
+
+	/** `session` and the like are in `options`. */
+	async session(kind: "session_open" | "session_close", options: ProposeOptions): Promise<WithHeader<object>> {
+		const { revision } = await this.#replicate({ kind }, options);
+		return { header: this.header(revision) };
+	}
+
+	#checkSize(bytes: number): void {
+		if (bytes > this.#limits.maxRequestBytes) {
+			throw new StoreError("request_too_large", "etcdserver: request is too large");
+		}
+	}
+
+	async #replicate<K extends CommandResult["kind"]>(
+		command: Command,
+		options: ProposeOptions | undefined,
+	): Promise<{ readonly revision: number; readonly answer: Answer<K> }> {
+		const { outcome, revision } = await this.replica.propose(command, options);
+		if (outcome instanceof StoreError) throw outcome;
+		return { revision, answer: outcome as Answer<K> };
+	}
+}
+
+function reject(error: StoreError | undefined): void {
+	if (error !== undefined) throw error;
+}

@@ -1,0 +1,87 @@
+/** The native protocol's frames over a TCP or TLS socket. Everything a turn sends leaves in one system call. */
+import type { Socket } from "node:net";
+import { FrameReader } from "../transport/frames.ts";
+import type { FrameChannel, FrameHandlers } from "./protocol.ts";
+
+export class SocketChannel implements FrameChannel {
+	readonly #socket: Socket;
+	readonly #maxFrame: number;
+	#early: Buffer | undefined;
+	#corked = false;
+	#closed = false;
+
+	/** `early`: bytes read from the socket before. `maxFrame`: longest frame accepted. */
+	constructor(socket: Socket, maxFrame: number, early?: Buffer) {
+		this.#socket = socket;
+		this.#maxFrame = maxFrame;
+		this.#early = early;
+		socket.setNoDelay(true);
+	}
+
+	get backlog(): number {
+		return this.#socket.writableLength;
+	}
+
+	start(handlers: FrameHandlers): void {
+		const socket = this.#socket;
+		let reason = new Error("connection closed");
+		const reader = new FrameReader(this.#maxFrame, (frame) => {
+			if (!this.#closed) handlers.onFrame(frame);
+		});
+		const read = (chunk: Buffer) => {
+			try {
+				reader.push(chunk);
+			} catch (error) {
+				socket.destroy(error as Error);
+			}
+		};
+		socket.on("data", read);
+		socket.on("drain", () => handlers.onDrain());
+		socket.on("error", (error: Error) => {
+			reason = error;
+		});
+		socket.once("close", () => {
+			this.#closed = true;
+			handlers.onClose(reason);
+		});
+		if (socket.destroyed) {
+			this.#closed = true;
+			queueMicrotask(() => handlers.onClose(reason));
+			return;
+		}
+		const early = this.#early;
+		this.#early = undefined;
+		if (early !== undefined && early.length > 0) read(early);
+	}
+
+	send(frame: Buffer): void {
+		const socket = this.#socket;
+		if (this.#closed || socket.destroyed) return;
+		if (!this.#corked) {
+			this.#corked = true;
+			socket.cork();
+			process.nextTick(() => {
+				this.#corked = false;
+				socket.uncork();
+			});
+		}
+		const head = Buffer.allocUnsafe(4);
+		head.writeUInt32BE(frame.length);
+		socket.write(head);
+		socket.write(frame);
+	}
+
+	/** Writes bytes that are not a frame (the protocol's magic). */
+	sendRaw(bytes: Buffer): void {
+		this.#socket.write(bytes);
+	}
+
+	close(): void {
+		if (this.#socket.destroyed) return;
+		this.#socket.end();
+		// A client that never closes its side must not keep the socket.
+		const timer = setTimeout(() => this.#socket.destroy(), 1000);
+		timer.unref();
+		this.#socket.once("close", () => clearTimeout(timer));
+	}
+}

@@ -1,0 +1,170 @@
+/**
+ * The client URL: one port for every protocol, told apart by its first bytes: the native protocol's magic, or HTTP/1 for
+ * health and metrics.
+ */
+import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { Clock } from "../../kit/clock.ts";
+import type { Logger } from "../../kit/log.ts";
+import { nativeAlpn, nativeMagic } from "../native/protocol.ts";
+import { SocketChannel } from "../native/socket-channel.ts";
+import { NativeConnection, type NativeServerOptions } from "./native.ts";
+
+export interface ListenerTls {
+	readonly cert: string;
+	readonly key: string;
+	/** Authorities of clients; absent: the system's. */
+	readonly ca?: string | undefined;
+	readonly clientCertAuth: boolean;
+}
+
+export interface ListenerOptions {
+	readonly clock: Clock;
+	readonly logger: Logger;
+	readonly addresses: readonly { readonly host: string; readonly port: number; readonly tls: boolean }[];
+	readonly tls?: ListenerTls | undefined;
+	/** Absent: only HTTP is spoken here (a metrics port). */
+	readonly native?: NativeServerOptions | undefined;
+	readonly http: RequestListener;
+	/** Longest frame a client may send: the request limit and some for its frame. */
+	readonly maxFrameBytes: number;
+}
+
+const firstBytesMs = 10_000;
+const maxConnections = 20_000;
+
+export class Listener {
+	readonly #options: ListenerOptions;
+	readonly #servers: Server[] = [];
+	readonly #http: HttpServer;
+	readonly #sockets = new Set<Socket>();
+	readonly #connections = new Set<NativeConnection>();
+
+	private constructor(options: ListenerOptions) {
+		this.#options = options;
+		this.#http = createHttpServer(
+			{ requestTimeout: 30_000, headersTimeout: 10_000, maxHeaderSize: 16 << 10 },
+			options.http,
+		);
+	}
+
+	/** Resolves once every address is listened on. */
+	static async open(options: ListenerOptions): Promise<Listener> {
+		const listener = new Listener(options);
+		try {
+			for (const address of options.addresses) await listener.#listen(address);
+		} catch (error) {
+			await listener.close();
+			throw error;
+		}
+		return listener;
+	}
+
+	get ports(): number[] {
+		return this.#servers.map((server) => (server.address() as { port: number }).port);
+	}
+
+	get connections(): number {
+		return this.#connections.size;
+	}
+
+	leaderChanged(leader: bigint): void {
+		for (const connection of this.#connections) connection.leaderChanged(leader);
+	}
+
+	goingAway(why: string): void {
+		for (const connection of this.#connections) connection.goingAway(why);
+	}
+
+	async close(): Promise<void> {
+		const closed = Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+		this.#http.closeAllConnections();
+		for (const socket of this.#sockets) socket.destroy();
+		await closed;
+	}
+
+	async #listen(address: { readonly host: string; readonly port: number; readonly tls: boolean }): Promise<void> {
+		const { tls, logger } = this.#options;
+		const accept = (socket: Socket) => this.#accept(socket);
+		let server: Server;
+		if (!address.tls) server = createServer(accept);
+		else {
+			if (tls === undefined) throw new Error("an https address needs a certificate and a key");
+			server = createTlsServer(
+				{
+					cert: tls.cert,
+					key: tls.key,
+					ca: tls.ca,
+					requestCert: tls.clientCertAuth,
+					rejectUnauthorized: tls.clientCertAuth,
+					ALPNProtocols: [nativeAlpn, "http/1.1"],
+					minVersion: "TLSv1.2",
+					handshakeTimeout: firstBytesMs,
+				},
+				accept,
+			);
+			server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+				logger.warn("client's TLS handshake failed", { remote: socket.remoteAddress, error });
+			});
+		}
+		await new Promise<void>((resolve, reject) => {
+			server.once("error", reject);
+			server.listen(address.port, address.host, () => {
+				server.off("error", reject);
+				server.on("error", (error) => logger.error("client listener failed", { error }));
+				resolve();
+			});
+		});
+		this.#servers.push(server);
+	}
+
+	#accept(socket: Socket): void {
+		if (this.#sockets.size >= maxConnections) {
+			socket.destroy();
+			return;
+		}
+		this.#sockets.add(socket);
+		const timer = this.#options.clock.after(firstBytesMs, () => socket.destroy());
+		const ignore = () => undefined;
+		// The close event that follows tells all there is to do; without a listener an error would end the process.
+		socket.on("error", ignore);
+		socket.once("close", () => {
+			this.#sockets.delete(socket);
+			timer.cancel();
+		});
+		let first: Buffer = Buffer.alloc(0);
+		const onData = (chunk: Buffer) => {
+			first = first.length === 0 ? chunk : Buffer.concat([first, chunk]);
+			if (first.length < nativeMagic.length && nativeMagic.subarray(0, first.length).equals(first)) return;
+			socket.off("data", onData);
+			timer.cancel();
+			this.#serve(socket, first);
+		};
+		socket.on("data", onData);
+	}
+
+	#serve(socket: Socket, first: Buffer): void {
+		const { native, maxFrameBytes } = this.#options;
+		if (first.subarray(0, nativeMagic.length).equals(nativeMagic)) {
+			if (native === undefined) {
+				socket.destroy();
+				return;
+			}
+			const channel = new SocketChannel(socket, maxFrameBytes, first.subarray(nativeMagic.length));
+			const connection = new NativeConnection(channel, native, () => this.#connections.delete(connection));
+			this.#connections.add(connection);
+			return;
+		}
+		// Methods of HTTP begin with a capital letter; anything else is not for us.
+		const letter = first[0] ?? 0;
+		if (letter < 0x41 || letter > 0x5a) {
+			socket.destroy();
+			return;
+		}
+		socket.pause();
+		socket.unshift(first);
+		this.#http.emit("connection", socket);
+		socket.resume();
+	}
+}

@@ -1,0 +1,310 @@
+/** One client's connection in the native protocol: reads requests, answers them in any order, and feeds its watches. */
+import type { Clock, Timer } from "../../kit/clock.ts";
+import type { Logger } from "../../kit/log.ts";
+import { StoreError, type WatchBatch } from "../api.ts";
+import type { WatchCursor } from "../machine/types.ts";
+import type { Requests } from "../member/requests.ts";
+import {
+	errorCodes,
+	type FrameChannel,
+	method,
+	nativeVersion,
+	notice,
+	pack,
+	status,
+	unpack,
+} from "../native/protocol.ts";
+import * as wire from "../native/wire.ts";
+import { packEvents } from "./events.ts";
+import { methods, type WireAnswer } from "./methods.ts";
+
+export interface NativeServerOptions {
+	readonly requests: Requests;
+	readonly clock: Clock;
+	readonly logger: Logger;
+	readonly serverVersion: string;
+	/** The leader as this member knows it; 0n: none. */
+	readonly leader: () => bigint;
+	readonly onRequest?: (method: number) => void;
+	readonly onWatchers?: (change: number) => void;
+	readonly limits?: Partial<NativeLimits>;
+}
+
+export interface NativeLimits {
+	readonly maxWatches: number;
+	/** Requests of one connection under way; more are refused. */
+	readonly maxPipelined: number;
+	/** Outgoing bytes above which watches pause. */
+	readonly pauseAbove: number;
+	/** A connection that took nothing for this long while paused loses its watches, ms. */
+	readonly slowAfterMs: number;
+	/** Outgoing bytes above which the connection is ended. */
+	readonly maxBacklog: number;
+	readonly idleHelloMs: number;
+	/** How often a quiet watch that asked for it is told the revision, ms. */
+	readonly progressEveryMs: number;
+}
+
+export const defaultNativeLimits: NativeLimits = {
+	maxWatches: 10_000,
+	maxPipelined: 10_000,
+	pauseAbove: 4 << 20,
+	slowAfterMs: 30_000,
+	maxBacklog: 1 << 30,
+	idleHelloMs: 10_000,
+	progressEveryMs: 10 * 60_000,
+};
+
+interface ServedWatch {
+	readonly handle: WatchCursor;
+	/** Since the last progress interval something was sent. */
+	busy: boolean;
+	readonly progress: Timer | undefined;
+}
+
+export class NativeConnection {
+	readonly #options: NativeServerOptions;
+	readonly #limits: NativeLimits;
+	readonly #channel: FrameChannel;
+	readonly #watches = new Map<number, ServedWatch>();
+	readonly #onClosed: () => void;
+	#greeted = false;
+	#closed = false;
+	#underWay = 0;
+	#paused = false;
+	#slowTimer: Timer | undefined;
+	#helloTimer: Timer | undefined;
+
+	constructor(channel: FrameChannel, options: NativeServerOptions, onClosed: () => void = () => {}) {
+		this.#channel = channel;
+		this.#options = options;
+		this.#limits = { ...defaultNativeLimits, ...options.limits };
+		this.#onClosed = onClosed;
+		this.#helloTimer = options.clock.after(this.#limits.idleHelloMs, () => channel.close());
+		channel.start({
+			onFrame: (frame) => this.#onFrame(frame),
+			onDrain: () => this.#drained(),
+			onClose: (reason) => this.#ended(reason),
+		});
+	}
+
+	/** Tells the client who leads now. */
+	leaderChanged(leader: bigint): void {
+		if (this.#greeted) this.#send([0, notice.leader, leader]);
+	}
+
+	goingAway(why: string): void {
+		if (this.#greeted) this.#send([0, notice.goingAway, why]);
+	}
+
+	close(): void {
+		this.#channel.close();
+	}
+
+	#ended(reason: Error): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		this.#helloTimer?.cancel();
+		this.#slowTimer?.cancel();
+		for (const { handle, progress } of this.#watches.values()) {
+			handle.cancel();
+			progress?.cancel();
+		}
+		this.#options.onWatchers?.(-this.#watches.size);
+		this.#watches.clear();
+		this.#options.logger.debug("client disconnected", { reason });
+		this.#onClosed();
+	}
+
+	#send(message: unknown[]): void {
+		this.#sendFrame(pack(message));
+	}
+
+	#sendFrame(frame: Buffer): void {
+		if (this.#closed) return;
+		this.#channel.send(frame);
+		const backlog = this.#channel.backlog;
+		if (backlog > this.#limits.maxBacklog) this.#channel.close();
+		else if (backlog > this.#limits.pauseAbove) this.#pause();
+	}
+
+	#onFrame(frame: Buffer): void {
+		let message: unknown;
+		try {
+			message = unpack(frame);
+		} catch (error) {
+			throw new Error(`malformed frame: ${(error as Error).message}`);
+		}
+		if (!this.#greeted) {
+			this.#greet(message);
+			return;
+		}
+		const fields = new wire.Fields(message, "request");
+		const id = fields.integer("id");
+		const number = fields.integer("method");
+		if (this.#underWay >= this.#limits.maxPipelined) {
+			this.#fail(id, new StoreError("too_many_requests", "etcdserver: too many requests"));
+			return;
+		}
+		this.#options.onRequest?.(number);
+		try {
+			this.#dispatch(id, number, fields);
+		} catch (error) {
+			this.#fail(id, error);
+		}
+	}
+
+	#greet(message: unknown): void {
+		const fields = new wire.Fields(message, "hello");
+		const min = fields.integer("min_version");
+		const max = fields.integer("max_version");
+		const cluster = fields.id("cluster_id");
+		const { clusterId, memberId } = this.#options.requests.replica;
+		let refusal = "";
+		if (min > nativeVersion || max < nativeVersion) {
+			refusal = `protocol versions ${min} to ${max} are not spoken here, only ${nativeVersion}`;
+		} else if (cluster !== 0n && cluster !== clusterId) {
+			refusal = `cluster id mismatch: this is ${clusterId.toString(16)}`;
+		}
+		this.#greeted = refusal === "";
+		this.#helloTimer?.cancel();
+		this.#channel.send(
+			pack([nativeVersion, refusal, clusterId, memberId, this.#options.leader(), this.#options.serverVersion]),
+		);
+		if (refusal !== "") this.#channel.close();
+	}
+
+	#dispatch(id: number, number: number, f: wire.Fields): void {
+		const body = f.any();
+		const plain = methods.get(number);
+		if (plain !== undefined) {
+			const session = f.id("session");
+			const options = { session, sequence: f.integer("sequence", 0), acknowledged: f.integer("acknowledged", 0) };
+			this.#reply(id, plain(this.#options.requests, body, options));
+		} else if (number === method.ping) {
+			this.#send([id, status.ok, this.#options.leader()]);
+		} else if (number === method.watch) {
+			this.#watch(id, wire.watchFromWire(body));
+		} else if (number === method.watchCancel) {
+			this.#dropWatch(new wire.Fields(body, "watch_cancel").integer("watch_id"))?.handle.cancel();
+			this.#send([id, status.ok]);
+		} else if (number === method.watchProgress) {
+			this.#watches.get(new wire.Fields(body, "watch_progress").integer("watch_id"))?.handle.requestProgress();
+			this.#send([id, status.ok]);
+		} else throw new StoreError("invalid_argument", `request.method: ${number} is unknown`);
+	}
+
+	#reply(id: number, answer: Promise<WireAnswer>): void {
+		this.#underWay++;
+		answer.then(
+			({ header, body }) => {
+				this.#underWay--;
+				this.#send([id, status.ok, header.revision, header.raftTerm, body]);
+			},
+			(error: unknown) => {
+				this.#underWay--;
+				this.#fail(id, error);
+			},
+		);
+	}
+
+	#fail(id: number, error: unknown): void {
+		if (this.#closed) return;
+		if (error instanceof StoreError) {
+			this.#send([id, status.error, errorCodes.indexOf(error.code), error.message, error.compactRevision ?? 0]);
+			return;
+		}
+		// Ours, not the client's: say so, and look into it.
+		this.#options.logger.error("request failed", { error, stack: (error as Error).stack });
+		this.#send([id, status.error, errorCodes.indexOf("outcome_unknown"), "internal error", 0]);
+	}
+
+	// ---- watches ----
+
+	/** The request's id names the watch from then on. */
+	#watch(id: number, request: Parameters<Requests["watch"]>[0]): void {
+		if (this.#watches.has(id)) throw new StoreError("invalid_argument", `watch: id ${id} is in use`);
+		if (this.#watches.size >= this.#limits.maxWatches) {
+			throw new StoreError("too_many_requests", `a connection may have at most ${this.#limits.maxWatches} watches`);
+		}
+		const { requests } = this.#options;
+		// What is delivered while the watch is being set up must follow its acknowledgement.
+		let early: (() => void)[] | undefined = [];
+		const later = (work: () => void) => (early === undefined ? work() : void early.push(work));
+		const revision = requests.replica.machine.revision;
+		const handle = requests.watch(request, {
+			onBatch: (batch) => later(() => this.#onBatch(id, batch)),
+			onEnd: (error) => later(() => this.#onWatchEnd(id, error)),
+		});
+		const progress = request.progressNotify === true ? this.#progressTimer(id) : undefined;
+		this.#watches.set(id, { handle, busy: false, progress });
+		this.#options.onWatchers?.(1);
+		this.#send([id, status.ok, revision]);
+		const waiting = early;
+		early = undefined;
+		for (const work of waiting) work();
+		if (this.#paused) handle.pause();
+	}
+
+	#progressTimer(id: number): Timer {
+		return this.#options.clock.every(this.#limits.progressEveryMs, () => {
+			const watch = this.#watches.get(id);
+			if (watch === undefined) return;
+			if (!watch.busy) watch.handle.requestProgress();
+			watch.busy = false;
+		});
+	}
+
+	#dropWatch(id: number): ServedWatch | undefined {
+		const watch = this.#watches.get(id);
+		if (watch === undefined) return undefined;
+		this.#watches.delete(id);
+		watch.progress?.cancel();
+		this.#options.onWatchers?.(-1);
+		return watch;
+	}
+
+	#onBatch(id: number, batch: WatchBatch): void {
+		const watch = this.#watches.get(id);
+		if (watch === undefined) return;
+		watch.busy = true;
+		this.#send([0, notice.watchBatch, id, batch.revision, packEvents(batch.events)]);
+	}
+
+	#onWatchEnd(id: number, error: StoreError): void {
+		if (this.#dropWatch(id) === undefined) return;
+		const code = errorCodes.indexOf(error.code);
+		this.#send([0, notice.watchEnd, id, code, error.message, error.compactRevision ?? 0]);
+	}
+
+	#pause(): void {
+		if (this.#paused) return;
+		this.#paused = true;
+		for (const { handle } of this.#watches.values()) handle.pause();
+		this.#watchProgress(this.#channel.backlog);
+	}
+
+	/** While paused: a client that takes nothing between two looks is ended. */
+	#watchProgress(before: number): void {
+		this.#slowTimer = this.#options.clock.after(this.#limits.slowAfterMs, () => {
+			const backlog = this.#channel.backlog;
+			if (backlog < before) {
+				this.#watchProgress(backlog);
+				return;
+			}
+			const error = new StoreError("slow_watcher", `the client took nothing for ${this.#limits.slowAfterMs} ms`);
+			for (const [id, { handle }] of [...this.#watches]) {
+				handle.cancel();
+				this.#onWatchEnd(id, error);
+			}
+			this.#channel.close();
+		});
+	}
+
+	#drained(): void {
+		if (!this.#paused) return;
+		this.#paused = false;
+		this.#slowTimer?.cancel();
+		for (const { handle } of this.#watches.values()) handle.resume();
+	}
+}

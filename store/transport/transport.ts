@@ -1,0 +1,337 @@
+/**
+ * Real links between members: TCP or TLS, three connections each way to every member. `control` carries what must never
+ * wait behind bulk data (heartbeats, votes, acknowledgements); `bulk` appends and forwarded proposals; `snapshot` exists
+ * for one transfer.
+ */
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import type { Clock } from "../../kit/clock.ts";
+import type { Logger } from "../../kit/log.ts";
+import type { Random } from "../../kit/random.ts";
+import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../member/types.ts";
+import type { MemberId, Message, MessageType } from "../raft/types.ts";
+import {
+	type Channel,
+	decodeForward,
+	decodeHello,
+	decodeMessage,
+	decodeRefuse,
+	encodeBytes,
+	encodeForward,
+	encodeMessage,
+	encodeRefuse,
+	encodeWelcome,
+	frameKind,
+	type Hello,
+	helloBytes,
+	maxFrameBytes,
+	protocolVersion,
+} from "./codec.ts";
+import { FrameError, FrameReader } from "./frames.ts";
+import { Link } from "./link.ts";
+import { receiveSnapshot, sendSnapshot } from "./snapshot.ts";
+
+export interface PeerAddress {
+	readonly id: MemberId;
+	readonly host: string;
+	readonly port: number;
+	readonly tls: boolean;
+}
+
+/** PEM texts. `ca` absent: the system's authorities. */
+export interface PeerTls {
+	readonly cert: string;
+	readonly key: string;
+	readonly ca?: string | undefined;
+	/** Demand a certificate of `ca` from every member that connects. */
+	readonly clientCertAuth: boolean;
+}
+
+export interface ListenAddress {
+	readonly host: string;
+	readonly port: number;
+	readonly tls: boolean;
+}
+
+export interface TransportOptions {
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly logger: Logger;
+	readonly clusterId: bigint;
+	readonly id: MemberId;
+	readonly peers: readonly PeerAddress[];
+	readonly listen: readonly ListenAddress[];
+	readonly tls?: PeerTls | undefined;
+	/** A peer silent for this long is dialled anew, ms. */
+	readonly silenceMs: number;
+}
+
+const bulkTypes: ReadonlySet<MessageType> = new Set(["append"]);
+const maxBulkQueued = 32 << 20;
+const maxControlQueued = 4 << 20;
+const helloTimeoutMs = 5000;
+const maxIncoming = 256;
+const alpn = "barque-peer/1";
+
+interface Peer {
+	readonly control: Link;
+	readonly bulk: Link;
+}
+
+export class TcpTransport implements PeerTransport {
+	readonly #options: TransportOptions;
+	readonly #peers = new Map<MemberId, Peer>();
+	readonly #addresses: ReadonlyMap<MemberId, PeerAddress>;
+	readonly #servers: Server[] = [];
+	readonly #sockets = new Set<Socket>();
+	#handlers: PeerHandlers | undefined;
+	#closed = false;
+
+	private constructor(options: TransportOptions) {
+		this.#options = options;
+		this.#addresses = new Map(options.peers.filter((peer) => peer.id !== options.id).map((peer) => [peer.id, peer]));
+	}
+
+	/** Resolves once it listens on every address. Rejects with the system's error (EADDRINUSE ...). */
+	static async listen(options: TransportOptions): Promise<TcpTransport> {
+		const transport = new TcpTransport(options);
+		try {
+			for (const address of options.listen) await transport.#listen(address);
+		} catch (error) {
+			await transport.close();
+			throw error;
+		}
+		return transport;
+	}
+
+	/** Ports listened on, in the order of `listen`. */
+	get ports(): number[] {
+		return this.#servers.map((server) => (server.address() as { port: number }).port);
+	}
+
+	start(handlers: PeerHandlers): void {
+		this.#handlers = handlers;
+		for (const address of this.#addresses.values()) this.#peers.set(address.id, this.#connect(address));
+	}
+
+	send(messages: readonly Message[]): void {
+		for (const message of messages) {
+			const peer = this.#peers.get(message.to);
+			if (peer === undefined) continue;
+			const link = bulkTypes.has(message.type) ? peer.bulk : peer.control;
+			if (!link.write(encodeMessage(message))) this.#unreachable(message.to);
+		}
+	}
+
+	forward(to: MemberId, forward: Forward): boolean {
+		return this.#peers.get(to)?.bulk.write(encodeForward(forward)) ?? false;
+	}
+
+	refuse(to: MemberId, id: number, reason: RefusalReason): void {
+		this.#peers.get(to)?.control.write(encodeRefuse(id, reason));
+	}
+
+	async sendSnapshot(message: Message, chunks: AsyncIterable<Buffer>): Promise<void> {
+		const address = this.#addresses.get(message.to);
+		if (address === undefined || this.#closed) throw new Error("no such member");
+		const { socket, ready } = this.#dial(address);
+		this.#sockets.add(socket);
+		socket.once("close", () => this.#sockets.delete(socket));
+		await sendSnapshot(socket, ready, this.#hello(address.id, "snapshot"), message, chunks);
+	}
+
+	/** Members with a working connection from here. */
+	get connected(): MemberId[] {
+		return [...this.#peers].filter(([, peer]) => peer.control.up).map(([id]) => id);
+	}
+
+	async close(): Promise<void> {
+		this.#closed = true;
+		for (const peer of this.#peers.values()) {
+			peer.control.close();
+			peer.bulk.close();
+		}
+		for (const socket of this.#sockets) socket.destroy();
+		await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+	}
+
+	#hello(to: MemberId, channel: Channel): Hello {
+		const { clusterId, id } = this.#options;
+		return { minVersion: protocolVersion, maxVersion: protocolVersion, clusterId, from: id, to, channel };
+	}
+
+	/** A link drops often while nobody could have missed anything; Raft hears of it in its own turn, never inside `send`. */
+	#unreachable(id: MemberId): void {
+		queueMicrotask(() => {
+			if (!this.#closed) this.#handlers?.onUnreachable(id);
+		});
+	}
+
+	#connect(address: PeerAddress): Peer {
+		const { clock, random, logger, clusterId, id, silenceMs } = this.#options;
+		const link = (channel: Channel, maxQueued: number) =>
+			new Link({
+				clock,
+				random,
+				logger,
+				dial: () => this.#dial(address),
+				clusterId,
+				from: id,
+				to: address.id,
+				channel,
+				maxQueued,
+				silenceMs,
+				onDown: () => this.#unreachable(address.id),
+			});
+		return { control: link("control", maxControlQueued), bulk: link("bulk", maxBulkQueued) };
+	}
+
+	#dial(address: PeerAddress): { readonly socket: Socket; readonly ready: string } {
+		const { host, port } = address;
+		if (!address.tls) return { socket: connect({ host, port }), ready: "connect" };
+		const { tls } = this.#options;
+		const socket = connectTls({
+			host,
+			port,
+			cert: tls?.cert,
+			key: tls?.key,
+			ca: tls?.ca,
+			ALPNProtocols: [alpn],
+			minVersion: "TLSv1.2",
+		});
+		return { socket, ready: "secureConnect" };
+	}
+
+	async #listen(address: ListenAddress): Promise<void> {
+		const { tls } = this.#options;
+		const accept = (socket: Socket) => this.#accept(socket);
+		const server = address.tls ? createTlsServer(tlsOptions(tls), accept) : createServer(accept);
+		if (address.tls) {
+			server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+				this.#options.logger.warn("peer's TLS handshake failed", { remote: socket.remoteAddress, error });
+			});
+		}
+		await new Promise<void>((resolve, reject) => {
+			server.once("error", reject);
+			server.listen(address.port, address.host, () => {
+				server.off("error", reject);
+				server.on("error", (error) => this.#options.logger.error("peer listener failed", { error }));
+				resolve();
+			});
+		});
+		this.#servers.push(server);
+	}
+
+	#accept(socket: Socket): void {
+		if (this.#sockets.size >= maxIncoming || this.#closed) {
+			socket.destroy();
+			return;
+		}
+		this.#sockets.add(socket);
+		socket.once("close", () => this.#sockets.delete(socket));
+		socket.setNoDelay(true);
+		const { clock, logger } = this.#options;
+		const remote = socket.remoteAddress;
+		const timer = clock.after(helloTimeoutMs, () => socket.destroy());
+		socket.once("close", () => timer.cancel());
+		socket.on("error", (error: Error) => logger.debug("peer connection failed", { remote, error }));
+		let first: Buffer = Buffer.alloc(0);
+		const onData = (chunk: Buffer) => {
+			first = first.length === 0 ? chunk : Buffer.concat([first, chunk]);
+			if (first.length < helloBytes) return;
+			socket.off("data", onData);
+			timer.cancel();
+			try {
+				this.#greet(socket, decodeHello(first.subarray(0, helloBytes)), first.subarray(helloBytes));
+			} catch (error) {
+				logger.warn("peer connection refused", { remote, error });
+				socket.destroy();
+			}
+		};
+		socket.on("data", onData);
+	}
+
+	#greet(socket: Socket, hello: Hello, rest: Buffer): void {
+		const refusal = this.#refusal(hello);
+		for (const piece of encodeWelcome(protocolVersion, refusal)) socket.write(piece);
+		if (refusal !== "") {
+			this.#options.logger.warn("peer refused", { peer: hello.from, remote: socket.remoteAddress, refusal });
+			socket.end();
+			return;
+		}
+		if (hello.channel === "snapshot") {
+			const handle = (message: Message, chunks: AsyncIterable<Buffer>) => {
+				if (message.from !== hello.from) throw new FrameError("a snapshot in another member's name");
+				return this.#handlers?.onSnapshot(message, chunks) ?? Promise.reject(new Error("not started"));
+			};
+			receiveSnapshot(socket, rest, handle).catch((error: unknown) => {
+				this.#options.logger.warn("snapshot not received", { from: hello.from, error });
+			});
+			return;
+		}
+		this.#receive(socket, hello, rest);
+	}
+
+	#refusal(hello: Hello): string {
+		if (hello.minVersion > protocolVersion || hello.maxVersion < protocolVersion) {
+			return `protocol versions ${hello.minVersion} to ${hello.maxVersion} are not spoken here, only ${protocolVersion}`;
+		}
+		if (hello.clusterId !== this.#options.clusterId) {
+			return `cluster ${hello.clusterId.toString(16)} is not ours, ${this.#options.clusterId.toString(16)}`;
+		}
+		if (hello.to !== this.#options.id) return `this is member ${this.#options.id.toString(16)}`;
+		return this.#addresses.has(hello.from) ? "" : `member ${hello.from.toString(16)} is not in the cluster`;
+	}
+
+	/** All messages of one read go to the member together. */
+	#receive(socket: Socket, hello: Hello, rest: Buffer): void {
+		const { clock, silenceMs, logger } = this.#options;
+		let heardAt = clock.monotonic();
+		const watchdog = clock.every(silenceMs, () => {
+			if (clock.monotonic() - heardAt > 2 * silenceMs) socket.destroy();
+		});
+		socket.once("close", () => watchdog.cancel());
+		let messages: Message[] = [];
+		const pong = encodeBytes(frameKind.pong, Buffer.alloc(0));
+		const reader = new FrameReader(maxFrameBytes, (frame) => {
+			const kind = frame[0];
+			if (kind === frameKind.message) {
+				const message = decodeMessage(frame);
+				if (message.from !== hello.from) throw new FrameError("a message in another member's name");
+				messages.push(message);
+			} else if (kind === frameKind.forward) this.#handlers?.onForward(hello.from, decodeForward(frame));
+			else if (kind === frameKind.refuse) {
+				const { id, reason } = decodeRefuse(frame);
+				this.#handlers?.onRefused(hello.from, id, reason);
+			} else if (kind === frameKind.ping) for (const piece of pong) socket.write(piece);
+			else throw new FrameError(`unexpected kind of frame ${kind}`);
+		});
+		const onData = (chunk: Buffer) => {
+			heardAt = clock.monotonic();
+			try {
+				reader.push(chunk);
+			} catch (error) {
+				logger.warn("peer connection broken", { peer: hello.from, channel: hello.channel, error });
+				socket.destroy();
+			}
+			if (messages.length === 0) return;
+			const batch = messages;
+			messages = [];
+			this.#handlers?.onMessages(batch);
+		};
+		if (rest.length > 0) onData(rest);
+		socket.on("data", onData);
+	}
+}
+
+function tlsOptions(tls: PeerTls | undefined): TlsOptions {
+	return {
+		cert: tls?.cert,
+		key: tls?.key,
+		ca: tls?.ca,
+		requestCert: tls?.clientCertAuth === true,
+		rejectUnauthorized: tls?.clientCertAuth === true,
+		ALPNProtocols: [alpn],
+		minVersion: "TLSv1.2",
+	};
+}
