@@ -84,6 +84,7 @@ class Cluster {
 	readonly #options: Pick<RaftConfig, "preVote" | "checkQuorum">;
 	/** What was committed, for ever. */
 	readonly #canonical: Entry[] = [];
+	readonly #confs = new Map<number, ConfState>();
 	readonly #leaders = new Map<number, MemberId>();
 	/** Highest commit index any member had when a read was asked. */
 	readonly #reads = new Map<bigint, number>();
@@ -358,10 +359,18 @@ class Cluster {
 			assert.equal(entry.term, known.term, `entry ${entry.index} differs on ${member.id}`);
 			assert.deepEqual(entry.data, known.data, `entry ${entry.index} differs on ${member.id}`);
 			member.applied = entry.index;
-			if (entry.kind === "confchange") member.conf = member.core.applyConfChange(decodeConfChange(entry.data));
+			if (entry.kind === "confchange") this.#applyConfChange(member, entry);
 			member.core.applied(entry.index);
 			this.#checkCommit(member);
 		}
+	}
+
+	/** The configuration is a function of the index alone. */
+	#applyConfChange(member: Member, entry: Entry): void {
+		member.conf = member.core.applyConfChange(decodeConfChange(entry.data));
+		const known = this.#confs.get(entry.index);
+		if (known === undefined) this.#confs.set(entry.index, member.conf);
+		else assert.deepEqual(member.conf, known, `configuration at ${entry.index} differs on ${member.id}`);
 	}
 
 	/** Election Safety and Leader Completeness. */

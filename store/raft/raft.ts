@@ -119,6 +119,8 @@ export class Raft implements RaftCore {
 	#snapshot: SnapshotMeta;
 	/** A received snapshot not yet handed out to be installed. */
 	#toInstall: SnapshotMeta | undefined;
+	/** While a received snapshot is being installed: the configuration of the old state, which the shell may still be applying to. */
+	#replacedConf: ConfState | undefined;
 	/** As last handed out to be persisted. */
 	#hardState: HardState;
 	/** The commit index alone may be written. */
@@ -230,6 +232,11 @@ export class Raft implements RaftCore {
 
 	applyConfChange(change: ConfChange): ConfState {
 		try {
+			if (this.#replacedConf !== undefined) {
+				// Handed out before the snapshot came: it must not change what the snapshot says.
+				this.#replacedConf = applySimple(this.#replacedConf, [change]);
+				return this.#replacedConf;
+			}
 			this.#switchConf(applySimple(this.#tracker.conf, [change]));
 		} catch (error) {
 			if (!(error instanceof ConfChangeError)) throw error;
@@ -308,7 +315,10 @@ export class Raft implements RaftCore {
 
 	persisted(sequence: number): void {
 		const done = this.#inFlight.done(sequence);
-		if (done.snapshotIndex > 0) this.#log.installed(done.snapshotIndex);
+		if (done.snapshotIndex > 0) {
+			this.#log.installed(done.snapshotIndex);
+			if (this.#installed()) this.#replacedConf = undefined;
+		}
 		this.#log.stableTo(done.lastIndex);
 		if (this.#role === "candidate" && done.term === this.#term && done.vote === this.id) {
 			this.#tracker.recordVote(this.id, true);
@@ -436,9 +446,11 @@ export class Raft implements RaftCore {
 
 	/** Whether we may become leader: a voter, with its state whole. */
 	#promotable(): boolean {
-		return (
-			this.#self !== undefined && !this.#self.learner && this.#toInstall === undefined && !this.#inFlight.installing
-		);
+		return this.#self !== undefined && !this.#self.learner && this.#installed();
+	}
+
+	#installed(): boolean {
+		return this.#toInstall === undefined && !this.#inFlight.installing;
 	}
 
 	#reset(term: number): void {
@@ -702,6 +714,7 @@ export class Raft implements RaftCore {
 		this.#log.restore(snapshot);
 		this.#inFlight.voidAfter(0);
 		this.#toInstall = snapshot;
+		this.#replacedConf ??= this.#tracker.conf;
 		this.#snapshot = snapshot;
 		this.#switchConf(snapshot.conf);
 	}
