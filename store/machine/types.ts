@@ -39,7 +39,11 @@ export type Command =
 	/** Opens the session named in the header. */
 	| { readonly kind: "session_open" }
 	| { readonly kind: "session_close" }
-	/** Nothing but its time: lets leases and sessions age in a quiet cluster. */
+	/**
+	 * Nothing but its time: lets leases and sessions age in a quiet cluster. The leader proposes one whenever nothing else
+	 * was proposed for a second: a gap of more than `pauseThresholdMs` (machine/time.ts) counts as an outage, in which
+	 * nothing ages.
+	 */
 	| { readonly kind: "tick" };
 
 /** In front of every command in an entry (house plan: "formats are versioned from the first byte"). */
@@ -72,6 +76,13 @@ export interface Applied {
 	readonly outcome: CommandResult | StoreError;
 }
 
+/** A watch on this member's machine. Batches are shared between watchers and never change. */
+export interface WatchCursor extends WatchHandle {
+	/** Back-pressure: no batches until `resume`; nothing is kept for the watch but its cursor, and it catches up from history. */
+	pause(): void;
+	resume(): void;
+}
+
 export interface StateMachine {
 	readonly appliedIndex: number;
 	readonly appliedTerm: number;
@@ -82,6 +93,8 @@ export interface StateMachine {
 	readonly compactRevision: number;
 	/** The machine's clock, ms. */
 	readonly time: number;
+	/** Open sessions: while there are any (or leases), the leader must keep the machine's time moving. */
+	readonly sessionCount: number;
 
 	/**
 	 * Applies committed entries in order, synchronously, in memory; queues one engine batch with the applied index, and
@@ -91,6 +104,8 @@ export interface StateMachine {
 	apply(entries: readonly Entry[], confAfter: (entry: Entry) => ConfState | undefined): Applied[];
 	/** Resolves when everything applied so far is durable in the engine (used before releasing the log). */
 	sync(): Promise<SnapshotMeta>;
+	/** Resolves once the records that a compaction at `revision` made unreadable are gone from the engine (`physical`). */
+	compactionDone(revision: number): Promise<void>;
 	/** Bytes applied but not yet written to the engine; the shell stops applying above a limit until it falls. */
 	readonly pendingBytes: number;
 
@@ -100,7 +115,8 @@ export interface StateMachine {
 	leases(): bigint[];
 	/** Leases past their time on the machine's clock moved forward to `now` (ms); at most `limit`. For the leader to propose revokes. */
 	expiredLeases(now: number, limit: number): bigint[];
-	watch(request: WatchRequest, handler: WatchHandler): WatchHandle;
+	/** The handler is never called before this returns. `progressNotify` is the server's part: it calls `requestProgress`. */
+	watch(request: WatchRequest, handler: WatchHandler): WatchCursor;
 
 	/** CRC32C over the key space up to a revision, equal on all members and to etcd's HashKV. */
 	hash(

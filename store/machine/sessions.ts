@@ -1,0 +1,258 @@
+/**
+ * Request ids of clients, so that a retried write applies once. Replicated state, outside the key space and its hash.
+ *
+ * A client opens a session and numbers its requests from 1. The answer of every request that changed something is kept
+ * until the client acknowledges it; a repeated sequence gets it again. What changed nothing (reads, failed compares that
+ * wrote nothing, errors) is not kept: run again it is as if it came later, which nobody can tell apart.
+ *
+ * Bounded: an answer of more than `maxAnswerBytes` is remembered only as applied; beyond `maxAnswers` or
+ * `maxSessionBytes` a session forgets its oldest; beyond `maxSessions` or `maxBytes` the longest unused session goes.
+ * A request at or below what was forgotten, or of a session that is gone, is refused: its outcome is unknown, and it is
+ * never applied a second time. All decisions follow from the log, so every member takes the same.
+ */
+import { StoreError } from "../api.ts";
+import { decodeAnswer, encodeAnswer } from "./answers.ts";
+import { FormatError, Reader, Writer } from "./bytes.ts";
+import type { CommandResult } from "./types.ts";
+
+const sessionFormat = 1;
+const tooLarge = 0xffffffff;
+/** Accounted for each session and for each answer beside its bytes. */
+const sessionOverhead = 128;
+const answerOverhead = 64;
+
+export interface SessionLimits {
+	/** Active time without use after which a session ends, ms. */
+	readonly ttlMs: number;
+	readonly maxSessions: number;
+	readonly maxBytes: number;
+	readonly maxAnswers: number;
+	readonly maxSessionBytes: number;
+}
+
+/** Part of the replicated behaviour: changing them needs a new entry format. */
+export const defaultSessionLimits: SessionLimits = {
+	ttlMs: 10 * 60_000,
+	maxSessions: 20_000,
+	maxBytes: 64 * 2 ** 20,
+	maxAnswers: 4096,
+	maxSessionBytes: 2 ** 20,
+};
+
+interface Answer {
+	readonly revision: number;
+	/** Undefined: applied, but too large to keep. */
+	readonly body: Buffer | undefined;
+}
+
+interface Session {
+	readonly id: bigint;
+	/** Log index of the last use: a strict order of use. */
+	lastIndex: number;
+	/** Active time of the last use, ms. */
+	lastUsed: number;
+	/** Sequences up to here are acknowledged or forgotten. */
+	floor: number;
+	/** By sequence, in the order applied. */
+	readonly answers: Map<number, Answer>;
+	bytes: number;
+}
+
+/** What the table says about a request, before it is run. */
+export type Lookup =
+	| { readonly run: true }
+	| { readonly run: false; readonly revision: number | undefined; readonly outcome: CommandResult | StoreError };
+
+const answerBytes = (answer: Answer) => answerOverhead + (answer.body?.length ?? 0);
+
+function unknown(why: string): Lookup {
+	const outcome = new StoreError("session_expired", `etcdserver: ${why}: the outcome of the request is unknown`);
+	return { run: false, revision: undefined, outcome };
+}
+
+export class Sessions {
+	readonly #limits: SessionLimits;
+	/** Longest unused first. */
+	readonly #sessions = new Map<bigint, Session>();
+	#bytes = 0;
+	#dirty = new Set<bigint>();
+
+	constructor(limits: SessionLimits = defaultSessionLimits) {
+		this.#limits = limits;
+	}
+
+	get size(): number {
+		return this.#sessions.size;
+	}
+
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Opening one that is open counts as use. */
+	open(id: bigint, index: number, now: number): void {
+		const known = this.#sessions.get(id);
+		if (known !== undefined) {
+			this.#touch(known, index, now);
+			return;
+		}
+		const session: Session = {
+			id,
+			lastIndex: index,
+			lastUsed: now,
+			floor: 0,
+			answers: new Map(),
+			bytes: sessionOverhead,
+		};
+		this.#sessions.set(id, session);
+		this.#bytes += session.bytes;
+		this.#dirty.add(id);
+		this.#evict(id);
+	}
+
+	close(id: bigint): void {
+		const session = this.#sessions.get(id);
+		if (session !== undefined) this.#drop(session);
+	}
+
+	#drop(session: Session): void {
+		this.#sessions.delete(session.id);
+		this.#bytes -= session.bytes;
+		this.#dirty.add(session.id);
+	}
+
+	#touch(session: Session, index: number, now: number): void {
+		session.lastIndex = index;
+		session.lastUsed = now;
+		this.#sessions.delete(session.id);
+		this.#sessions.set(session.id, session);
+		this.#dirty.add(session.id);
+	}
+
+	/** Ends sessions unused for too long. */
+	expire(now: number): void {
+		for (const session of this.#sessions.values()) {
+			if (now - session.lastUsed <= this.#limits.ttlMs) return;
+			this.#drop(session);
+		}
+	}
+
+	#evict(except: bigint): void {
+		for (const session of this.#sessions.values()) {
+			if (this.#sessions.size <= this.#limits.maxSessions && this.#bytes <= this.#limits.maxBytes) return;
+			if (session.id !== except) this.#drop(session);
+		}
+	}
+
+	/** Uses the session for a request: run it, or answer with what is recorded. */
+	begin(id: bigint, sequence: number, acknowledged: number, index: number, now: number): Lookup {
+		const session = this.#sessions.get(id);
+		if (session === undefined) return unknown("session expired");
+		this.#touch(session, index, now);
+		this.#acknowledge(session, acknowledged);
+		if (sequence === 0) return { run: true };
+		const answer = session.answers.get(sequence);
+		if (answer === undefined) return sequence > session.floor ? { run: true } : unknown("request id was given up");
+		const { revision, body } = answer;
+		if (body !== undefined) return { run: false, revision, outcome: decodeAnswer(body) };
+		const message = `etcdserver: the request was applied at revision ${revision}, but its answer was too large to keep`;
+		return { run: false, revision, outcome: new StoreError("outcome_unknown", message) };
+	}
+
+	#acknowledge(session: Session, acknowledged: number): void {
+		if (acknowledged <= session.floor) return;
+		session.floor = acknowledged;
+		for (const [sequence, answer] of session.answers) {
+			// In order, but for requests that overtook each other: those wait for the next round.
+			if (sequence > acknowledged) return;
+			this.#forget(session, sequence, answer);
+		}
+	}
+
+	#forget(session: Session, sequence: number, answer: Answer): void {
+		session.answers.delete(sequence);
+		session.bytes -= answerBytes(answer);
+		this.#bytes -= answerBytes(answer);
+	}
+
+	/** Records the answer of a request that changed something. */
+	record(id: bigint, sequence: number, revision: number, result: CommandResult): void {
+		const session = this.#sessions.get(id);
+		if (session === undefined || sequence === 0) return;
+		const answer: Answer = { revision, body: encodeAnswer(result) };
+		session.answers.set(sequence, answer);
+		session.bytes += answerBytes(answer);
+		this.#bytes += answerBytes(answer);
+		const { maxAnswers, maxSessionBytes } = this.#limits;
+		while (session.answers.size > maxAnswers || session.bytes > maxSessionBytes) {
+			const [oldest, forgotten] = session.answers.entries().next().value!;
+			session.floor = Math.max(session.floor, oldest);
+			this.#forget(session, oldest, forgotten);
+		}
+		if (this.#bytes > this.#limits.maxBytes) this.#evict(id);
+	}
+
+	/** Ids whose stored form changed since the last call; one that is gone is to be removed. */
+	takeDirty(): ReadonlySet<bigint> {
+		const dirty = this.#dirty;
+		if (dirty.size > 0) this.#dirty = new Set();
+		return dirty;
+	}
+
+	ids(): IterableIterator<bigint> {
+		return this.#sessions.keys();
+	}
+
+	/** The stored form; undefined when the session is gone. */
+	encode(id: bigint): Buffer | undefined {
+		const session = this.#sessions.get(id);
+		if (session === undefined) return undefined;
+		let size = 1 + 4 * 8 + 4;
+		for (const { body } of session.answers.values()) size += 20 + (body?.length ?? 0);
+		const w = new Writer(size);
+		w.u8(sessionFormat);
+		w.u64(id);
+		w.u53(session.lastIndex);
+		w.i53(session.lastUsed);
+		w.u53(session.floor);
+		w.u32(session.answers.size);
+		for (const [sequence, { revision, body }] of session.answers) {
+			w.u53(sequence);
+			w.u53(revision);
+			if (body === undefined) w.u32(tooLarge);
+			else w.bytes(body);
+		}
+		return w.done();
+	}
+
+	/** Takes in stored sessions, in any order. */
+	restore(stored: readonly Buffer[]): void {
+		const sessions = stored.map(decodeSession).sort((a, b) => a.lastIndex - b.lastIndex);
+		for (const session of sessions) {
+			this.#sessions.set(session.id, session);
+			this.#bytes += session.bytes;
+		}
+	}
+}
+
+function decodeSession(data: Buffer): Session {
+	const r = new Reader(data);
+	const format = r.u8();
+	if (format !== sessionFormat) throw new FormatError(`unknown session format ${format}`);
+	const id = r.u64();
+	const lastIndex = r.u53();
+	const lastUsed = r.i53();
+	const floor = r.u53();
+	const answers = new Map<number, Answer>();
+	let bytes = sessionOverhead;
+	for (let left = r.u32(); left > 0; left--) {
+		const sequence = r.u53();
+		const revision = r.u53();
+		const length = r.u32();
+		const answer: Answer = { revision, body: length === tooLarge ? undefined : Buffer.from(r.raw(length)) };
+		answers.set(sequence, answer);
+		bytes += answerBytes(answer);
+	}
+	r.end();
+	return { id, lastIndex, lastUsed, floor, answers, bytes };
+}
