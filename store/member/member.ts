@@ -52,8 +52,6 @@ const maxInflightAppends = 512;
 const turnBudgetMs = 10;
 const engineRetryMs = 2;
 const maxForwardsKept = 1024;
-/** Longer than any idle session lives: after this long without a write of one, replicated time may stand still. */
-const sessionsAgeMs = 24 * 3_600_000;
 
 export interface ProposeOptions {
 	/** 0n or absent: no deduplication. */
@@ -117,8 +115,6 @@ export class Member {
 	#marking: Promise<void> | undefined;
 	readonly #sending = new Set<MemberId>();
 	#lastAppliedTerm: number;
-	/** When a command with a session was last applied; sessions may exist from before our start. */
-	#sessionSeenAt: number;
 	#leader: MemberId = none;
 	#role: Role = "follower";
 	#background = new Set<Promise<unknown>>();
@@ -149,7 +145,6 @@ export class Member {
 		this.#leaseClock = new LeaseClock(options.clock);
 		this.#markIndex = start.recovered.snapshot.index;
 		this.#lastAppliedTerm = options.machine.appliedTerm;
-		this.#sessionSeenAt = options.machine.time > 0 ? options.clock.monotonic() : Number.NEGATIVE_INFINITY;
 		this.#raft = new Raft(
 			{
 				id: config.id,
@@ -175,7 +170,7 @@ export class Member {
 				ready: () => this.#leading(),
 				leaseNow: () => this.#leaseClock.now(this.machine.time),
 				propose: (command) => this.propose(command),
-				hasSessions: () => options.clock.monotonic() - this.#sessionSeenAt < sessionsAgeMs,
+				hasSessions: () => this.machine.sessionCount > 0,
 			},
 			config.autoCompaction,
 		);
@@ -357,7 +352,7 @@ export class Member {
 		try {
 			work();
 		} catch (error) {
-			this.#fail(error);
+			this.fail(error);
 			return;
 		}
 		this.#scheduleTurn();
@@ -390,7 +385,7 @@ export class Member {
 				}
 			}
 		} catch (error) {
-			this.#fail(error);
+			this.fail(error);
 		}
 	}
 
@@ -405,7 +400,8 @@ export class Member {
 		for (const message of messages) this.#raft.step(message);
 	}
 
-	#fail(cause: unknown): void {
+	/** Stops the member for good because its state can no longer be trusted; calls `onFatal`. */
+	fail(cause: unknown): void {
 		if (this.#stopped) return;
 		const error = cause instanceof Error ? cause : new Error(String(cause));
 		this.crash();
@@ -575,7 +571,7 @@ export class Member {
 				this.#raft.persisted(persist.sequence);
 			});
 		this.#inBackground(
-			this.#log.append({ hardState, entries, snapshot, mustSync }).then(durable, (error: unknown) => this.#fail(error)),
+			this.#log.append({ hardState, entries, snapshot, mustSync }).then(durable, (error: unknown) => this.fail(error)),
 		);
 	}
 
@@ -619,11 +615,7 @@ export class Member {
 		const last = entries.at(-1);
 		if (last === undefined) return;
 		const applied = this.machine.apply(entries, (entry) => this.#confAfter(entry));
-		for (const answer of applied) {
-			this.#proposals.settle(answer);
-			if (answer.header.session !== 0n) this.#sessionSeenAt = Number.POSITIVE_INFINITY;
-		}
-		if (this.#sessionSeenAt === Number.POSITIVE_INFINITY) this.#sessionSeenAt = this.#options.clock.monotonic();
+		for (const answer of applied) this.#proposals.settle(answer);
 		this.counters.commandsApplied += applied.length;
 		this.#catchUp.applied(entries);
 		this.#raft.applied(last.index);
@@ -653,7 +645,7 @@ export class Member {
 			this.#catchUp.bytesSinceMark >= this.#limits.snapshotBytes;
 		if (!due || this.#marking !== undefined || this.#heldPersists !== undefined) return;
 		this.#marking = this.#mark()
-			.catch((error: unknown) => this.#fail(error))
+			.catch((error: unknown) => this.fail(error))
 			.finally(() => {
 				this.#marking = undefined;
 			});
@@ -694,15 +686,20 @@ export class Member {
 		};
 		const view = this.machine.snapshot();
 		const meta = this.#withConf(view.meta);
+		const chunks = view.chunks[Symbol.asyncIterator]();
 		this.#logger.info("sending snapshot", { to, index: meta.index, term: meta.term });
 		this.#inBackground(
-			this.#transport.sendSnapshot({ ...message, snapshot: meta }, view.chunks).then(
-				() => report(true),
-				(error: unknown) => {
-					this.#logger.warn("snapshot not delivered", { to, index: meta.index, error });
-					report(false);
-				},
-			),
+			this.#transport
+				.sendSnapshot({ ...message, snapshot: meta }, { [Symbol.asyncIterator]: () => chunks })
+				.then(
+					() => report(true),
+					(error: unknown) => {
+						this.#logger.warn("snapshot not delivered", { to, index: meta.index, error });
+						report(false);
+					},
+				)
+				.then(() => release(chunks))
+				.catch((error: unknown) => this.#logger.warn("snapshot's view not released", { error })),
 		);
 		return false;
 	}
@@ -760,7 +757,7 @@ export class Member {
 			this.#installed(persist, meta);
 			incoming.done();
 		} catch (error) {
-			this.#fail(error);
+			this.fail(error);
 		}
 	}
 
@@ -778,4 +775,10 @@ export class Member {
 		this.#options.observer?.onSnapshotInstalled?.(meta.index);
 		this.#input(() => this.#applyReady());
 	}
+}
+
+/** The engine keeps a snapshot's view until its stream is left; one never begun must be begun for that. */
+async function release(chunks: AsyncIterator<Buffer>): Promise<void> {
+	await chunks.next();
+	await chunks.return?.();
 }

@@ -43,13 +43,22 @@ export interface RequestLimits {
 	readonly maxTxnOps: number;
 	/** Smallest lease TTL granted, seconds; a smaller one asked for is raised to it (etcd: 1.5 × the election timeout). */
 	readonly minLeaseTtl: number;
+	/** Bytes in use above which puts are refused. */
+	readonly quotaBytes: number;
+	/** Looked at now and then, not at every request. */
+	readonly usedBytes: () => number;
 }
 
 export const defaultRequestLimits: RequestLimits = {
 	maxRequestBytes: 1.5 * 1024 * 1024,
 	maxTxnOps,
 	minLeaseTtl: 2,
+	quotaBytes: 2 * 2 ** 30,
+	usedBytes: () => 0,
 };
+
+/** Requests between two looks at the space in use. */
+const quotaCheckEvery = 64;
 
 type Answer<K extends CommandResult["kind"]> = Extract<CommandResult, { kind: K }>;
 
@@ -69,9 +78,15 @@ function txnBytes(txn: TxnRequest): number {
 	return bytes;
 }
 
+function adds(ops: readonly RequestOp[]): boolean {
+	return ops.some((op) => op.op === "put" || (op.op === "txn" && (adds(op.success) || adds(op.failure))));
+}
+
 export class Requests {
 	readonly replica: Replica;
 	readonly #limits: RequestLimits;
+	#sinceQuotaCheck = quotaCheckEvery;
+	#full = false;
 
 	constructor(replica: Replica, limits: Partial<RequestLimits> = {}) {
 		this.replica = replica;
@@ -95,6 +110,7 @@ export class Requests {
 	async put(request: PutRequest, options?: ProposeOptions): Promise<WithHeader<PutResult>> {
 		reject(checkPut(request));
 		this.#checkSize(request.key.length + request.value.length);
+		this.#checkQuota();
 		const { revision, answer } = await this.#replicate<"put">({ kind: "put", ...request }, options);
 		return { header: this.header(revision), ...answer.result };
 	}
@@ -109,6 +125,7 @@ export class Requests {
 	async txn(request: TxnRequest, options?: ProposeOptions): Promise<WithHeader<TxnResult>> {
 		reject(checkTxn(request, this.#limits.maxTxnOps));
 		this.#checkSize(txnBytes(request));
+		if (adds(request.success) || adds(request.failure)) this.#checkQuota();
 		const { revision, answer } = await this.#replicate<"txn">({ kind: "txn", ...request }, options);
 		return { header: this.header(revision), ...answer.result };
 	}
@@ -120,6 +137,7 @@ export class Requests {
 	}
 
 	async leaseGrant(request: LeaseGrantRequest, options?: ProposeOptions): Promise<WithHeader<LeaseGrantResult>> {
+		this.#checkQuota();
 		const id = request.id === 0n ? this.replica.newLeaseId() : request.id;
 		const ttl = Math.max(this.#limits.minLeaseTtl, request.ttl);
 		const { revision, answer } = await this.#replicate<"lease_grant">({ kind: "lease_grant", id, ttl }, options);
@@ -165,6 +183,15 @@ export class Requests {
 		if (bytes > this.#limits.maxRequestBytes) {
 			throw new StoreError("request_too_large", "etcdserver: request is too large");
 		}
+	}
+
+	/** etcd's NOSPACE: deletes and compactions still pass, and open the store again by themselves. */
+	#checkQuota(): void {
+		if (this.#full || ++this.#sinceQuotaCheck >= quotaCheckEvery) {
+			this.#sinceQuotaCheck = 0;
+			this.#full = this.#limits.usedBytes() > this.#limits.quotaBytes;
+		}
+		if (this.#full) throw new StoreError("no_space", "etcdserver: mvcc: database space exceeded");
 	}
 
 	async #replicate<K extends CommandResult["kind"]>(

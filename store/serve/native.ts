@@ -280,7 +280,10 @@ export class NativeConnection {
 	#pause(): void {
 		if (this.#paused) return;
 		this.#paused = true;
-		for (const { handle } of this.#watches.values()) handle.pause();
+		// Not from within a delivery: others of this connection may be about to get the same batch.
+		queueMicrotask(() => {
+			if (this.#paused && !this.#closed) for (const { handle } of this.#watches.values()) handle.pause();
+		});
 		this.#watchProgress(this.#channel.backlog);
 	}
 

@@ -1,0 +1,310 @@
+/** One member of the store as a running server: data directory, log, machine, links, listeners. The composition root of `store/`. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../kit/clock.ts";
+import { systemClock } from "../kit/clock.ts";
+import { realDisk } from "../kit/disk-real.ts";
+import type { Logger } from "../kit/log.ts";
+import { systemRandom } from "../kit/random.ts";
+import { openLevelEngine } from "./engine/level.ts";
+import type { Engine } from "./engine/types.ts";
+import { type Machine, openMachine } from "./machine/machine.ts";
+import { type Address, ClusterConfigError, type InitialCluster, parseUrl } from "./member/cluster.ts";
+import { Member } from "./member/member.ts";
+import { Requests } from "./member/requests.ts";
+import { fileSpool } from "./member/spool.ts";
+import type { AutoCompaction } from "./member/types.ts";
+import { httpHandler } from "./serve/http.ts";
+import { Listener, type ListenerTls } from "./serve/listener.ts";
+import { createStoreMetrics, type StoreMetrics } from "./serve/metrics.ts";
+import { type PeerTls, TcpTransport } from "./transport/transport.ts";
+import { createThreadWriter } from "./wal/thread-writer.ts";
+import { createLog, logExists, openLog } from "./wal/wal.ts";
+import type { LogWriter } from "./wal/writer.ts";
+
+export interface StoreServerOptions {
+	readonly dataDir: string;
+	readonly cluster: InitialCluster;
+	/** `existing`: refuse to begin an empty data directory. */
+	readonly clusterState: "new" | "existing";
+	readonly listenPeer: readonly Address[];
+	readonly listenClient: readonly Address[];
+	/** Health and metrics beside the client addresses. */
+	readonly listenMetrics?: readonly Address[];
+	readonly peerTls?: PeerTls | undefined;
+	readonly clientTls?: ListenerTls | undefined;
+	readonly heartbeatMs: number;
+	readonly electionMs: number;
+	readonly snapshotCount: number;
+	readonly catchUpEntries: number;
+	readonly maxRequestBytes: number;
+	readonly maxTxnOps: number;
+	/** Bytes of keys, values and history above which writes that add to them are refused. */
+	readonly quotaBytes: number;
+	readonly preVote: boolean;
+	readonly progressEveryMs: number;
+	readonly autoCompaction?: AutoCompaction | undefined;
+	readonly version: string;
+	readonly logger: Logger;
+	/** The member stopped itself; the process should end. */
+	readonly onFatal: (error: Error) => void;
+}
+
+/** etcd's allowance for what surrounds a request's keys and values. */
+const requestOverheadBytes = 512 << 10;
+
+interface Opened {
+	readonly machine: Machine;
+	readonly log: Awaited<ReturnType<typeof openLog>>;
+}
+
+export class StoreServer {
+	readonly member: Member;
+	readonly #transport: TcpTransport;
+	readonly #listeners: readonly Listener[];
+	readonly #logger: Logger;
+	#stopping: string | undefined;
+
+	private constructor(member: Member, transport: TcpTransport, listeners: readonly Listener[], logger: Logger) {
+		this.member = member;
+		this.#transport = transport;
+		this.#listeners = listeners;
+		this.#logger = logger;
+	}
+
+	/** Resolves once the member runs and its client addresses are listened on; a leader may not be known yet. */
+	static async start(options: StoreServerOptions): Promise<StoreServer> {
+		const { cluster, logger } = options;
+		const metrics = createStoreMetrics();
+		// The machine is opened before its member; a failure of its engine must still reach the member.
+		const broken: { fail: (error: unknown) => void } = { fail: options.onFatal as (error: unknown) => void };
+		const { machine, log } = await openData(options, metrics, (error) => broken.fail(error));
+		const undo: (() => Promise<unknown>)[] = [() => log.log.close(), () => machine.close()];
+		try {
+			const transport = await TcpTransport.listen({
+				clock: systemClock,
+				random: systemRandom,
+				logger,
+				clusterId: cluster.id,
+				id: cluster.self.id,
+				peers: cluster.members.map((member) => ({
+					id: member.id,
+					...parseUrl("initial-cluster", member.peerUrls[0] ?? ""),
+				})),
+				listen: options.listenPeer,
+				tls: options.peerTls,
+				silenceMs: Math.max(1000, 3 * options.electionMs),
+			});
+			undo.unshift(() => transport.close());
+			const server = await assemble(options, { machine, log }, transport, metrics, undo);
+			broken.fail = (error) => server.member.fail(error);
+			logger.info("store member started", {
+				name: cluster.self.name,
+				member: cluster.self.id,
+				cluster: cluster.id,
+				applied: machine.appliedIndex,
+				revision: machine.revision,
+				"client-ports": server.clientPorts,
+			});
+			return server;
+		} catch (error) {
+			for (const close of undo) await close();
+			throw error;
+		}
+	}
+
+	/** @internal */
+	static of(member: Member, transport: TcpTransport, listeners: readonly Listener[], logger: Logger): StoreServer {
+		return new StoreServer(member, transport, listeners, logger);
+	}
+
+	get clientPorts(): number[] {
+		return this.#listeners[0]?.ports ?? [];
+	}
+
+	get peerPorts(): number[] {
+		return this.#transport.ports;
+	}
+
+	get stopping(): string | undefined {
+		return this.#stopping;
+	}
+
+	/** Says good-bye to clients, hands leadership over, finishes what is under way, closes the files. */
+	async stop(): Promise<void> {
+		if (this.#stopping !== undefined) return;
+		this.#stopping = "server is stopping";
+		for (const listener of this.#listeners) listener.goingAway(this.#stopping);
+		await this.member.transferLeadership();
+		await Promise.all(this.#listeners.map((listener) => listener.close()));
+		await this.member.close();
+		this.#logger.info("store member stopped");
+	}
+
+	/** As if the process died: nothing more is answered, sent or written. For tests and for fatal errors. */
+	async abort(why: string): Promise<void> {
+		this.#stopping = why;
+		this.member.crash();
+		await Promise.all(this.#listeners.map((listener) => listener.close()));
+		await this.#transport.close();
+	}
+}
+
+async function assemble(
+	options: StoreServerOptions,
+	{ machine, log }: Opened,
+	transport: TcpTransport,
+	metrics: StoreMetrics,
+	undo: (() => Promise<unknown>)[],
+): Promise<StoreServer> {
+	const { cluster, logger } = options;
+	const listeners: Listener[] = [];
+	let server: StoreServer | undefined;
+	const member = await Member.open({
+		config: {
+			id: cluster.self.id,
+			clusterId: cluster.id,
+			name: cluster.self.name,
+			voters: cluster.members.map((one) => one.id),
+			heartbeatMs: options.heartbeatMs,
+			electionMs: options.electionMs,
+			preVote: options.preVote,
+			snapshotCount: options.snapshotCount,
+			catchUpEntries: options.catchUpEntries,
+			autoCompaction: options.autoCompaction,
+		},
+		clock: systemClock,
+		random: systemRandom,
+		logger,
+		log: log.log,
+		recovered: log.recovered,
+		machine,
+		transport,
+		openSpool: () => fileSpool(join(options.dataDir, "member", "snap", "incoming.tmp")),
+		endOfTurn: (callback) => void setImmediate(callback),
+		onFatal: (error) => {
+			void server?.abort(error.message).catch(() => undefined);
+			options.onFatal(error);
+		},
+		observer: {
+			onSoftState: (leader) => {
+				for (const listener of listeners) listener.leaderChanged(leader);
+			},
+		},
+	});
+	undo.splice(0, undo.length, () => member.close());
+	let watchers = 0;
+	const limits = {
+		maxRequestBytes: options.maxRequestBytes,
+		maxTxnOps: options.maxTxnOps,
+		minLeaseTtl: Math.ceil((1.5 * options.electionMs) / 1000),
+		quotaBytes: options.quotaBytes,
+		usedBytes: () => machine.stats.trackedBytes,
+	};
+	const requests = new Requests(member, limits);
+	const http = httpHandler({
+		requests,
+		leader: () => member.leader,
+		stopping: () => server?.stopping,
+		version: options.version,
+		registry: metrics.registry,
+	});
+	const common = { clock: systemClock as Clock, logger, tls: options.clientTls, http };
+	const native = {
+		requests,
+		clock: systemClock,
+		logger,
+		serverVersion: options.version,
+		leader: () => member.leader,
+		onWatchers: (change: number) => {
+			watchers += change;
+		},
+		limits: { progressEveryMs: options.progressEveryMs },
+	};
+	const maxFrameBytes = options.maxRequestBytes + requestOverheadBytes;
+	const clients = await Listener.open({ ...common, addresses: options.listenClient, native, maxFrameBytes });
+	listeners.push(clients);
+	undo.unshift(() => clients.close());
+	if (options.listenMetrics !== undefined && options.listenMetrics.length > 0) {
+		listeners.push(await Listener.open({ ...common, addresses: options.listenMetrics, maxFrameBytes: 0 }));
+	}
+	metrics.start({
+		member,
+		version: options.version,
+		connections: () => clients.connections,
+		watchers: () => watchers,
+	});
+	server = StoreServer.of(member, transport, listeners, logger);
+	return server;
+}
+
+/** The engine's own lock makes the directory ours alone; it is taken before anything else is read or written. */
+async function openData(
+	options: StoreServerOptions,
+	metrics: StoreMetrics,
+	fatal: (error: unknown) => void,
+): Promise<Opened> {
+	const directory = join(options.dataDir, "member");
+	const identity = { clusterId: options.cluster.id, memberId: options.cluster.self.id };
+	const wal = join(directory, "wal");
+	const begun = await logExists(realDisk, wal);
+	if (!begun && options.clusterState === "existing") {
+		throw new ClusterConfigError(
+			`--initial-cluster-state is existing, but ${options.dataDir} holds no member: a member that lost its data cannot come back under its old id`,
+		);
+	}
+	await mkdir(join(directory, "snap"), { recursive: true, mode: 0o700 });
+	const engine = await openEngine(join(directory, "data"));
+	let machine: Machine | undefined;
+	try {
+		machine = await openMachine(engine, {
+			logger: options.logger,
+			// The quota is enforced where requests come in: members may be started with different ones, and must not diverge.
+			quotaBytes: Number.MAX_SAFE_INTEGER,
+			turn: () => new Promise((resolve) => setImmediate(resolve)),
+			onFatal: (error) => fatal(error),
+		});
+		if (!begun && machine.appliedIndex > 0) {
+			throw new ClusterConfigError(`${options.dataDir} holds a state but no log: ${wal} is missing`);
+		}
+		const writer = timed(createThreadWriter(), metrics);
+		const log = begun
+			? await openLog(realDisk, wal, identity, { writer })
+			: await createLog(realDisk, wal, identity, { writer });
+		const { repaired } = log.recovered;
+		if (repaired !== undefined) {
+			options.logger.warn("cut a torn tail of the log: an unfinished write of the last run", repaired);
+		}
+		return { machine, log };
+	} catch (error) {
+		await (machine ?? engine).close();
+		throw error;
+	}
+}
+
+async function openEngine(path: string): Promise<Engine> {
+	try {
+		return await openLevelEngine(path);
+	} catch (error) {
+		const cause = (error as { cause?: { code?: string; message?: string } }).cause;
+		if (cause?.code === "LEVEL_LOCKED" || /lock/i.test(cause?.message ?? "")) {
+			throw new ClusterConfigError(`${path}: in use by another process`);
+		}
+		throw new Error(`${path}: ${cause?.message ?? (error as Error).message}`, { cause: error });
+	}
+}
+
+function timed(writer: LogWriter, metrics: StoreMetrics): LogWriter {
+	return {
+		allocate: (bytes) => writer.allocate(bytes),
+		free: (buffer) => writer.free(buffer),
+		create: (path, data) => writer.create(path, data),
+		open: (path, end) => writer.open(path, end),
+		async write(data, position) {
+			const before = performance.now();
+			await writer.write(data, position);
+			metrics.observeFsync((performance.now() - before) / 1000);
+		},
+		close: () => writer.close(),
+	};
+}
