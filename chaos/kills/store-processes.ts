@@ -1,0 +1,153 @@
+/** Members of the store as real processes on loopback, to be killed and damaged. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { launcher } from "../../bin/cluster/launcher.ts";
+import type { StoreClient } from "../../store/api.ts";
+import { connectStore } from "../../store/client/client.ts";
+
+interface Member {
+	readonly name: string;
+	readonly clientUrl: string;
+	readonly peerUrl: string;
+	child: ChildProcess | undefined;
+	/** Everything the latest process printed. */
+	output: string;
+}
+
+const readyMs = 30_000;
+
+async function freePorts(count: number): Promise<number[]> {
+	const servers = await Promise.all(
+		Array.from(
+			{ length: count },
+			() =>
+				new Promise<net.Server>((resolve, reject) => {
+					const server = net.createServer();
+					server.once("error", reject);
+					server.listen(0, "127.0.0.1", () => resolve(server));
+				}),
+		),
+	);
+	const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+	await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+	return ports;
+}
+
+export class StoreProcesses {
+	readonly directory: string;
+	readonly #members: readonly Member[];
+	readonly #args: readonly string[];
+
+	static async create(size: number, args: readonly string[] = []): Promise<StoreProcesses> {
+		const ports = await freePorts(size * 2);
+		const directory = await mkdtemp(path.join(tmpdir(), "barque-kills-"));
+		const url = (port: number | undefined) => `http://127.0.0.1:${port}`;
+		const members = Array.from({ length: size }, (_, i) => ({
+			name: `m${i + 1}`,
+			clientUrl: url(ports[2 * i]),
+			peerUrl: url(ports[2 * i + 1]),
+			child: undefined,
+			output: "",
+		}));
+		return new StoreProcesses(directory, members, args);
+	}
+
+	private constructor(directory: string, members: readonly Member[], args: readonly string[]) {
+		this.directory = directory;
+		this.#members = members;
+		this.#args = args;
+	}
+
+	get names(): string[] {
+		return this.#members.map((member) => member.name);
+	}
+
+	connect(): StoreClient {
+		return connectStore({ endpoints: this.#members.map((member) => member.clientUrl) });
+	}
+
+	#member(name: string): Member {
+		const member = this.#members.find((candidate) => candidate.name === name);
+		if (member === undefined) throw new Error(`no member ${name}`);
+		return member;
+	}
+
+	output(name: string): string {
+		return this.#member(name).output;
+	}
+
+	/** Resolves when the member says that it is ready; to its exit code where it ends before. */
+	start(name: string): Promise<number | "ready"> {
+		const member = this.#member(name);
+		member.output = "";
+		const child = spawn(process.execPath, [launcher, "store", ...this.#flags(member)], {
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		member.child = child;
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => reject(new Error(`${name} not ready:\n${member.output}`)), readyMs);
+			const settle = (result: number | "ready") => {
+				clearTimeout(timer);
+				resolve(result);
+			};
+			const keep = (chunk: Buffer) => {
+				member.output += chunk.toString("utf8");
+				if (member.output.includes(`barque store ${name} ready`)) settle("ready");
+			};
+			child.stdout.on("data", keep);
+			child.stderr.on("data", keep);
+			child.once("close", (code) => settle(code ?? -1));
+		});
+	}
+
+	async startAll(): Promise<void> {
+		const results = await Promise.all(this.names.map((name) => this.start(name)));
+		for (const [i, result] of results.entries()) {
+			const name = this.names[i] ?? "";
+			if (result !== "ready") throw new Error(`${name} ended with ${result}:\n${this.output(name)}`);
+		}
+	}
+
+	#flags(member: Member): string[] {
+		return [
+			`--name=${member.name}`,
+			`--data-dir=${path.join(this.directory, member.name)}`,
+			`--listen-client-urls=${member.clientUrl}`,
+			`--advertise-client-urls=${member.clientUrl}`,
+			`--listen-peer-urls=${member.peerUrl}`,
+			`--initial-advertise-peer-urls=${member.peerUrl}`,
+			`--initial-cluster=${this.#members.map((m) => `${m.name}=${m.peerUrl}`).join(",")}`,
+			...this.#args,
+		];
+	}
+
+	/** SIGKILL; resolves when the process is gone. */
+	async kill(name: string): Promise<void> {
+		const child = this.#member(name).child;
+		if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+		const gone = new Promise((resolve) => child.once("exit", resolve));
+		child.kill("SIGKILL");
+		await gone;
+	}
+
+	async killAll(): Promise<void> {
+		await Promise.all(this.names.map((name) => this.kill(name)));
+	}
+
+	/** The member's log segments, oldest first. */
+	async segments(name: string): Promise<string[]> {
+		const folder = path.join(this.directory, name, "member", "wal");
+		return (await readdir(folder))
+			.filter((file) => file.endsWith(".wal"))
+			.sort()
+			.map((file) => path.join(folder, file));
+	}
+
+	async close(): Promise<void> {
+		await this.killAll();
+		await rm(this.directory, { recursive: true, force: true });
+	}
+}
