@@ -128,7 +128,7 @@ export class TokenIssuer {
 	}
 
 	#isExtended(asked: number, boundToPod: boolean, audiences: readonly string[]): boolean {
-		const forTheApi = audiences.some((a) => this.#options.apiAudiences.includes(a));
+		const forTheApi = audiences.every((a) => this.#options.apiAudiences.includes(a));
 		return this.#options.extendExpiration && boundToPod && asked === automountedExpirationSeconds && forTheApi;
 	}
 

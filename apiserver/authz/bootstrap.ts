@@ -464,16 +464,14 @@ function withAggregates(roles: readonly KubeObject<ClusterRole>[]): KubeObject<C
 
 const isProtected = (object: KubeObject) => object.metadata.annotations?.[autoUpdate] === "false";
 
-/** Labels and annotations of `desired` that `existing` lacks, added. */
+/** `existing` with the labels and annotations of `desired` that it lacks. */
 function withMissingMetadata<T extends KubeObject>(existing: T, desired: KubeObject): T {
-	return {
-		...existing,
-		metadata: {
-			...existing.metadata,
-			labels: { ...desired.metadata.labels, ...existing.metadata.labels },
-			annotations: { ...desired.metadata.annotations, ...existing.metadata.annotations },
-		},
-	};
+	const metadata = { ...existing.metadata };
+	for (const part of ["labels", "annotations"] as const) {
+		if (desired.metadata[part] !== undefined)
+			metadata[part] = { ...desired.metadata[part], ...existing.metadata[part] };
+	}
+	return { ...existing, metadata };
 }
 
 /**

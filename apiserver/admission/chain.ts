@@ -1,0 +1,51 @@
+/** Which plugins run, by the flags' names and in upstream's order. */
+import { defaultTolerationSeconds, priority, type TolerationSeconds, taintNodesByCondition } from "./defaults.ts";
+import { namespaceLifecycle } from "./lifecycle.ts";
+import { nodeRestriction } from "./noderestriction.ts";
+import { type ServiceAccountAdmissionOptions, serviceAccountAdmission } from "./serviceaccount.ts";
+import type { AdmissionPlugin } from "./types.ts";
+
+export interface AdmissionOptions extends ServiceAccountAdmissionOptions {
+	/** `--enable-admission-plugins`, beside the default ones. */
+	readonly enable: readonly string[];
+	/** `--disable-admission-plugins`, also of the default ones. */
+	readonly disable: readonly string[];
+	readonly tolerationSeconds: TolerationSeconds;
+}
+
+/** On unless disabled. */
+export const defaultPlugins: readonly string[] = [
+	"NamespaceLifecycle",
+	"ServiceAccount",
+	"TaintNodesByCondition",
+	"Priority",
+	"DefaultTolerationSeconds",
+];
+
+/** The chain these options ask for. Throws Error for a plugin that does not exist, or is both enabled and disabled. */
+export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
+	const known: readonly AdmissionPlugin[] = [
+		namespaceLifecycle,
+		serviceAccountAdmission(options),
+		nodeRestriction,
+		taintNodesByCondition,
+		priority,
+		defaultTolerationSeconds(options.tolerationSeconds),
+	];
+	const names = known.map((p) => p.name);
+	const check = (flag: string, list: readonly string[]) => {
+		for (const name of list) {
+			if (!names.includes(name)) {
+				throw new Error(`${flag}: admission plugin ${JSON.stringify(name)} is unknown; known: ${names.join(", ")}`);
+			}
+		}
+	};
+	check("enable-admission-plugins", options.enable);
+	check("disable-admission-plugins", options.disable);
+	const both = options.enable.filter((name) => options.disable.includes(name));
+	if (both.length > 0) {
+		throw new Error(`[${both.join(" ")}] in enable-admission-plugins and disable-admission-plugins overlapped`);
+	}
+	const wanted = new Set([...defaultPlugins, ...options.enable].filter((name) => !options.disable.includes(name)));
+	return known.filter((p) => wanted.has(p.name));
+}
