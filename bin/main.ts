@@ -1,6 +1,9 @@
 /** The `barque` command: finds the subcommand and hands it the rest of the line; each is loaded only when asked for. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { lostLeadershipExit } from "../agents/shell/exit-codes.ts";
+import { launcher } from "./cluster/launcher.ts";
+import { restartInPlace } from "./cluster/restart.ts";
 import { packageRoot } from "./package-root.ts";
 
 interface Command {
@@ -107,6 +110,11 @@ function help(): string {
 	return lines.join("\n");
 }
 
+/** Becomes a new run of the same command under the same process id, so that the pid file stays true. */
+function startAnew(argv: readonly string[]): void {
+	process.execve?.(process.execPath, [process.execPath, launcher, ...argv], process.env as Record<string, string>);
+}
+
 /** Runs the command line and ends the process with the command's exit code once its output is written. */
 export async function main(argv: readonly string[]): Promise<void> {
 	const [name = "help", ...rest] = argv;
@@ -125,6 +133,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 		return;
 	}
 	process.exitCode = await command.run(rest);
+	if (process.exitCode === lostLeadershipExit && process.env[restartInPlace] !== undefined) startAnew(argv);
 	// A part that has stopped must not linger on a forgotten handle.
 	await new Promise((resolve) => process.stdout.write("", resolve));
 	process.exit();

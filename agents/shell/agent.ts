@@ -11,10 +11,8 @@ import { systemClock } from "../../kit/clock.ts";
 import type { FlagSpecs, FlagValues } from "../../kit/flags.ts";
 import { createLogger, type Level, type Logger } from "../../kit/log.ts";
 import { systemRandom } from "../../kit/random.ts";
+import { lostLeadershipExit } from "./exit-codes.ts";
 import { serveHealth, type servingFlags } from "./health.ts";
-
-/** Exit code of an agent that lost its leadership: whoever started it should start it again (EX_TEMPFAIL). */
-export const lostLeadershipExit = 75;
 
 export const commonFlags = {
 	kubeconfig: { type: "string", required: true, help: "Kubeconfig file: the apiserver and our credentials." },

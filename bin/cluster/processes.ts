@@ -5,6 +5,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launcher } from "./launcher.ts";
 import { logFile, pidFile } from "./layout.ts";
+import { restartInPlace } from "./restart.ts";
 
 export interface Part {
 	/** `master-1-store`, `node-1-kubelet`, `balancer`: names its pid file and its log. */
@@ -23,6 +24,7 @@ export async function startPart(dir: string, part: Part): Promise<number> {
 			detached: true,
 			stdio: ["ignore", log.fd, log.fd],
 			cwd: dir,
+			env: { ...process.env, [restartInPlace]: "1" },
 		});
 		const pid = await new Promise<number>((resolve, reject) => {
 			child.once("spawn", () => resolve(child.pid ?? 0));
