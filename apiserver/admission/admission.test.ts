@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import type { Clock } from "../../kit/clock.ts";
 import { seededRandom } from "../../kit/random.ts";
 import { userInfo } from "../authn/types.ts";
+import { RbacEvaluator } from "../authz/rbac.ts";
+import { alwaysAllowAuthorizer } from "../authz/union.ts";
 import { ApiError } from "../machinery/errors.ts";
 import { deepClone } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Namespace, Node, Pod, ServiceAccount } from "../scheme/types.gen.ts";
 import { admissionChain, defaultPlugins } from "./chain.ts";
 import { defaultTolerationSeconds, priority, taintNodesByCondition } from "./defaults.ts";
+import { rbacEscalation } from "./escalation.ts";
 import { namespaceLifecycle } from "./lifecycle.ts";
 import { nodeRestriction } from "./noderestriction.ts";
 import { serviceAccountAdmission } from "./serviceaccount.ts";
@@ -516,6 +519,34 @@ describe("NodeRestriction", () => {
 			else await refused(nodeRestriction, a, known, expected[0], expected[1]);
 		});
 	}
+});
+
+describe("the escalation check", () => {
+	const nobodys = {
+		generation: 0,
+		clusterRoleBindings: () => [],
+		roleBindings: () => [],
+		clusterRole: () => undefined,
+		role: () => undefined,
+	};
+	const evaluator = new RbacEvaluator(nobodys);
+	const role = (resource: string, group = "rbac.authorization.k8s.io") =>
+		attributes(resource, {
+			resource: { group, resource },
+			object: {
+				apiVersion: "v1",
+				kind: "Role",
+				metadata: { name: "r" },
+				rules: [{ verbs: ["get"], apiGroups: [""], resources: ["pods"] }],
+			},
+		});
+	it("guards the RBAC resources, and those alone", async () => {
+		const plugin = rbacEscalation(evaluator, evaluator);
+		await refused(plugin, role("roles"), {}, 403, /is attempting to grant RBAC permissions not currently held/);
+		await admit([plugin], role("roles", "example.com"), lookupsOf({}));
+		await admit([plugin], role("configmaps"), lookupsOf({}));
+		await admit([rbacEscalation(evaluator, alwaysAllowAuthorizer)], role("roles"), lookupsOf({}));
+	});
 });
 
 describe("the chain", () => {

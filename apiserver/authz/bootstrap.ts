@@ -5,9 +5,10 @@
  * controller-manager that runs without `--use-service-account-credentials` does everything as the user
  * system:kube-controller-manager; upstream leaves granting it those roles to the administrator. Here the roles of the
  * controllers it runs (`controllersOfManager`) are bound to that user as well, by bindings of their own
- * (`system:kube-controller-manager:NAME`). It is then no cluster-admin: it reads and deletes widely, as the namespace
- * controller and the garbage collector must, but can neither escalate, bind, impersonate nor approve. The role of the
- * aggregation controller, which may `escalate`, is not among them unless asked for.
+ * (`system:kube-controller-manager:NAME`). It is then no cluster-admin, yet to be guarded like one: it reads and deletes
+ * widely, as the namespace controller and the garbage collector must, and may `escalate` cluster roles, as aggregation
+ * must. (Upstream's controller-manager can get as far, since it may make tokens for every service account.) It can neither
+ * bind nor impersonate.
  */
 import { allAuthenticated, allServiceAccounts, allUnauthenticated, systemMasters } from "../authn/types.ts";
 import { deepEqual } from "../machinery/meta.ts";
@@ -355,6 +356,7 @@ const controllerRules = (): ReadonlyMap<string, PolicyRule[]> =>
 
 /** The controllers that run under the controller-manager's own name by default; none with service account credentials. */
 export const defaultControllersOfManager: readonly string[] = [
+	"clusterrole-aggregation-controller",
 	"deployment-controller",
 	"endpoint-controller",
 	"endpointslice-controller",
@@ -366,6 +368,7 @@ export const defaultControllersOfManager: readonly string[] = [
 	"replicaset-controller",
 	"root-ca-cert-publisher",
 	"service-account-controller",
+	"ttl-after-finished-controller",
 ];
 
 const systemBindings = (): KubeObject<ClusterRoleBinding>[] => [

@@ -232,7 +232,7 @@ describe("authorizers together", () => {
 		[
 			"system:kube-controller-manager",
 			[],
-			"escalate",
+			"bind",
 			{ apiGroup: "rbac.authorization.k8s.io", resource: "clusterroles" },
 			false,
 		],
