@@ -148,7 +148,7 @@ export class SimDisk implements Disk {
 		this.#options = options;
 	}
 
-	/** Counts crashes. */
+	/** Counts crashes and kills. */
 	get generation(): number {
 		return this.#generation;
 	}
@@ -162,6 +162,11 @@ export class SimDisk implements Disk {
 		this.#nameChanges = [];
 		this.#names = new Map(this.#durableNames);
 		for (const [, inode] of [...this.#names].sort(([a], [b]) => (a < b ? -1 : 1))) inode.crash(random);
+	}
+
+	/** The process is gone but the machine goes on: open files are lost, every write that returned is kept. */
+	kill(): void {
+		this.#generation++;
 	}
 
 	/** What a reader sees now. */

@@ -81,6 +81,7 @@ export interface RecoveredSegments {
 	readonly recovered: RecoveredLog;
 	readonly segments: SegmentInfo[];
 	readonly last: ScannedSegment;
+	readonly lastGroup: Buffer;
 }
 
 async function readWhole(disk: Disk, path: string): Promise<Buffer> {
@@ -142,13 +143,16 @@ export async function recoverSegments(
 	const segments = await listSegments(disk, directory);
 	const replay = new Replay();
 	let last: ScannedSegment | undefined;
+	let lastGroup: Buffer = Buffer.alloc(0);
 	for (const segment of segments) {
 		const isLast = segment === segments.at(-1);
 		replay.maxIndex = 0;
 		try {
-			const scanned = scanSegment(await readWhole(disk, segment.path), isLast, replay);
+			const bytes = await readWhole(disk, segment.path);
+			const scanned = scanSegment(bytes, isLast, replay);
 			checkHeader(segment.path, segment, scanned, identity, last);
 			last = scanned;
+			if (isLast) lastGroup = Buffer.from(bytes.subarray(scanned.lastGroup, scanned.end));
 		} catch (error) {
 			if (error instanceof FormatError) throw new LogCorruptError(segment.path, error.offset, error.message);
 			throw error;
@@ -161,7 +165,7 @@ export async function recoverSegments(
 	const repaired = last.torn > 0 ? { file: path, offset: last.end, bytes: last.torn } : undefined;
 	const hardState = { ...replay.hard, commit: Math.max(replay.hard.commit, replay.mark.index) };
 	const recovered = { identity, hardState, snapshot: replay.mark, entries: replay.entries(), repaired };
-	return { recovered, segments, last };
+	return { recovered, segments, last, lastGroup };
 }
 
 function checkComplete(replay: Replay, firstPath: string, lastPath: string, end: number): void {

@@ -45,6 +45,8 @@ export interface ScannedSegment {
 	readonly end: number;
 	readonly chain: number;
 	readonly groups: number;
+	/** Where the last good group begins. */
+	readonly lastGroup: number;
 	/** Bytes of a torn group after `end`; 0 when there are none or only zeros. */
 	readonly torn: number;
 }
@@ -56,6 +58,7 @@ export function scanSegment(file: Buffer, last: boolean, visit: RecordVisitor): 
 	let chain = initialChain(file);
 	let at = segmentHeaderBytes;
 	let number = 0;
+	let lastGroup = at;
 	for (;;) {
 		const group = decodeGroupHeader(file, at, salt);
 		const follows = group !== undefined && group.number === number && group.previousChain === chain;
@@ -63,11 +66,12 @@ export function scanSegment(file: Buffer, last: boolean, visit: RecordVisitor): 
 		if (!follows || bytes!.length < group.extent || !bodyIsGood(bytes!, group)) break;
 		decodeRecords(bytes!, at, visit);
 		chain = group.chain;
+		lastGroup = at;
 		at += group.extent;
 		number++;
 	}
 	const torn = judgeTail(file, at, { number, chain, salt, last });
-	return { header, end: at, chain, groups: number, torn };
+	return { header, end: at, chain, groups: number, lastGroup, torn };
 }
 
 function bodyIsGood(group: Buffer, header: { previousChain: number; bodyChecksum: number; extent: number }): boolean {

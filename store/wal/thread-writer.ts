@@ -51,8 +51,8 @@ class ThreadWriter implements LogWriter {
 		return this.#request({ op: "create", path, data: new Uint8Array(data) });
 	}
 
-	open(path: string, end: number): Promise<void> {
-		return this.#request({ op: "open", path, end });
+	open(path: string, last: Buffer, position: number): Promise<void> {
+		return this.#request({ op: "open", path, data: new Uint8Array(last), position });
 	}
 
 	async write(data: Buffer, position: number): Promise<void> {

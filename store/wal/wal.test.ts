@@ -389,6 +389,24 @@ describe("store/wal", () => {
 			assert.deepEqual((await open(disk)).recovered.entries[0], entry(1, 1));
 		});
 	}
+
+	it("does not build on bytes that a failed sync left in memory only", async () => {
+		for (let seed = 1; seed <= 20; seed++) {
+			const disk = await makeDisk(seed);
+			const { log } = await create(disk);
+			await log.append(record({ entries: [entry(1, 1)] }));
+			disk.fault = (at) => (at === "sync" ? "EIO" : undefined);
+			await assert.rejects(log.append(record({ entries: [entry(2, 1, "x".repeat(1500))] })), LogFailedError);
+			disk.fault = undefined;
+			// The process is started again; the system still shows it what the medium never got.
+			disk.kill();
+			const again = await open(disk);
+			assert.equal(again.recovered.entries.length, 2);
+			await again.log.append(record({ entries: [entry(3, 1)] }));
+			disk.crash();
+			assert.equal((await open(disk)).recovered.entries.length, 3, `seed ${seed}`);
+		}
+	});
 });
 
 describe("store/wal on a disk that crashes", () => {
@@ -522,8 +540,8 @@ describe("store/wal with its thread, on the real disk", () => {
 	it("reports a disk that fails, and ends its thread", async () => {
 		const at = join(root, "gone", "deeper");
 		const writer = createThreadWriter();
-		await assert.rejects(writer.open(join(at, "none.wal"), 0), { code: "ENOENT" });
+		await assert.rejects(writer.open(join(at, "none.wal"), Buffer.alloc(8), 0), { code: "ENOENT" });
 		await writer.close();
-		await assert.rejects(writer.open(at, 0), /thread ended/);
+		await assert.rejects(writer.open(at, Buffer.alloc(8), 0), /thread ended/);
 	});
 });

@@ -360,9 +360,9 @@ export async function openLog(
 ): Promise<OpenedLog> {
 	const writer = options.writer ?? createDiskWriter(disk);
 	try {
-		const { recovered, segments, last } = await recoverSegments(disk, directory, identity);
+		const { recovered, segments, last, lastGroup } = await recoverSegments(disk, directory, identity);
 		await removeLeftovers(disk, directory);
-		await writer.open(segments.at(-1)!.path, last.end);
+		await writer.open(segments.at(-1)!.path, lastGroup, last.lastGroup);
 		const tail = {
 			position: last.end,
 			number: last.groups,

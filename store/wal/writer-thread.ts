@@ -57,11 +57,13 @@ function create(path: string, data: Uint8Array): void {
 	end = size = data.length;
 }
 
-function open(path: string, at: number): void {
+function open(path: string, data: Uint8Array, position: number): void {
 	finish();
 	const fd = openSync(path, constants.O_RDWR);
 	descriptor = fd;
+	const at = position + data.length;
 	ftruncateSync(fd, at);
+	writeAll(fd, data, data.length, position);
 	fdatasyncSync(fd);
 	syncDirectory(dirname(path));
 	end = size = at;
@@ -85,7 +87,7 @@ function perform(request: ThreadRequest): void {
 			create(request.path, request.data);
 			break;
 		case "open":
-			open(request.path, request.end);
+			open(request.path, request.data, request.position);
 			break;
 		case "write":
 			write(request.buffer, request.length, request.position);

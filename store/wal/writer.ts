@@ -13,8 +13,13 @@ export interface LogWriter extends BufferSource {
 	 * trimmed to what was written and closed.
 	 */
 	create(path: string, data: Buffer): Promise<void>;
-	/** Writes from now on to an existing file, whose bytes from `end` on are cut; what is before is durable when it resolves. */
-	open(path: string, end: number): Promise<void>;
+	/**
+	 * Writes from now on to an existing file that ends with `last` at `position`; bytes after that are cut. Writes `last`
+	 * once more and syncs, so that it and all before it are durable when this resolves: the process before us may have died
+	 * before its last sync, or because that failed, and then the system may hold the bytes for clean though the medium
+	 * never got them ("fsyncgate").
+	 */
+	open(path: string, last: Buffer, position: number): Promise<void>;
 	/** `data` lies at the beginning of a buffer from `allocate`, which `write` frees. */
 	write(data: Buffer, position: number): Promise<void>;
 	close(): Promise<void>;
@@ -64,11 +69,12 @@ class DiskWriter implements LogWriter {
 		this.#size = data.length;
 	}
 
-	async open(path: string, end: number): Promise<void> {
+	async open(path: string, last: Buffer, position: number): Promise<void> {
 		await this.#finish();
 		const file = await this.#disk.open(path);
+		const end = position + last.length;
 		await file.truncate(end);
-		// The process may have died between a write and its sync: what was read at start must be durable before it is built on.
+		await file.write(last, position);
 		await file.sync();
 		await this.#disk.syncDirectory(dirname(path));
 		this.#file = file;
