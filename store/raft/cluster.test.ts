@@ -374,12 +374,13 @@ class Cluster {
 	}
 
 	/** Election Safety and Leader Completeness. */
-	#checkLeader({ core, id }: Member): void {
+	#checkLeader({ core, id, disk }: Member): void {
 		if (core.role !== "leader") return;
 		const known = this.#leaders.get(core.term);
 		if (known === id) return;
 		assert.equal(known, undefined, `two leaders in term ${core.term}: ${known} and ${id}`);
 		this.#leaders.set(core.term, id);
+		assert.deepEqual([disk.hardState.term, disk.hardState.vote], [core.term, id], "its own vote is durable");
 		for (let index = core.firstIndex; index <= this.#canonical.length; index++)
 			assert.equal(
 				core.termAt(index),

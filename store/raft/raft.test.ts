@@ -588,6 +588,17 @@ describe("raft: durability (contract; thesis 10.2.1)", () => {
 		);
 	});
 
+	it("an acknowledgement not handed out yet goes with its term: what it names may be replaced in the same turn", () => {
+		const node = alone(recovered(voters(1, 2, 3)));
+		node.core.step(makeMessage("append", 2n, 1n, 1, { entries: entriesOf([1, 1]) }));
+		node.core.step(makeMessage("append", 3n, 1n, 2, { entries: entriesOf([2]) }));
+		const { persist } = node.core.takeEffects();
+		assert.deepEqual(
+			persist?.messages.map(({ to, index }) => [to, index]),
+			[[3n, 1]],
+		);
+	});
+
 	it("a cluster of one commits with its own disk", () => {
 		const node = alone(recovered(voters(1)), { preVote: true, checkQuorum: true });
 		node.ticks(2 * electionTicks);
