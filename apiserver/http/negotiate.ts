@@ -10,7 +10,7 @@ export type Transform =
 	  };
 
 export interface Representation {
-	readonly format: "json" | "yaml";
+	readonly format: "json" | "yaml" | "protobuf";
 	readonly transform: Transform;
 	readonly pretty: boolean;
 }
@@ -45,9 +45,10 @@ export function parseAccept(values: readonly string[]): AcceptClause[] {
 
 const served = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
-function formatOf(type: string): "json" | "yaml" | undefined {
+function formatOf(type: string): Representation["format"] | undefined {
 	if (type === "application/json" || type === "*/*" || type === "application/*") return "json";
-	return type === "application/yaml" ? "yaml" : undefined;
+	if (type === "application/yaml") return "yaml";
+	return type === "application/vnd.kubernetes.protobuf" ? "protobuf" : undefined;
 }
 
 function transformOf(clause: AcceptClause, allowed: ReadonlySet<string>): Transform | undefined {
@@ -76,11 +77,16 @@ export function negotiate(request: ApiRequest, transforms: ReadonlySet<string>):
 	const pretty = wantsPretty(request);
 	const clauses = parseAccept(headerValues(request, "accept"));
 	if (clauses.length === 0) return { format: "json", transform: { as: "none" }, pretty };
+	let protobuf: Representation | undefined;
 	for (const clause of clauses) {
 		const format = formatOf(clause.type);
 		const transform = format === undefined ? undefined : transformOf(clause, transforms);
 		if (format === undefined || transform === undefined) continue;
-		return { format, transform, pretty: pretty || clause.parameters.get("pretty") === "1" };
+		const found = { format, transform, pretty: pretty || clause.parameters.get("pretty") === "1" };
+		// What is stored is JSON: clients that take both get it as it is.
+		if (format !== "protobuf") return found;
+		if (transform.as === "none") protobuf ??= found;
 	}
+	if (protobuf !== undefined) return protobuf;
 	throw notAcceptable(served);
 }

@@ -1,8 +1,8 @@
 /** HTTP/2 and HTTP/1.1 over TLS with Node's own server, behind the seam of types.ts. */
-import { X509Certificate } from "node:crypto";
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import type { ClientCertificate } from "../authn/types.ts";
 import { tooLarge } from "../machinery/errors.ts";
 import type { ApiRequest, ApiResponse, Handler, Headers } from "./types.ts";
 
@@ -12,7 +12,7 @@ export interface ListenOptions {
 	/** PEM. */
 	readonly cert: string;
 	readonly key: string;
-	/** Hints to clients about which certificates are of use; verification is authn's. */
+	/** PEM: the authorities of client certificates. Without it none is asked for. */
 	readonly clientCa?: string | undefined;
 	readonly handler: Handler;
 	/** A handler that rejects: a bug, or a client that vanished. */
@@ -34,6 +34,21 @@ const headersTimeoutMs = 32_000;
 /** Buffered bytes above which a write asks to wait. */
 const writeHighWater = 256 << 10;
 
+/** The client left before its request was whole. */
+class ClientGone extends Error {
+	override readonly name = "ClientGone";
+}
+
+/** Node joins repeated headers with commas; the values of these may contain some. */
+function distinct(raw: readonly string[]): Record<string, string[]> {
+	const found: Record<string, string[]> = {};
+	for (let i = 0; i + 1 < raw.length; i += 2) {
+		const name = (raw[i] as string).toLowerCase();
+		if (name.startsWith("impersonate-")) (found[name] ??= []).push(raw[i + 1] as string);
+	}
+	return found;
+}
+
 class Request implements ApiRequest {
 	readonly method: string;
 	readonly path: string;
@@ -51,37 +66,42 @@ class Request implements ApiRequest {
 		const at = raw.url.indexOf("?");
 		this.path = at < 0 ? raw.url : raw.url.slice(0, at);
 		this.query = new URLSearchParams(at < 0 ? "" : raw.url.slice(at + 1));
-		this.headers = raw.headers;
+		this.headers = { ...raw.headers, ...distinct(raw.rawHeaders) };
 		this.httpVersion = raw.httpVersionMajor === 2 ? "2.0" : "1.1";
 		this.remoteAddress = this.#socket()?.remoteAddress ?? "";
 	}
 
-	peerCertificate(): X509Certificate | undefined {
-		return this.#socket()?.getPeerX509Certificate?.();
+	peerCertificate(): ClientCertificate | undefined {
+		const socket = this.#socket();
+		const certificate = socket?.getPeerCertificate?.();
+		if (socket === undefined || certificate?.subject === undefined) return undefined;
+		return { ...certificate, verified: socket.authorized };
 	}
 
-	peerChain(): readonly X509Certificate[] {
-		const chain: X509Certificate[] = [];
-		const leaf = this.#socket()?.getPeerCertificate?.(true);
-		const seen = new Set<string>();
-		let next: DetailedPeerCertificate | undefined = leaf;
-		while (next?.raw !== undefined && !seen.has(next.fingerprint256) && chain.length < 10) {
-			seen.add(next.fingerprint256);
-			if (next !== leaf) chain.push(new X509Certificate(next.raw));
-			next = next.issuerCertificate;
-		}
-		return chain;
-	}
-
-	async body(limit: number): Promise<Buffer> {
-		const chunks: Buffer[] = [];
-		let size = 0;
-		for await (const chunk of this.#raw as AsyncIterable<Buffer>) {
-			size += chunk.length;
-			if (size > limit) throw tooLarge(`Request entity too large: limit is ${limit}`);
-			chunks.push(chunk);
-		}
-		return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
+	body(limit: number): Promise<Buffer> {
+		const raw = this.#raw;
+		return new Promise((resolve, reject) => {
+			const chunks: Buffer[] = [];
+			let size = 0;
+			const refuse = () => {
+				raw.removeAllListeners("data");
+				// What still comes is read and forgotten, so that the client gets to read the answer.
+				raw.resume();
+				reject(tooLarge(`Request entity too large: limit is ${limit}`));
+			};
+			if (Number(raw.headers["content-length"] ?? 0) > limit) {
+				refuse();
+				return;
+			}
+			raw.on("data", (chunk: Buffer) => {
+				size += chunk.length;
+				if (size > limit) refuse();
+				else chunks.push(chunk);
+			});
+			raw.on("end", () => resolve(Buffer.concat(chunks, size)));
+			raw.on("error", reject);
+			raw.on("aborted", () => reject(new ClientGone()));
+		});
 	}
 
 	#socket(): TLSSocket | undefined {

@@ -1,11 +1,10 @@
 /** Whole answers: Status objects, objects, texts. */
-import { stringify } from "yaml";
 import { ApiError } from "../machinery/errors.ts";
+import { encodeObject, hasProtobuf, mediaJson, mediaProtobuf, mediaYaml } from "../scheme/codec/codec.ts";
 import type { Representation } from "./negotiate.ts";
 import type { ApiResponse } from "./types.ts";
 
-export const jsonType = "application/json";
-export const yamlType = "application/yaml";
+export const jsonType = mediaJson;
 export const textType = "text/plain; charset=utf-8";
 
 /** Headers of every answer of the API. */
@@ -26,10 +25,11 @@ export function warningHeaders(warnings: readonly string[]): Record<string, read
 	return { warning: quoted };
 }
 
-export const encodeValue = (value: unknown, as: Pick<Representation, "format" | "pretty">): Buffer => {
-	if (as.format === "yaml") return Buffer.from(stringify(value, { aliasDuplicateObjects: false }));
-	return Buffer.from(as.pretty ? `${JSON.stringify(value, undefined, 2)}\n` : `${JSON.stringify(value)}\n`);
-};
+/** The media type a value is sent in: JSON where protobuf was asked for and the value has no message. */
+export function mediaTypeFor(value: object, as: Pick<Representation, "format">): string {
+	if (as.format === "yaml") return mediaYaml;
+	return as.format === "protobuf" && hasProtobuf(value) ? mediaProtobuf : mediaJson;
+}
 
 export function sendBytes(
 	response: ApiResponse,
@@ -46,11 +46,12 @@ export function sendBytes(
 export function sendValue(
 	response: ApiResponse,
 	status: number,
-	value: unknown,
+	value: object,
 	as: Pick<Representation, "format" | "pretty">,
 	headers: Readonly<Record<string, string | readonly string[]>> = {},
 ): void {
-	sendBytes(response, status, as.format === "yaml" ? yamlType : jsonType, encodeValue(value, as), headers);
+	const type = mediaTypeFor(value, as);
+	sendBytes(response, status, type, encodeObject(value, type, { pretty: as.pretty }), headers);
 }
 
 /** The generic answers of paths and methods nothing serves (NewGenericServerResponse). */

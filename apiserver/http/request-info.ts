@@ -10,7 +10,10 @@ export interface RequestInfo {
 	readonly namespace: string;
 	readonly resource: string;
 	readonly subresource: string;
+	/** Of a list or watch that its field selector narrows to one object: that object's. */
 	readonly name: string;
+	/** From the path alone. */
+	readonly pathName: string;
 	/** Segments after the subresource's name (`/proxy/some/path`). */
 	readonly rest: readonly string[];
 }
@@ -56,6 +59,7 @@ export function readRequestInfo(method: string, path: string, query: URLSearchPa
 		resource: "",
 		subresource: "",
 		name: "",
+		pathName: "",
 		rest: [],
 	});
 	const core = parts[0] === "api";
@@ -76,7 +80,7 @@ export function readRequestInfo(method: string, path: string, query: URLSearchPa
 		if (rest.length > 2 && !namespaceSubresources.has(rest[2] ?? "")) rest = rest.slice(2);
 	}
 	const [resource = "", name = "", subresource = "", ...tail] = rest;
-	const info = { isResource: true, path, group, version, namespace, resource, subresource, rest: tail };
+	const info = { isResource: true, path, group, version, namespace, resource, subresource, pathName: name, rest: tail };
 	return { ...info, ...refineVerb(verb, name, query) };
 }
 

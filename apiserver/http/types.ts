@@ -2,7 +2,7 @@
  * The seam between the wire and the API: everything behind it works on these two interfaces, whatever speaks HTTP below
  * (node:http2 today).
  */
-import type { X509Certificate } from "node:crypto";
+import type { ClientCertificate } from "../authn/types.ts";
 
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -17,10 +17,8 @@ export interface ApiRequest {
 	readonly httpVersion: "1.1" | "2.0";
 	/** Aborted when the client is gone. */
 	readonly signal: AbortSignal;
-	/** The client's certificate as TLS presented it, not yet verified. */
-	peerCertificate(): X509Certificate | undefined;
-	/** The certificates it sent along, its own excluded. */
-	peerChain(): readonly X509Certificate[];
+	/** The client's certificate, if it sent one. */
+	peerCertificate(): ClientCertificate | undefined;
 	/** The whole body; rejects with 413 once it exceeds `limit` bytes. Called once. */
 	body(limit: number): Promise<Buffer>;
 }

@@ -1,15 +1,12 @@
 /** The store's failures as the API tells them. */
 
 import { StoreError } from "../../store/api.ts";
-import { ApiError, expired } from "../machinery/errors.ts";
+import { ApiError } from "../machinery/errors.ts";
 
-/** What a continued list gets when its revision is compacted. */
-export const compactedMessage =
-	"The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
+/** What a list at a compacted revision gets. */
+export const compactedMessage = "The resourceVersion for the provided list is too old.";
 
-/** The ApiError of a store's failure; anything else passes through. */
-export function apiErrorOf(error: unknown): unknown {
-	if (!(error instanceof StoreError)) return error;
+function translate(error: StoreError): ApiError {
 	switch (error.code) {
 		case "unavailable":
 		case "closed":
@@ -23,7 +20,7 @@ export function apiErrorOf(error: unknown): unknown {
 				`Timeout: request did not complete within requested timeout - ${error.message}`,
 			);
 		case "compacted":
-			return expired(compactedMessage);
+			return new ApiError(410, "Expired", compactedMessage);
 		case "too_many_requests":
 			return new ApiError(429, "TooManyRequests", error.message, { retryAfterSeconds: 1 });
 		case "request_too_large":
@@ -33,6 +30,14 @@ export function apiErrorOf(error: unknown): unknown {
 				causes: [{ message: error.message }],
 			});
 	}
+}
+
+/** The ApiError of a store's failure, which stays its cause; anything else passes through. */
+export function apiErrorOf(error: unknown): unknown {
+	if (!(error instanceof StoreError)) return error;
+	const translated = translate(error);
+	translated.cause = error;
+	return translated;
 }
 
 /** Awaits a call to the store, giving its failures as ApiErrors. */

@@ -3,7 +3,7 @@
  * here knows kinds. Writes are never repeated blindly: only a lost comparison, which says that nothing was written, is
  * tried again.
  */
-import type { KeyValue, StoreClient, TxnResult, WithHeader } from "../../store/api.ts";
+import type { KeyValue, RangeRequest, RangeResult, StoreClient, TxnResult, WithHeader } from "../../store/api.ts";
 import { stored } from "./errors.ts";
 
 export interface StoredObject {
@@ -49,6 +49,10 @@ export class ObjectStorage {
 		const result = await this.#measured("get", this.#store.range({ key: Buffer.from(key) }));
 		const kv = result.kvs[0];
 		return kv === undefined ? undefined : toObject(kv);
+	}
+
+	range(request: RangeRequest): Promise<WithHeader<RangeResult>> {
+		return this.#measured("list", this.#store.range(request));
 	}
 
 	/** Undefined: the key exists already. */

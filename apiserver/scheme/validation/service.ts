@@ -125,12 +125,12 @@ export function validateServiceUpdate(service: Service, old: Service): FieldErro
 	return errors;
 }
 
-/** Addresses that would let a workload reach the host's own services. */
+/**
+ * Addresses that no endpoint can have. Upstream refuses the loopback range too; here pods of the `process` runtime and all
+ * masters of a cluster on one machine have their addresses in it.
+ */
 function forbiddenAddress(path: string, ip: string): FieldError[] {
 	if (ip === "0.0.0.0" || ip === "::") return [fieldInvalid(path, ip, `may not be unspecified (${ip})`)];
-	if (ip.startsWith("127.") || ip === "::1") {
-		return [fieldInvalid(path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)")];
-	}
 	if (ip.startsWith("169.254.") || /^fe[89ab]/i.test(ip)) {
 		return [fieldInvalid(path, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")];
 	}

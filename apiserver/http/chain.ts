@@ -1,0 +1,235 @@
+/**
+ * The filters every request passes, in upstream's order: recovery, request info, time limit, authentication,
+ * impersonation, in-flight limits, authorization; then the handler.
+ */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../../kit/clock.ts";
+import type { Logger } from "../../kit/log.ts";
+import { impersonate } from "../authn/impersonation.ts";
+import {
+	type Authenticated,
+	AuthenticationError,
+	type Credentials,
+	systemMasters,
+	type UserInfo,
+} from "../authn/types.ts";
+import { bearerToken } from "../authn/union.ts";
+import {
+	type Attributes,
+	type Authorizer,
+	pathAttributes,
+	requireAllowed,
+	resourceAttributes,
+} from "../authz/types.ts";
+import { ApiError, internalError, unauthorized } from "../machinery/errors.ts";
+import { parseFieldSelector } from "../machinery/fieldselectors.ts";
+import { GuardedResponse } from "./guarded.ts";
+import type { InflightLimits } from "./inflight.ts";
+import type { Metrics } from "./metrics.ts";
+import { parseAccept } from "./negotiate.ts";
+import { sendBytes, sendError, textType } from "./render.ts";
+import { isLongRunning, type RequestInfo, readRequestInfo } from "./request-info.ts";
+import { type ApiRequest, type ApiResponse, type Handler, header, headerValues } from "./types.ts";
+
+/** A request past the filters. */
+export interface AdmittedRequest {
+	readonly request: ApiRequest;
+	readonly response: ApiResponse;
+	readonly info: RequestInfo;
+	readonly user: UserInfo;
+	readonly warnings: string[];
+	/** Aborted when the client is gone or the time is up. */
+	readonly signal: AbortSignal;
+}
+
+export interface ChainOptions {
+	readonly authenticator: { authenticate(credentials: Credentials): Promise<Authenticated> };
+	readonly authorizer: Authorizer;
+	readonly limits: InflightLimits;
+	readonly metrics: () => Metrics;
+	readonly clock: Clock;
+	readonly log: Logger;
+	readonly requestTimeoutMs: number;
+	/** Answers; throws ApiError for what it refuses. */
+	readonly handle: (admitted: AdmittedRequest) => Promise<void>;
+}
+
+const timedOut = () =>
+	new ApiError(504, "Timeout", "Timeout: request did not complete within the allotted timeout", {});
+
+/** YAML for errors only where the client takes nothing else we write. */
+const errorFormat = (request: ApiRequest) => {
+	const [first] = parseAccept(headerValues(request, "accept"));
+	return { format: first?.type === "application/yaml" ? ("yaml" as const) : ("json" as const), pretty: false };
+};
+
+function attributesOf(info: RequestInfo, user: UserInfo, query: URLSearchParams): Attributes {
+	if (!info.isResource) return pathAttributes(user, info.verb, info.path);
+	const collection = ["list", "watch", "deletecollection"].includes(info.verb);
+	const text = query.get("fieldSelector");
+	return {
+		...resourceAttributes(user, info.verb, {
+			namespace: info.namespace,
+			apiGroup: info.group,
+			apiVersion: info.version,
+			resource: info.resource,
+			subresource: info.subresource,
+			name: info.name,
+		}),
+		path: info.path,
+		fieldSelector: collection && text !== null ? readableSelector(text) : undefined,
+	};
+}
+
+function readableSelector(text: string) {
+	try {
+		return parseFieldSelector(text);
+	} catch {
+		// A selector that cannot be read narrows nothing; the verb will refuse it with its own words.
+		return undefined;
+	}
+}
+
+/** The time a request may take: the server's limit, or less where it asks so (`timeout=10s`). */
+function timeLimitMs(query: URLSearchParams, most: number): number {
+	const asked = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(query.get("timeout") ?? "");
+	if (asked === null) return most;
+	const ms = Number(asked[1]) * ({ ms: 1, m: 60_000 }[asked[2] ?? "s"] ?? 1000);
+	return ms > 0 ? Math.min(ms, most) : most;
+}
+
+export function filterChain(options: ChainOptions): Handler {
+	return async (request, inner) => {
+		const began = options.clock.monotonic();
+		const info = readRequestInfo(request.method, request.path, request.query);
+		const longRunning = isLongRunning(info);
+		let status = 0;
+		const auditId = header(request, "audit-id") ?? randomUUID();
+		const response = new GuardedResponse(new WithHeaders(inner, { "audit-id": auditId.slice(0, 64) }), (code) => {
+			status = code;
+		});
+		const time = new AbortController();
+		const signal = AbortSignal.any([request.signal, time.signal]);
+		const timer = longRunning
+			? undefined
+			: options.clock.after(timeLimitMs(request.query, options.requestTimeoutMs), () => {
+					time.abort();
+					const raw = response.close();
+					if (raw.headSent) raw.destroy();
+					else {
+						status = 504;
+						sendError(raw, timedOut(), errorFormat(request));
+					}
+				});
+		try {
+			await pass(options, { request, response, info, signal, longRunning });
+		} catch (error) {
+			if (!request.signal.aborted) answerError(options, request, response, error);
+		} finally {
+			timer?.cancel();
+			const seconds = (options.clock.monotonic() - began) / 1000;
+			const dryRun = request.query.has("dryRun");
+			options.metrics().request(info, status, seconds, { dryRun, longRunning });
+		}
+	};
+}
+
+interface Passing {
+	readonly request: ApiRequest;
+	readonly response: ApiResponse;
+	readonly info: RequestInfo;
+	readonly signal: AbortSignal;
+	readonly longRunning: boolean;
+}
+
+async function pass(options: ChainOptions, passing: Passing): Promise<void> {
+	const { request, response, info } = passing;
+	const warnings: string[] = [];
+	const asker = await authenticate(options, request, warnings);
+	const user =
+		impersonate(request.headers, asker, (requestor, check) =>
+			requireAllowed(options.authorizer, resourceAttributes(requestor, "impersonate", { apiVersion: "v1", ...check })),
+		) ?? asker;
+	const leave = passing.longRunning ? () => {} : options.limits.enter(info, asker.groups.includes(systemMasters));
+	if (leave === undefined) {
+		sendBytes(response, 429, textType, "Too many requests, please try again later.\n", { "retry-after": "1" });
+		return;
+	}
+	try {
+		requireAllowed(options.authorizer, attributesOf(info, user, request.query));
+		await options.handle({ ...passing, user, warnings });
+	} finally {
+		leave();
+	}
+}
+
+async function authenticate(options: ChainOptions, request: ApiRequest, warnings: string[]): Promise<UserInfo> {
+	const token = bearerToken(header(request, "authorization"));
+	try {
+		const found = await options.authenticator.authenticate({ certificate: request.peerCertificate(), token });
+		if (found.warning !== undefined) warnings.push(found.warning);
+		return found.user;
+	} catch (error) {
+		if (!(error instanceof AuthenticationError)) throw error;
+		options.log.debug("unable to authenticate the request", { reason: error.message });
+		throw unauthorized();
+	}
+}
+
+function answerError(options: ChainOptions, request: ApiRequest, response: ApiResponse, error: unknown): void {
+	const known = error instanceof ApiError;
+	if (!known) {
+		options.log.error("request failed", {
+			method: request.method,
+			path: request.path,
+			error,
+			stack: error instanceof Error ? error.stack : undefined,
+		});
+	}
+	if (response.headSent) {
+		response.destroy();
+		return;
+	}
+	const shown = known ? error : internalError("the server failed while it answered this request; see its log");
+	const close = shown.code === 413 && request.httpVersion === "1.1" ? { connection: "close" } : {};
+	sendError(response, shown, errorFormat(request), close);
+}
+
+/** Adds headers to whatever is answered. */
+class WithHeaders implements ApiResponse {
+	readonly #inner: ApiResponse;
+	readonly #headers: Readonly<Record<string, string>>;
+
+	constructor(inner: ApiResponse, headers: Readonly<Record<string, string>>) {
+		this.#inner = inner;
+		this.#headers = headers;
+	}
+
+	get headSent(): boolean {
+		return this.#inner.headSent;
+	}
+
+	get bytesWritten(): number {
+		return this.#inner.bytesWritten;
+	}
+
+	head(status: number, headers: Readonly<Record<string, string | readonly string[]>>): void {
+		this.#inner.head(status, { ...this.#headers, ...headers });
+	}
+
+	write(chunk: Buffer): boolean {
+		return this.#inner.write(chunk);
+	}
+
+	onDrain(callback: () => void): void {
+		this.#inner.onDrain(callback);
+	}
+
+	end(chunk?: Buffer | string): void {
+		this.#inner.end(chunk);
+	}
+
+	destroy(): void {
+		this.#inner.destroy();
+	}
+}

@@ -1,0 +1,58 @@
+/** Where an admitted request goes: a resource, a fixed path, or nowhere. */
+
+import type { Services } from "../registry/context.ts";
+import { dispatch } from "../registry/dispatch.ts";
+import { findResource, groupVersions } from "../scheme/resources.ts";
+import type { AdmittedRequest } from "./chain.ts";
+import { noSuchMethod, noSuchResource, sendBytes, textType } from "./render.ts";
+
+/** Answers a path that is no resource's; false: it is none of its own. */
+export type PathHandler = (admitted: AdmittedRequest) => Promise<boolean> | boolean;
+
+const isServed = (group: string, version: string) =>
+	groupVersions().some((gv) => gv.group === group && gv.version === version);
+
+function notFoundPage({ response }: AdmittedRequest): void {
+	sendBytes(response, 404, textType, "404 page not found\n", { "x-content-type-options": "nosniff" });
+}
+
+async function serveResource(services: Services, admitted: AdmittedRequest): Promise<void> {
+	const { info, request } = admitted;
+	if (!isServed(info.group, info.version)) return notFoundPage(admitted);
+	const resource = findResource(info.group, info.version, info.resource);
+	const inNamespace = info.namespace !== "" && info.resource !== "namespaces";
+	if (resource === undefined || (inNamespace && !resource.namespaced)) throw noSuchResource();
+	const subresource =
+		info.subresource === "" ? undefined : resource.subresources.find((s) => s.name === info.subresource);
+	if (info.subresource !== "" && subresource === undefined) throw noSuchResource();
+	if (info.rest.length > 0) throw noSuchResource();
+	if (info.verb === "") throw noSuchMethod();
+	// Only reads over all namespaces may leave the namespace out.
+	const collectionRead = ["list", "watch"].includes(info.verb) && info.pathName === "";
+	if (resource.namespaced && info.namespace === "" && !collectionRead) {
+		throw info.pathName === "" ? noSuchMethod() : noSuchResource();
+	}
+	await dispatch(
+		{
+			services,
+			request,
+			response: admitted.response,
+			resource,
+			subresource,
+			namespace: resource.namespaced ? info.namespace : "",
+			name: info.pathName,
+			user: admitted.user,
+			warnings: admitted.warnings,
+			signal: admitted.signal,
+		},
+		info.verb,
+	);
+}
+
+export function router(services: Services, paths: readonly PathHandler[]) {
+	return async (admitted: AdmittedRequest): Promise<void> => {
+		if (admitted.info.isResource) return serveResource(services, admitted);
+		for (const serve of paths) if (await serve(admitted)) return;
+		notFoundPage(admitted);
+	};
+}

@@ -1,0 +1,94 @@
+/** CREATE. */
+import type { UserInfo } from "../authn/types.ts";
+import { ApiError, alreadyExists } from "../machinery/errors.ts";
+import type { KubeObject } from "../scheme/object.ts";
+import type { ResourceInfo } from "../scheme/resources.ts";
+import { admitMutating, admitValidating } from "./admit.ts";
+import { prepareCreate, renew, settleNamespace } from "./before.ts";
+import { checkCreate } from "./check.ts";
+import type { Scope, Services } from "./context.ts";
+import { decodeBody } from "./decode.ts";
+import { objectKey } from "./keys.ts";
+import { readWriteOptions } from "./query.ts";
+import { readConsistent } from "./read.ts";
+import { sendStored } from "./respond.ts";
+import { encodeView } from "./views.ts";
+
+export interface CreateRequest {
+	readonly resource: ResourceInfo;
+	readonly namespace: string;
+	readonly user: UserInfo;
+	readonly object: KubeObject;
+	readonly dryRun: boolean;
+	readonly warnings: string[];
+}
+
+export interface Written {
+	readonly bytes: Buffer;
+	/** 0: nothing was written (dry run). */
+	readonly revision: number;
+}
+
+/** Names tried for an object with generateName before the client hears of the clash. */
+const maxNames = 8;
+
+export async function createObject(scope: Scope): Promise<void> {
+	const options = readWriteOptions(scope.request.query, "CreateOptions");
+	const object = await decodeBody(scope, scope.resource, options.fieldValidation);
+	const written = await create(scope.services, { ...scope, object, dryRun: options.dryRun });
+	sendStored(scope, 201, written.bytes, written.revision);
+}
+
+/** Admits, checks and writes a new object. Throws ApiError. */
+export async function create(services: Services, request: CreateRequest): Promise<Written> {
+	const { resource, object, namespace, user, dryRun } = request;
+	settleNamespace(resource, object, namespace);
+	if ((object.metadata.resourceVersion ?? "") !== "" && object.metadata.resourceVersion !== "0") {
+		throw new ApiError(500, "", "resourceVersion should not be set on objects to be created");
+	}
+	delete object.metadata.resourceVersion;
+	const subject = {
+		operation: "CREATE" as const,
+		resource,
+		subresource: "",
+		namespace,
+		name: object.metadata.name ?? "",
+		object,
+		user,
+		dryRun,
+	};
+	await admitMutating(services, subject);
+	const strategy = services.strategyOf(resource);
+	prepareCreate(services, resource, strategy, object);
+	const release = await strategy.reserve?.({ services, resource, dryRun }, object, undefined);
+	try {
+		checkCreate(resource, object);
+		await admitValidating(services, subject);
+		request.warnings.push(...(strategy.warnings?.(object, undefined) ?? []));
+		return await write(services, request);
+	} catch (error) {
+		// Where the outcome is unknown, what was reserved stays so: the object may be there. Repair settles it.
+		if (!(error instanceof ApiError && error.reason === "Timeout")) await release?.();
+		throw error;
+	}
+}
+
+async function write(services: Services, request: CreateRequest): Promise<Written> {
+	const { resource, object, namespace } = request;
+	const generated = (object.metadata.generateName ?? "") !== "";
+	for (let attempt = 1; ; attempt++) {
+		const name = object.metadata.name ?? "";
+		const key = objectKey(services.root, resource, namespace, name);
+		const bytes = encodeView(resource, object);
+		if (request.dryRun) {
+			if ((await readConsistent(services, resource, namespace, name)) === undefined) return { bytes, revision: 0 };
+		} else {
+			const lease =
+				resource.storagePrefix === "events" ? await services.leases.lease(services.eventTtlSeconds) : undefined;
+			const written = await services.storage.create(key, bytes, lease);
+			if (written !== undefined) return { bytes, revision: written.revision };
+		}
+		if (!generated || attempt >= maxNames) throw alreadyExists(resource, name);
+		renew(services, services.strategyOf(resource), object);
+	}
+}

@@ -1,0 +1,310 @@
+/** DELETE and DELETECOLLECTION: preconditions, grace, finalizers, and what is left to the garbage collector. */
+
+import type { UserInfo } from "../authn/types.ts";
+import { Entry } from "../cache/entry.ts";
+import { header } from "../http/types.ts";
+import { conflict, fieldInvalid, fieldNotSupported, invalid, notFound } from "../machinery/errors.ts";
+import { deepClone, formatTime } from "../machinery/meta.ts";
+import { decodeObject, maxBodyBytes, mediaTypeOf } from "../scheme/codec/codec.ts";
+import type { KubeObject } from "../scheme/object.ts";
+import type { ResourceInfo } from "../scheme/resources.ts";
+import type { DeleteOptions } from "../scheme/types.gen.ts";
+import type { Change, StoredObject } from "../storage/objects.ts";
+import { admitMutating, admitValidating } from "./admit.ts";
+import { canonicalMeta } from "./before.ts";
+import type { Scope, Services } from "./context.ts";
+import { objectKey } from "./keys.ts";
+import { listPage } from "./list.ts";
+import { readListOptions } from "./query.ts";
+import { readCached } from "./read.ts";
+import { sendList, sendStatus, sendStored } from "./respond.ts";
+import type { Strategy } from "./strategy.ts";
+import { decodeView, encodeView } from "./views.ts";
+
+const orphanFinalizer = "orphan";
+const foregroundFinalizer = "foregroundDeletion";
+const policies = ["Foreground", "Background", "Orphan"];
+
+export interface DeleteRequest {
+	readonly resource: ResourceInfo;
+	readonly namespace: string;
+	readonly name: string;
+	readonly user: UserInfo;
+	readonly options: DeleteOptions;
+	readonly warnings: string[];
+	/** Throws ApiError to refuse, given the object as it is. */
+	readonly check?: ((object: KubeObject) => void) | undefined;
+}
+
+export interface Deleted {
+	/** False: marked, and still there until what holds it lets go. */
+	readonly gone: boolean;
+	readonly object: KubeObject;
+	readonly bytes: Buffer;
+	readonly revision: number;
+}
+
+/** DeleteOptions of the body, or of the query where there is none. Throws ApiError. */
+export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
+	const { request } = scope;
+	const body = await request.body(maxBodyBytes);
+	const options = body.length > 0 ? decodeOptions(scope, body) : optionsFromQuery(request.query);
+	const errors = [];
+	const { propagationPolicy, orphanDependents, dryRun } = options;
+	if (propagationPolicy !== undefined && orphanDependents !== undefined) {
+		errors.push(
+			fieldInvalid(
+				"propagationPolicy",
+				propagationPolicy,
+				"orphanDependents and deletionPropagation cannot be both set",
+			),
+		);
+	}
+	if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) {
+		errors.push(fieldNotSupported("propagationPolicy", propagationPolicy, [...policies, "nil"]));
+	}
+	for (const value of dryRun ?? []) if (value !== "All") errors.push(fieldNotSupported("dryRun", value, ["All"]));
+	if (errors.length > 0) throw invalid("meta.k8s.io", "DeleteOptions", "", errors);
+	return options;
+}
+
+function decodeOptions(scope: Scope, body: Buffer): DeleteOptions {
+	const type = mediaTypeOf(header(scope.request, "content-type"));
+	const { object } = decodeObject(body, type, {
+		fieldValidation: "Ignore",
+		defaultKind: { group: "meta.k8s.io", version: "v1", kind: "DeleteOptions" },
+	});
+	return object as unknown as DeleteOptions;
+}
+
+function optionsFromQuery(query: URLSearchParams): DeleteOptions {
+	const options: DeleteOptions = {};
+	const grace = query.get("gracePeriodSeconds");
+	if (grace !== null && /^-?\d+$/.test(grace)) options.gracePeriodSeconds = Number(grace);
+	const policy = query.get("propagationPolicy");
+	if (policy !== null) options.propagationPolicy = policy;
+	const orphan = query.get("orphanDependents");
+	if (orphan !== null) options.orphanDependents = orphan !== "false" && orphan !== "0";
+	if (query.has("dryRun")) options.dryRun = query.getAll("dryRun");
+	return options;
+}
+
+export async function deleteObject(scope: Scope): Promise<void> {
+	const { services, resource, name } = scope;
+	const options = await readDeleteOptions(scope);
+	const deleted = await remove(services, { ...scope, options });
+	const strategy = services.strategyOf(resource);
+	if (deleted.gone && !strategy.returnsDeleted) {
+		sendStatus(scope, 200, {
+			name,
+			group: resource.group,
+			kind: resource.resource,
+			uid: deleted.object.metadata.uid ?? "",
+		});
+		return;
+	}
+	const status = !deleted.gone && options.orphanDependents === false ? 202 : 200;
+	sendStored(scope, status, deleted.bytes, deleted.revision);
+}
+
+/** Deletes or marks one object. Throws ApiError. */
+export async function remove(services: Services, request: DeleteRequest): Promise<Deleted> {
+	const { resource, namespace, name, options } = request;
+	const key = objectKey(services.root, resource, namespace, name);
+	const dryRun = (options.dryRun?.length ?? 0) > 0;
+	const strategy = services.strategyOf(resource);
+	let seen: KubeObject | undefined;
+	const change = async (current: StoredObject): Promise<Change> => {
+		const object = decodeView(resource, current.bytes, current.revision);
+		seen = object;
+		checkPreconditions(request, object);
+		request.check?.(object);
+		const subject = {
+			operation: "DELETE" as const,
+			resource,
+			subresource: "",
+			namespace,
+			name,
+			user: request.user,
+			dryRun,
+		};
+		await admitMutating(services, { ...subject, oldObject: object });
+		await admitValidating(services, { ...subject, oldObject: object });
+		return decide(services, strategy, resource, object, options);
+	};
+	if (dryRun) {
+		const current = await services.storage.get(key);
+		if (current === undefined) throw notFound(resource, name);
+		const decided = await change(current);
+		const bytes = decided.kind === "put" ? decided.bytes : current.bytes;
+		return { gone: decided.kind === "delete", object: seen as KubeObject, bytes, revision: current.revision };
+	}
+	const outcome = await services.storage.update(key, readCached(services, resource, namespace, name), change);
+	if (outcome === undefined) throw notFound(resource, name);
+	const object = seen as KubeObject;
+	if (outcome.kind === "delete") await strategy.released?.({ services, resource, dryRun }, object, undefined);
+	request.warnings.push(...(strategy.warnOnDelete?.(object, options) ?? []));
+	const revision = outcome.kind === "delete" ? outcome.revision : outcome.object.revision;
+	return { gone: outcome.kind === "delete", object, bytes: outcome.object.bytes, revision };
+}
+
+function checkPreconditions({ resource, name, options }: DeleteRequest, object: KubeObject): void {
+	const { uid, resourceVersion } = options.preconditions ?? {};
+	const { metadata } = object;
+	if (uid !== undefined && uid !== null && uid !== metadata.uid) {
+		throw conflict(
+			resource,
+			name,
+			`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`,
+		);
+	}
+	if (resourceVersion !== undefined && resourceVersion !== null && resourceVersion !== metadata.resourceVersion) {
+		throw conflict(
+			resource,
+			name,
+			`Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`,
+		);
+	}
+}
+
+/** What becomes of the object: gone at once, marked, or left as it is because it is marked already. */
+function decide(
+	services: Services,
+	strategy: Strategy,
+	resource: ResourceInfo,
+	object: KubeObject,
+	options: DeleteOptions,
+): Change {
+	const next = deepClone(object);
+	const grace = applyGrace(services, strategy, next, options);
+	if (grace === "pending") return { kind: "keep" };
+	setFinalizers(next, strategy, options);
+	const held = (next.metadata.finalizers?.length ?? 0) > 0 || strategy.heldBack?.(next) === true;
+	if (grace === "none") {
+		if (!held) return { kind: "delete" };
+		mark(services, next, 0);
+	} else if (grace === 0 && !held) {
+		return { kind: "delete" };
+	}
+	strategy.markDeleted?.(next);
+	next.metadata = canonicalMeta(next.metadata);
+	return { kind: "put", bytes: encodeView(resource, next) };
+}
+
+/** Marks the object where its kind knows grace; a second deletion may only shorten it (rest.BeforeDelete). */
+function applyGrace(
+	services: Services,
+	strategy: Strategy,
+	object: KubeObject,
+	options: DeleteOptions,
+): number | "none" | "pending" {
+	const { metadata } = object;
+	if (strategy.gracePeriod === undefined) return "none";
+	if ((metadata.deletionTimestamp ?? "") === "") {
+		const grace = strategy.gracePeriod(object, options);
+		if (grace === undefined) return "none";
+		mark(services, object, grace);
+		return grace;
+	}
+	const before = metadata.deletionGracePeriodSeconds;
+	if (before === undefined) return "none";
+	const wanted = options.gracePeriodSeconds;
+	if (wanted === undefined || wanted === null || wanted >= before) {
+		return before === 0 && (metadata.finalizers?.length ?? 0) === 0 ? 0 : "pending";
+	}
+	const period = Math.max(0, wanted);
+	const deadline = Date.parse(metadata.deletionTimestamp as string) - before * 1000 + period * 1000;
+	metadata.deletionTimestamp = formatTime(deadline);
+	metadata.deletionGracePeriodSeconds = period;
+	return period;
+}
+
+/** Sets when the object is to go, unless it is set already. */
+function mark(services: Services, object: KubeObject, graceSeconds: number): void {
+	const { metadata } = object;
+	if ((metadata.deletionTimestamp ?? "") === "") {
+		metadata.deletionTimestamp = formatTime(services.clock.now() + graceSeconds * 1000);
+		if ((metadata.generation ?? 0) > 0) metadata.generation = (metadata.generation ?? 0) + 1;
+	}
+	metadata.deletionGracePeriodSeconds = graceSeconds;
+}
+
+/** The garbage collector's finalizers, as the propagation policy wants them. */
+function setFinalizers(object: KubeObject, strategy: Strategy, options: DeleteOptions): void {
+	const before = object.metadata.finalizers ?? [];
+	const others = before.filter((f) => f !== orphanFinalizer && f !== foregroundFinalizer);
+	const wanted = propagationOf(before, strategy, options);
+	if (wanted === "orphan") others.push(orphanFinalizer);
+	if (wanted === "foreground") others.push(foregroundFinalizer);
+	object.metadata.finalizers = others;
+}
+
+function propagationOf(
+	finalizers: readonly string[],
+	strategy: Strategy,
+	options: DeleteOptions,
+): "orphan" | "foreground" | "background" {
+	switch (options.propagationPolicy) {
+		case "Orphan":
+			return "orphan";
+		case "Foreground":
+			return "foreground";
+		case "Background":
+			return "background";
+		default:
+			if (options.orphanDependents !== undefined) return options.orphanDependents ? "orphan" : "background";
+			if (finalizers.includes(orphanFinalizer)) return "orphan";
+			if (finalizers.includes(foregroundFinalizer)) return "foreground";
+			return strategy.orphansByDefault ? "orphan" : "background";
+	}
+}
+
+/** Deletions of a collection that run at the same time. */
+const parallel = 10;
+
+export async function deleteCollection(scope: Scope): Promise<void> {
+	const { services, resource } = scope;
+	const listOptions = readListOptions(scope.request.query, resource, false);
+	const options = await readDeleteOptions(scope);
+	const page = await listPage(scope, listOptions);
+	const waiting = [...page.entries];
+	const deleted: Entry[] = [];
+	const worker = async () => {
+		for (let entry = waiting.shift(); entry !== undefined && !scope.signal.aborted; entry = waiting.shift()) {
+			const done = await removeListed(scope, options, entry);
+			if (done !== undefined) deleted.push(done);
+		}
+	};
+	await Promise.all(Array.from({ length: parallel }, worker));
+	deleted.sort((a, b) => (a.key < b.key ? -1 : 1));
+	await sendList(scope, {
+		revision: page.revision,
+		entries: deleted,
+		continueToken: "",
+		remainingItemCount: undefined,
+	});
+	services.log.debug("deleted collection", {
+		resource: resource.resource,
+		namespace: scope.namespace,
+		count: deleted.length,
+	});
+}
+
+/** Undefined when somebody else deleted it first. */
+async function removeListed(scope: Scope, options: DeleteOptions, entry: Entry): Promise<Entry | undefined> {
+	const { services, resource } = scope;
+	const path = entry.key.slice(services.root.length + resource.storagePrefix.length + 1);
+	const slash = resource.namespaced ? path.indexOf("/") : -1;
+	try {
+		const done = await remove(services, {
+			...scope,
+			namespace: slash < 0 ? "" : path.slice(0, slash),
+			name: path.slice(slash + 1),
+			options,
+		});
+		return new Entry(entry.key, done.bytes, done.revision, 0n);
+	} catch (error) {
+		if ((error as { reason?: string }).reason === "NotFound") return undefined;
+		throw error;
+	}
+}

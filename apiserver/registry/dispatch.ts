@@ -1,0 +1,66 @@
+/** From a request's resource and verb to the code that answers it. */
+import { noSuchMethod } from "../http/render.ts";
+import { notFound } from "../machinery/errors.ts";
+import type { Scope } from "./context.ts";
+import { createObject } from "./create.ts";
+import { deleteCollection, deleteObject } from "./delete.ts";
+import { getObject } from "./get.ts";
+import { listObjects } from "./list.ts";
+import { patchObject } from "./patch.ts";
+import { readConsistent } from "./read.ts";
+import { sendShown } from "./respond.ts";
+import { shapeOf } from "./shape.ts";
+import { createBinding } from "./subresources/binding.ts";
+import { createEviction } from "./subresources/eviction.ts";
+import { getLog } from "./subresources/log.ts";
+import { createReview, isReview } from "./subresources/reviews.ts";
+import { createToken } from "./subresources/token.ts";
+import { updateObject } from "./update.ts";
+import { decodeView } from "./views.ts";
+import { watchObjects } from "./watch.ts";
+
+type Verb = (scope: Scope) => Promise<void>;
+
+const verbs: Readonly<Record<string, Verb>> = {
+	get: getObject,
+	list: listObjects,
+	watch: watchObjects,
+	create: createObject,
+	update: updateObject,
+	patch: patchObject,
+	delete: deleteObject,
+	deletecollection: deleteCollection,
+};
+
+const subresources: Readonly<Record<string, Verb>> = {
+	"binding create": createBinding,
+	"eviction create": createEviction,
+	"token create": createToken,
+	"log get": getLog,
+};
+
+/** GET of a subresource that shows something else than the object. */
+async function getShown(scope: Scope): Promise<void> {
+	const { services, resource, namespace, name } = scope;
+	const entry = await readConsistent(services, resource, namespace, name);
+	if (entry === undefined) throw notFound(resource, name);
+	sendShown(scope, 200, shapeOf(resource, scope.subresource).show(decodeView(resource, entry.bytes, entry.revision)));
+}
+
+/** Answers a request for a resource. Throws ApiError. */
+export async function dispatch(scope: Scope, verb: string): Promise<void> {
+	const { resource, subresource, name } = scope;
+	const offered = subresource?.verbs ?? resource.verbs;
+	if (!offered.includes(verb)) throw noSuchMethod();
+	if (subresource !== undefined) {
+		const own = subresources[`${subresource.name} ${verb}`];
+		if (own !== undefined) return own(scope);
+		return subresource.name === "scale" && verb === "get" ? getShown(scope) : (verbs[verb] as Verb)(scope);
+	}
+	if (resource.storagePrefix === "") {
+		if (isReview(resource.resource)) return createReview(scope);
+		return createBinding(scope);
+	}
+	if (verb === "create" && name !== "") throw noSuchMethod();
+	return (verbs[verb] as Verb)(scope);
+}
