@@ -22,6 +22,7 @@ export class Compactor {
 	#target: number;
 	#running = false;
 	#stopped = false;
+	#failed = false;
 	#pins = 0;
 	#unpinned: (() => void)[] = [];
 	#waiters: { readonly revision: number; readonly resolve: () => void }[] = [];
@@ -41,10 +42,13 @@ export class Compactor {
 		this.#running = true;
 		this.#run()
 			.catch((error: unknown) => {
+				this.#failed = true;
 				if (!this.#writer.failed) this.#options.failed(error);
 			})
 			.finally(() => {
 				this.#running = false;
+				// A request may have come between the end of the last pass and here.
+				if (!this.#stopped && !this.#failed) this.compactTo(this.#target);
 			});
 	}
 

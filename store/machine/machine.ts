@@ -52,6 +52,8 @@ export interface MachineOptions {
 	 * promises turn.
 	 */
 	readonly turn?: (() => Promise<void>) | undefined;
+	/** Waits a few ms before each engine batch, so that more commands share one. Default: none. */
+	readonly gather?: (() => Promise<void>) | undefined;
 	/** The engine failed or an invariant broke: the member must stop. */
 	readonly onFatal?: ((error: unknown) => void) | undefined;
 }
@@ -113,6 +115,7 @@ export class Machine implements StateMachine {
 			seal: (add) => this.#seal(add),
 			written: (_sequence, synced) => this.#written(synced),
 			failed: (error) => this.#fail(error),
+			gather: options.gather,
 		});
 		this.#state = this.#newState(generation);
 		this.#compactor = this.#newCompactor();

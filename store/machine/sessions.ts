@@ -151,8 +151,9 @@ export class Sessions {
 		this.#touch(session, index, now);
 		this.#acknowledge(session, acknowledged);
 		if (sequence === 0) return { run: true };
+		if (sequence <= session.floor) return unknown("request id was given up");
 		const answer = session.answers.get(sequence);
-		if (answer === undefined) return sequence > session.floor ? { run: true } : unknown("request id was given up");
+		if (answer === undefined) return { run: true };
 		const { revision, body } = answer;
 		if (body !== undefined) return { run: false, revision, outcome: decodeAnswer(body) };
 		const message = `etcdserver: the request was applied at revision ${revision}, but its answer was too large to keep`;

@@ -4,6 +4,8 @@
  */
 import type { Engine, EngineOp } from "../engine/types.ts";
 
+/** A batch of this size leaves without gathering more. */
+const fullBatchBytes = 1 << 20;
 /** Accounted for each operation beside its key and value. */
 const opOverhead = 64;
 
@@ -14,6 +16,8 @@ export interface WriterHooks {
 	written(sequence: number, synced: boolean): void;
 	/** A batch failed. Nothing is written any more; what is in memory is ahead of the engine for good. */
 	failed(error: unknown): void;
+	/** Waits a little before a batch, so that more commands share it and what they change alike is written once. */
+	readonly gather?: (() => Promise<void>) | undefined;
 }
 
 interface Waiter {
@@ -85,7 +89,12 @@ export class EngineWriter {
 
 	async #run(): Promise<void> {
 		try {
-			while (this.#dirty || this.#wantsSync()) await this.#writeBatch();
+			while (this.#dirty || this.#wantsSync()) {
+				const { gather } = this.#hooks;
+				// Nobody waits for the engine: an answer needs only the log.
+				if (gather !== undefined && this.#waiters.length === 0 && this.#bytes < fullBatchBytes) await gather();
+				await this.#writeBatch();
+			}
 			this.#running = false;
 		} catch (error) {
 			this.#running = false;
