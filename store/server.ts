@@ -53,6 +53,9 @@ export interface StoreServerOptions {
 /** etcd's allowance for what surrounds a request's keys and values. */
 const requestOverheadBytes = 512 << 10;
 
+/** How long applied commands wait for others to share an engine batch with; answers do not wait for it. */
+const engineGatherMs = 10;
+
 interface Opened {
 	readonly machine: Machine;
 	readonly log: Awaited<ReturnType<typeof openLog>>;
@@ -141,12 +144,18 @@ export class StoreServer {
 		this.#logger.info("store member stopped");
 	}
 
-	/** As if the process died: nothing more is answered, sent or written. For tests and for fatal errors. */
+	/** Answers nothing more, as the member must after a fatal error. The files stay open. */
 	async abort(why: string): Promise<void> {
 		this.#stopping = why;
 		this.member.crash();
 		await Promise.all(this.#listeners.map((listener) => listener.close()));
 		await this.#transport.close();
+	}
+
+	/** In mid-air, for tests that cannot kill a process: links break at once, then files are closed so that they can be opened again. */
+	async kill(): Promise<void> {
+		await this.abort("killed");
+		await this.member.close();
 	}
 }
 
@@ -261,6 +270,7 @@ async function openData(
 			logger: options.logger,
 			// The quota is enforced where requests come in: members may be started with different ones, and must not diverge.
 			quotaBytes: Number.MAX_SAFE_INTEGER,
+			gather: () => new Promise((resolve) => setTimeout(resolve, engineGatherMs)),
 			turn: () => new Promise((resolve) => setImmediate(resolve)),
 			onFatal: (error) => fatal(error),
 		});
@@ -299,10 +309,10 @@ function timed(writer: LogWriter, metrics: StoreMetrics): LogWriter {
 		allocate: (bytes) => writer.allocate(bytes),
 		free: (buffer) => writer.free(buffer),
 		create: (path, data) => writer.create(path, data),
-		open: (path, end) => writer.open(path, end),
-		async write(data, position) {
+		open: (...from) => writer.open(...from),
+		async write(...write) {
 			const before = performance.now();
-			await writer.write(data, position);
+			await writer.write(...write);
 			metrics.observeFsync((performance.now() - before) / 1000);
 		},
 		close: () => writer.close(),

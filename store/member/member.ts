@@ -21,6 +21,7 @@ import {
 	none,
 	type Persist,
 	type RaftCore,
+	type Recovered,
 	type Role,
 	type SnapshotMeta,
 } from "../raft/types.ts";
@@ -52,6 +53,7 @@ const maxInflightAppends = 512;
 const turnBudgetMs = 10;
 const engineRetryMs = 2;
 const maxForwardsKept = 1024;
+const eagerTicks = 50;
 
 export interface ProposeOptions {
 	/** 0n or absent: no deduplication. */
@@ -115,6 +117,8 @@ export class Member {
 	#marking: Promise<void> | undefined;
 	readonly #sending = new Set<MemberId>();
 	#lastAppliedTerm: number;
+	/** Attempts left to become the first leader. */
+	#eagerTicks: number;
 	#leader: MemberId = none;
 	#role: Role = "follower";
 	#background = new Set<Promise<unknown>>();
@@ -161,6 +165,7 @@ export class Member {
 			},
 			start.recovered,
 		);
+		this.#eagerTicks = this.#isFirstToStand(start.recovered) ? eagerTicks : 0;
 		this.#keepAlives = new KeepAlives((ids) => this.propose({ kind: "lease_keepalive", ids }));
 		this.#duties = new Duties(
 			{
@@ -389,7 +394,22 @@ export class Member {
 		}
 	}
 
+	/**
+	 * A new cluster elects its member of the lowest id at once, and a cluster of one itself, instead of waiting for a timeout;
+	 * pre-votes make an attempt harmless while the others are not there yet.
+	 */
+	#isFirstToStand(start: Recovered): boolean {
+		const { voters } = start.snapshot.conf;
+		if (voters.length === 1) return voters[0] === this.config.id;
+		const fresh = start.snapshot.index === 0 && start.entries.length === 0 && start.hardState.term === 0;
+		return fresh && this.config.preVote && voters.every((id) => id >= this.config.id);
+	}
+
 	#tick(): void {
+		if (this.#eagerTicks > 0) {
+			this.#eagerTicks = this.#raft.leader === none ? this.#eagerTicks - 1 : 0;
+			if (this.#eagerTicks > 0 && this.#raft.role !== "candidate") this.#input(() => this.#raft.campaign());
+		}
 		const now = this.#options.clock.monotonic();
 		this.#proposals.expire(now);
 		this.#reads.expire(now);

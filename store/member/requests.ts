@@ -107,46 +107,60 @@ export class Requests {
 		return { header: this.header(machine.revision), kvs: result.kvs, more: result.more, count: result.count };
 	}
 
-	async put(request: PutRequest, options?: ProposeOptions): Promise<WithHeader<PutResult>> {
+	/** Like the other writes, throws at once what is wrong with the request itself. */
+	put(request: PutRequest, options?: ProposeOptions): Promise<WithHeader<PutResult>> {
 		reject(checkPut(request));
 		this.#checkSize(request.key.length + request.value.length);
 		this.#checkQuota();
-		const { revision, answer } = await this.#replicate<"put">({ kind: "put", ...request }, options);
-		return { header: this.header(revision), ...answer.result };
+		return this.#replicate<"put", WithHeader<PutResult>>({ kind: "put", ...request }, options, (header, { result }) =>
+			result.prevKv === undefined ? { header } : { header, prevKv: result.prevKv },
+		);
 	}
 
-	async deleteRange(request: DeleteRangeRequest, options?: ProposeOptions): Promise<WithHeader<DeleteRangeResult>> {
+	deleteRange(request: DeleteRangeRequest, options?: ProposeOptions): Promise<WithHeader<DeleteRangeResult>> {
 		reject(checkDelete(request));
 		this.#checkSize(request.key.length + (request.rangeEnd?.length ?? 0));
-		const { revision, answer } = await this.#replicate<"delete">({ kind: "delete", ...request }, options);
-		return { header: this.header(revision), ...answer.result };
+		return this.#replicate<"delete", WithHeader<DeleteRangeResult>>(
+			{ kind: "delete", ...request },
+			options,
+			(header, { result }) => ({ header, deleted: result.deleted, prevKvs: result.prevKvs }),
+		);
 	}
 
-	async txn(request: TxnRequest, options?: ProposeOptions): Promise<WithHeader<TxnResult>> {
+	txn(request: TxnRequest, options?: ProposeOptions): Promise<WithHeader<TxnResult>> {
 		reject(checkTxn(request, this.#limits.maxTxnOps));
 		this.#checkSize(txnBytes(request));
 		if (adds(request.success) || adds(request.failure)) this.#checkQuota();
-		const { revision, answer } = await this.#replicate<"txn">({ kind: "txn", ...request }, options);
-		return { header: this.header(revision), ...answer.result };
+		return this.#replicate<"txn", WithHeader<TxnResult>>(
+			{ kind: "txn", ...request },
+			options,
+			(header, { result }) => ({
+				header,
+				succeeded: result.succeeded,
+				responses: result.responses,
+			}),
+		);
 	}
 
 	async compact(request: CompactRequest, options?: ProposeOptions): Promise<WithHeader<object>> {
-		const { revision } = await this.#replicate<"compact">({ kind: "compact", ...request }, options);
+		const answer = await this.#replicate({ kind: "compact", ...request }, options, onlyHeader);
 		if (request.physical === true) await this.replica.machine.compactionDone(request.revision);
-		return { header: this.header(revision) };
+		return answer;
 	}
 
-	async leaseGrant(request: LeaseGrantRequest, options?: ProposeOptions): Promise<WithHeader<LeaseGrantResult>> {
+	leaseGrant(request: LeaseGrantRequest, options?: ProposeOptions): Promise<WithHeader<LeaseGrantResult>> {
 		this.#checkQuota();
 		const id = request.id === 0n ? this.replica.newLeaseId() : request.id;
 		const ttl = Math.max(this.#limits.minLeaseTtl, request.ttl);
-		const { revision, answer } = await this.#replicate<"lease_grant">({ kind: "lease_grant", id, ttl }, options);
-		return { header: this.header(revision), ...answer.result };
+		return this.#replicate<"lease_grant", WithHeader<LeaseGrantResult>>(
+			{ kind: "lease_grant", id, ttl },
+			options,
+			(header, { result }) => ({ header, id: result.id, ttl: result.ttl }),
+		);
 	}
 
-	async leaseRevoke(id: bigint, options?: ProposeOptions): Promise<WithHeader<object>> {
-		const { revision } = await this.#replicate<"lease_revoke">({ kind: "lease_revoke", id, expired: false }, options);
-		return { header: this.header(revision) };
+	leaseRevoke(id: bigint, options?: ProposeOptions): Promise<WithHeader<object>> {
+		return this.#replicate({ kind: "lease_revoke", id, expired: false }, options, onlyHeader);
 	}
 
 	async leaseKeepAlive(id: bigint): Promise<WithHeader<{ readonly id: bigint; readonly ttl: number }>> {
@@ -174,9 +188,8 @@ export class Requests {
 	}
 
 	/** `session` and the like are in `options`. */
-	async session(kind: "session_open" | "session_close", options: ProposeOptions): Promise<WithHeader<object>> {
-		const { revision } = await this.#replicate({ kind }, options);
-		return { header: this.header(revision) };
+	session(kind: "session_open" | "session_close", options: ProposeOptions): Promise<WithHeader<object>> {
+		return this.#replicate({ kind }, options, onlyHeader);
 	}
 
 	#checkSize(bytes: number): void {
@@ -194,15 +207,20 @@ export class Requests {
 		if (this.#full) throw new StoreError("no_space", "etcdserver: mvcc: database space exceeded");
 	}
 
-	async #replicate<K extends CommandResult["kind"]>(
+	/** One promise for the whole way: this is the hot path of every write. */
+	#replicate<K extends CommandResult["kind"], T>(
 		command: Command,
 		options: ProposeOptions | undefined,
-	): Promise<{ readonly revision: number; readonly answer: Answer<K> }> {
-		const { outcome, revision } = await this.replica.propose(command, options);
-		if (outcome instanceof StoreError) throw outcome;
-		return { revision, answer: outcome as Answer<K> };
+		answer: (header: ResponseHeader, outcome: Answer<K>) => T,
+	): Promise<T> {
+		return this.replica.propose(command, options).then(({ outcome, revision }) => {
+			if (outcome instanceof StoreError) throw outcome;
+			return answer(this.header(revision), outcome as Answer<K>);
+		});
 	}
 }
+
+const onlyHeader = (header: ResponseHeader): WithHeader<object> => ({ header });
 
 function reject(error: StoreError | undefined): void {
 	if (error !== undefined) throw error;

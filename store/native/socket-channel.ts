@@ -1,13 +1,14 @@
 /** The native protocol's frames over a TCP or TLS socket. Everything a turn sends leaves in one system call. */
 import type { Socket } from "node:net";
 import { FrameReader } from "../transport/frames.ts";
+import { Outbox } from "../transport/outbox.ts";
 import type { FrameChannel, FrameHandlers } from "./protocol.ts";
 
 export class SocketChannel implements FrameChannel {
 	readonly #socket: Socket;
 	readonly #maxFrame: number;
 	#early: Buffer | undefined;
-	#corked = false;
+	readonly #outbox: Outbox;
 	#closed = false;
 
 	/** `early`: bytes read from the socket before. `maxFrame`: longest frame accepted. */
@@ -15,11 +16,12 @@ export class SocketChannel implements FrameChannel {
 		this.#socket = socket;
 		this.#maxFrame = maxFrame;
 		this.#early = early;
+		this.#outbox = new Outbox(socket);
 		socket.setNoDelay(true);
 	}
 
 	get backlog(): number {
-		return this.#socket.writableLength;
+		return this.#outbox.backlog;
 	}
 
 	start(handlers: FrameHandlers): void {
@@ -55,29 +57,21 @@ export class SocketChannel implements FrameChannel {
 	}
 
 	send(frame: Buffer): void {
-		const socket = this.#socket;
-		if (this.#closed || socket.destroyed) return;
-		if (!this.#corked) {
-			this.#corked = true;
-			socket.cork();
-			process.nextTick(() => {
-				this.#corked = false;
-				socket.uncork();
-			});
-		}
+		if (this.#closed) return;
 		const head = Buffer.allocUnsafe(4);
 		head.writeUInt32BE(frame.length);
-		socket.write(head);
-		socket.write(frame);
+		this.#outbox.push(head);
+		this.#outbox.push(frame);
 	}
 
 	/** Writes bytes that are not a frame (the protocol's magic). */
 	sendRaw(bytes: Buffer): void {
-		this.#socket.write(bytes);
+		this.#outbox.push(bytes);
 	}
 
 	close(): void {
 		if (this.#socket.destroyed) return;
+		this.#outbox.flush();
 		this.#socket.end();
 		// A client that never closes its side must not keep the socket.
 		const timer = setTimeout(() => this.#socket.destroy(), 1000);

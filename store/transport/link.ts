@@ -17,6 +17,7 @@ import {
 	protocolVersion,
 } from "./codec.ts";
 import { FrameReader } from "./frames.ts";
+import { Outbox } from "./outbox.ts";
 
 const firstRetryMs = 50;
 const lastRetryMs = 1000;
@@ -49,7 +50,7 @@ export class Link {
 	#timer: Timer | undefined;
 	#pinger: Timer | undefined;
 	#heardAt = 0;
-	#corked = false;
+	#outbox: Outbox | undefined;
 	#lastComplaint = "";
 
 	constructor(options: LinkOptions) {
@@ -63,18 +64,9 @@ export class Link {
 
 	/** False: not sent, and never will be. */
 	write(pieces: Pieces): boolean {
-		const socket = this.#socket;
-		if (!this.#up || socket === undefined || socket.writableLength > this.#options.maxQueued) return false;
-		if (!this.#corked) {
-			// Everything a turn writes leaves in one system call.
-			this.#corked = true;
-			socket.cork();
-			process.nextTick(() => {
-				this.#corked = false;
-				socket.uncork();
-			});
-		}
-		for (const piece of pieces) socket.write(piece);
+		const outbox = this.#outbox;
+		if (!this.#up || outbox === undefined || outbox.backlog > this.#options.maxQueued) return false;
+		for (const piece of pieces) outbox.push(piece);
 		return true;
 	}
 
@@ -89,6 +81,7 @@ export class Link {
 		const { clock, silenceMs } = this.#options;
 		const { socket, ready } = this.#options.dial();
 		this.#socket = socket;
+		this.#outbox = new Outbox(socket);
 		this.#heardAt = clock.monotonic();
 		socket.setNoDelay(true);
 		const reader = new FrameReader(maxFrameBytes, (frame) => this.#onFrame(frame));
@@ -134,6 +127,7 @@ export class Link {
 		const wasUp = this.#up;
 		this.#up = false;
 		this.#socket = undefined;
+		this.#outbox = undefined;
 		this.#pinger?.cancel();
 		if (this.#closed) return;
 		const { logger, to, channel, random, clock } = this.#options;
