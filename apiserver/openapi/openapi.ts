@@ -1,8 +1,9 @@
-/** `/openapi/v3`: the index, and one document per group version. */
+/** `/openapi/v3`: the index, and one document per group version; `/openapi/v2`: one document of all. */
 import { createHash } from "node:crypto";
 import { allResources, apiVersionOf, type GroupVersion, groupVersions } from "../scheme/resources.ts";
 import { addResourcePaths, type PathItem } from "./paths.ts";
 import { Definitions } from "./schemas.ts";
+import { type DocumentV3, documentV2, encodeDocumentV2 } from "./v2.ts";
 
 export interface OpenApiResponse {
 	readonly status: number;
@@ -23,7 +24,7 @@ const oneYear = 365 * 24 * 3600;
 const pathOf = (gv: GroupVersion): string => (gv.group === "" ? `api/${gv.version}` : `apis/${apiVersionOf(gv)}`);
 
 /** The document of one group version. */
-export function openapiDocument(gv: GroupVersion): object {
+export function openapiDocument(gv: GroupVersion): DocumentV3 & { readonly openapi: string } {
 	const definitions = new Definitions();
 	const paths: Record<string, PathItem> = {};
 	for (const resource of allResources) {
@@ -50,10 +51,11 @@ interface Encoded {
 
 const documents = new Map<string, Encoded>();
 
-function encode(path: string, build: () => object): Encoded {
+function encode(path: string, build: () => object | Buffer): Encoded {
 	let document = documents.get(path);
 	if (document === undefined) {
-		const body = Buffer.from(JSON.stringify(build()));
+		const built = build();
+		const body = Buffer.isBuffer(built) ? built : Buffer.from(JSON.stringify(built));
 		document = { body, hash: createHash("sha512").update(body).digest("hex").toUpperCase() };
 		documents.set(path, document);
 	}
@@ -69,12 +71,24 @@ const index = (): Encoded =>
 		paths: Object.fromEntries(groupVersions().map((gv) => [pathOf(gv), { serverRelativeURL: urlOf(gv) }])),
 	}));
 
+const protobufV2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/** Clients name it with an @, which is no character of a media type; the answer names it without. */
+const acceptedProtobufV2 = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
+
+function responseV2(accept: string): OpenApiResponse {
+	const build = () => documentV2(groupVersions().map(openapiDocument));
+	const protobuf = acceptedProtobufV2.test(accept);
+	const { body, hash } = protobuf ? encode("v2 protobuf", () => encodeDocumentV2(build())) : encode("v2", build);
+	return { status: 200, contentType: protobuf ? protobufV2 : contentType, body, etag: `"${hash}"` };
+}
+
 /**
- * The answer to a GET below `/openapi/v3`, or undefined where there is nothing (a 404). `query` is what follows the
- * question mark.
+ * The answer to a GET below `/openapi`, or undefined where there is nothing (a 404). `query` is what follows the question
+ * mark; `accept` the header, which chooses between JSON and protobuf for `/openapi/v2`.
  */
-export function openapiResponse(path: string, query = ""): OpenApiResponse | undefined {
+export function openapiResponse(path: string, query = "", accept = ""): OpenApiResponse | undefined {
 	const trimmed = path.replace(/\/+$/, "");
+	if (trimmed === "/openapi/v2") return responseV2(accept);
 	if (trimmed === root) {
 		const { body, hash } = index();
 		return { status: 200, contentType, body, etag: `"${hash}"` };
