@@ -1,11 +1,16 @@
 /** Paths that are no resource's: health, metrics, version, token issuer discovery, and the API's own description. */
 import type { Logger } from "../../kit/log.ts";
 import type { VerifyingKey } from "../authn/keys.ts";
+import { type DocumentResponse, discoveryResponse } from "../discovery/discovery.ts";
+import { openapiResponse } from "../openapi/openapi.ts";
+import { groupVersions } from "../scheme/resources.ts";
 import { versionInfo } from "../version.ts";
+import type { AdmittedRequest } from "./chain.ts";
 import { type HealthChecks, serveHealth } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import { sendBytes, sendValue } from "./render.ts";
 import type { PathHandler } from "./router.ts";
+import { header, headerValues } from "./types.ts";
 
 export interface PathOptions {
 	readonly checks: HealthChecks;
@@ -36,13 +41,66 @@ const discovery = ({ issuer, keys }: PathOptions) => ({
 	id_token_signing_alg_values_supported: [...new Set(keys.map((key) => key.algorithm))],
 });
 
+/** A document that clients keep: 304 while theirs is the current one. */
+function sendDocument(
+	{ request, response }: AdmittedRequest,
+	found: DocumentResponse & { readonly location?: string | undefined; readonly cacheControl?: string | undefined },
+): void {
+	const known = found.etag !== "" && header(request, "if-none-match") === found.etag;
+	const headers = {
+		vary: "Accept",
+		...(found.etag === "" ? {} : { etag: found.etag }),
+		...(found.location === undefined ? {} : { location: found.location }),
+		...(found.cacheControl === undefined ? {} : { "cache-control": found.cacheControl }),
+	};
+	if (known && found.status === 200) {
+		response.head(304, headers);
+		response.end();
+	} else {
+		sendBytes(response, found.status, found.contentType, found.body, headers);
+	}
+}
+
+/** Discovery and OpenAPI: the API described. */
+function serveDocuments(admitted: AdmittedRequest): boolean {
+	const { request } = admitted;
+	if (request.method !== "GET" && request.method !== "HEAD") return false;
+	const accept = headerValues(request, "accept").join(",");
+	const found =
+		discoveryResponse(request.path, accept, header(request, "host") ?? header(request, ":authority") ?? "") ??
+		openapiResponse(request.path, request.query.toString(), accept);
+	if (found === undefined) return false;
+	sendDocument(admitted, found);
+	return true;
+}
+
+/** The paths there are, as `/` lists them. */
+const rootPaths = () => [
+	"/.well-known/openid-configuration",
+	"/api",
+	"/apis",
+	"/healthz",
+	"/livez",
+	"/metrics",
+	"/openapi/v2",
+	"/openapi/v3",
+	"/openid/v1/jwks",
+	"/readyz",
+	"/version",
+	...groupVersions().map((gv) => (gv.group === "" ? `/api/${gv.version}` : `/apis/${gv.group}/${gv.version}`)),
+];
+
 export function pathHandlers(options: PathOptions): PathHandler[] {
 	const { checks, metrics, log } = options;
 	const onFailure = (name: string, error: unknown) => log.info("health check failed", { check: name, error });
 	return [
 		({ request, response }) => serveHealth(checks, request, response, onFailure),
+		serveDocuments,
 		async ({ request, response }) => {
 			switch (request.path) {
+				case "/":
+					sendValue(response, 200, { paths: rootPaths().sort() }, pretty);
+					return true;
 				case "/version":
 				case "/version/":
 					sendValue(response, 200, versionInfo(), pretty);
