@@ -195,6 +195,16 @@ interface Shape {
 	readonly depth: number;
 }
 
+/** Position of the quote that ends the string begun at `start`; the text's length where none does. */
+function endOfString(text: string, start: number): number {
+	for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+		let slashes = 0;
+		while (text.charCodeAt(at - 1 - slashes) === 0x5c) slashes++;
+		if (slashes % 2 === 0) return at;
+	}
+	return text.length;
+}
+
 /** Colons outside strings, which are the text's keys, and the deepest nesting, of a valid text. */
 function measure(text: string): Shape {
 	let colons = 0;
@@ -203,11 +213,7 @@ function measure(text: string): Shape {
 	for (let i = 0; i < text.length; i++) {
 		const c = text.charCodeAt(i);
 		if (c === 0x22) {
-			for (i++; ; i++) {
-				const s = text.charCodeAt(i);
-				if (s === 0x5c) i++;
-				else if (s === 0x22 || Number.isNaN(s)) break;
-			}
+			i = endOfString(text, i);
 		} else if (c === 0x3a) colons++;
 		else if (c === 0x7b || c === 0x5b) {
 			if (++depth > deepest) deepest = depth;
