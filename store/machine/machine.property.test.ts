@@ -37,6 +37,7 @@ class Run {
 	time = 1_000_000;
 	term = 1;
 	sequence = 0;
+	finishing = false;
 
 	constructor(seed: number) {
 		this.random = seededRandom(seed);
@@ -200,7 +201,7 @@ class Run {
 						assert.equal(watching.paused, false, "a batch while paused");
 						batches.push(batch);
 						// Consumers may stop from within.
-						if (random.int(30) === 0) this.pause(watching);
+						if (!this.finishing && random.int(30) === 0) this.pause(watching);
 					},
 					onEnd: (error) => {
 						assert.equal(watching.end, undefined);
@@ -224,6 +225,7 @@ class Run {
 
 	/** Every watcher saw what the model says, in order, or was told that it was compacted. */
 	async checkWatches(): Promise<void> {
+		this.finishing = true;
 		for (const watching of this.watches) if (watching.paused) this.resume(watching);
 		await turns(4000);
 		for (const watching of this.watches) watching.cursor.requestProgress();
