@@ -133,6 +133,10 @@ class Response implements ApiResponse {
 		if (this.#gone()) return;
 		for (const [name, value] of Object.entries(headers)) this.#raw.setHeader(name, value as string);
 		this.#raw.writeHead(status);
+		// HTTP/1 keeps the head back until the first byte of the body, which on a quiet watch may be minutes away.
+		process.nextTick(() => {
+			if (this.#bytes === 0 && !this.#gone()) (this.#raw as { flushHeaders?: () => void }).flushHeaders?.();
+		});
 	}
 
 	write(chunk: Buffer): boolean {
