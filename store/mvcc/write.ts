@@ -33,7 +33,9 @@ export interface Written<T> {
 export function executePut(space: KeySpace, leaseExists: LeaseExists, request: PutRequest): Written<PutResult> {
 	const error = checkPut(request);
 	if (error !== undefined) throw error;
-	checkPutAgainstState(space, leaseExists, request);
+	// Outside of transactions etcd looks for the lease first.
+	checkLease(leaseExists, request);
+	checkKept(space, request);
 	space.begin();
 	const result = put(space, request);
 	return { result, changes: space.end() };
@@ -76,10 +78,12 @@ export function hasPut(txn: TxnRequest): boolean {
 	return txn.success.some(puts) || txn.failure.some(puts);
 }
 
-function checkPutAgainstState(space: KeySpace, leaseExists: LeaseExists, request: PutRequest): void {
-	if (request.ignoreValue === true || request.ignoreLease === true) {
-		if (space.find(request.key.toString("latin1")) === undefined) throw keyNotFound();
-	}
+function checkKept(space: KeySpace, request: PutRequest): void {
+	if (request.ignoreValue !== true && request.ignoreLease !== true) return;
+	if (space.find(request.key.toString("latin1")) === undefined) throw keyNotFound();
+}
+
+function checkLease(leaseExists: LeaseExists, request: PutRequest): void {
 	const lease = request.lease ?? 0n;
 	if (lease !== 0n && !leaseExists(lease)) throw leaseNotFound();
 }
@@ -120,7 +124,10 @@ function checkPlan(space: KeySpace, leaseExists: LeaseExists, plan: Plan): void 
 	for (const step of plan.steps) {
 		if ("steps" in step) checkPlan(space, leaseExists, step);
 		else if (step.op === "range") space.checkReadable(step.revision ?? 0);
-		else if (step.op === "put") checkPutAgainstState(space, leaseExists, step);
+		else if (step.op === "put") {
+			checkKept(space, step);
+			checkLease(leaseExists, step);
+		}
 	}
 }
 

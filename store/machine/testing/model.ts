@@ -207,6 +207,8 @@ export class Model {
 			case "put": {
 				const error = checkPut(command);
 				if (error !== undefined) throw error;
+				// A missing lease is noticed before a missing key here, the other way round in transactions.
+				this.#checkPut({ ...command, ignoreValue: false, ignoreLease: false });
 				this.#checkPut(command);
 				return { kind: "put", result: this.#put(command) };
 			}
