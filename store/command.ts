@@ -222,6 +222,7 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	const addresses = (flag: "listen-peer-urls" | "listen-client-urls" | "listen-metrics-urls") =>
 		values[flag].map((url) => parseUrl(flag, url));
 	for (const url of values["advertise-client-urls"]) parseUrl("advertise-client-urls", url);
+	const signalled = onceSignal();
 	let fatal: (error: Error) => void = () => {};
 	const failed = new Promise<Error>((resolve) => {
 		fatal = resolve;
@@ -251,7 +252,10 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	});
 	// Whoever started us waits for this line.
 	process.stdout.write(`barque store ${name} ready: clients at ${values["advertise-client-urls"].join(",")}\n`);
-	const signal = await Promise.race([onceSignal(), failed]);
+	// Listeners and links may all be unreferenced; waiting for a signal keeps the process.
+	const alive = setInterval(() => {}, 1 << 30);
+	const signal = await Promise.race([signalled, failed]);
+	clearInterval(alive);
 	if (signal instanceof Error) {
 		// The data directory may be damaged or gone: nothing orderly is left to do, and nothing may keep the process.
 		process.exit(1);
@@ -261,16 +265,16 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	return 0;
 }
 
+const stopSignals = ["SIGTERM", "SIGINT"] as const;
+
+/** From now on; a second signal while we stop ends the process at once, as signals do. */
 function onceSignal(): Promise<string> {
 	return new Promise((resolve) => {
-		// Listeners and links may all be unreferenced; waiting for a signal keeps the process.
-		const alive = setInterval(() => {}, 1 << 30);
-		for (const name of ["SIGTERM", "SIGINT"] as const) {
-			process.once(name, () => {
-				clearInterval(alive);
-				resolve(name);
-			});
-		}
+		const onSignal = (signal: string) => {
+			for (const name of stopSignals) process.off(name, onSignal);
+			resolve(signal);
+		};
+		for (const name of stopSignals) process.on(name, onSignal);
 	});
 }
 

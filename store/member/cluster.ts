@@ -35,7 +35,7 @@ export function parseUrl(flag: string, text: string): Address {
 	if (url.protocol !== "http:" && url.protocol !== "https:") {
 		throw new ClusterConfigError(`--${flag}: ${JSON.stringify(text)}: scheme must be http or https`);
 	}
-	const port = /:(\d+)$/.exec(text.replace(/\/+$/, ""))?.[1];
+	const port = /^[a-z]+:\/\/[^/]*:(\d+)(?:\/|$)/i.exec(text)?.[1];
 	if (port === undefined) throw new ClusterConfigError(`--${flag}: ${JSON.stringify(text)}: a port must be given`);
 	if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
 		throw new ClusterConfigError(`--${flag}: ${JSON.stringify(text)}: a path is not allowed`);
