@@ -16,6 +16,8 @@ import { leases } from "./resources.ts";
 import type { ApiClient } from "./types.ts";
 
 const jitterFactor = 1.2;
+/** The first pause while the server cannot be reached, doubling up to the retry period. */
+const startingRetryMs = 100;
 
 export interface LeaderElectionOptions {
 	readonly client: ApiClient;
@@ -204,9 +206,11 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	const pause = (ms: number) => sleep(clock, ms, stopping.signal).catch(() => undefined); // stopped: the loops see it
 
 	async function acquire(): Promise<boolean> {
-		while (!stopping.signal.aborted) {
+		for (let tries = 0; !stopping.signal.aborted; tries++) {
 			if (await attemptWithin(renewMs)) return !stopping.signal.aborted;
-			await pause(retryMs * (1 + random.float() * jitterFactor));
+			// Nothing seen of the lease at all: the server is still starting, and asking it again soon is no campaign.
+			const base = lease === undefined ? Math.min(retryMs, startingRetryMs * 2 ** tries) : retryMs;
+			await pause(base * (1 + random.float() * jitterFactor));
 		}
 		return false;
 	}

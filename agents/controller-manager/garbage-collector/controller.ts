@@ -116,7 +116,7 @@ export function createGarbageCollector(ctx: ControllerContext): Controller {
 		if (node.virtual) return; // it exists: its informer will show it
 		if (node.deletingDependents) return awaitDependents(node, object);
 		const references = object.metadata.ownerReferences ?? [];
-		if (references.length === 0) return;
+		if (references.length === 0 || object.metadata.deletionTimestamp !== undefined) return;
 		const owners = await classify(references, node);
 		if (owners.solid.length > 0) return dropReferences(node, object, [...owners.dangling, ...owners.waiting]);
 		if (owners.waiting.length > 0 && node.dependents.size > 0) {
