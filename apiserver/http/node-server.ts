@@ -176,16 +176,19 @@ class Response implements ApiResponse {
 		return (target as { writableLength?: number }).writableLength ?? 0;
 	}
 
-	/** All writes of one turn of the event loop go out together. */
+	/**
+	 * All writes of one turn of the event loop go out together. HTTP/1.1 corks its socket: a corked ServerResponse writes the
+	 * end of a chunked body before the chunks it holds.
+	 */
 	#cork(): void {
 		if (this.#corked) return;
-		const target = (this.#raw.stream ?? this.#raw) as { cork?: () => void; uncork?: () => void };
-		if (target.cork === undefined) return;
+		const target: { cork(): void; uncork(): void } | null = this.#raw.stream ?? this.#raw.socket;
+		if (target === null) return;
 		this.#corked = true;
 		target.cork();
 		process.nextTick(() => {
 			this.#corked = false;
-			target.uncork?.();
+			target.uncork();
 		});
 	}
 }

@@ -96,7 +96,8 @@ export function prepareUpdate(
 	if (subresource === "status") {
 		keepSpec(object, old);
 		strategy.prepareForStatusUpdate?.(object, old);
-	} else {
+	} else if (subresource !== "binding") {
+		// A binding sets the node and a condition in one write, and is neither an edit of spec nor of status.
 		if (hasStatus(resource)) keepStatus(object, old);
 		strategy.prepareForUpdate?.(object, old, subresource);
 		if (strategy.countsGenerations) bumpGeneration(object, old);

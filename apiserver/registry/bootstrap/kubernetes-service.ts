@@ -199,13 +199,11 @@ export class KubernetesService {
 				replaced(existing, desired, ["endpoints", "ports"]),
 			);
 		}
-		for (const entry of services.cacher
-			.resource("endpointslices")
-			.select({
-				scope: "default/kubernetes",
-				exact: false,
-				matches: (facts) => facts.labels["kubernetes.io/service-name"] === "kubernetes",
-			})) {
+		for (const entry of services.cacher.resource("endpointslices").select({
+			scope: "default/kubernetes",
+			exact: false,
+			matches: (facts) => facts.labels["kubernetes.io/service-name"] === "kubernetes",
+		})) {
 			const name = entry.key.slice(entry.key.lastIndexOf("/") + 1);
 			if (wanted.has(name) || !/^kubernetes(-\d+)?$/.test(name)) continue;
 			try {

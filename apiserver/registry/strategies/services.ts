@@ -134,9 +134,9 @@ async function reserveAddress(
 	spec.ipFamilies ??= ["IPv4"];
 	spec.ipFamilyPolicy ??= "SingleStack";
 	const given = spec.clusterIP || spec.clusterIPs?.[0] || undefined;
-	if (given !== headless && given !== addressOf(old)) spec.clusterIP = await reservation.address(object, given);
-	else if (given !== undefined) spec.clusterIP = given;
-	if (spec.clusterIP !== undefined && spec.clusterIPs?.[0] === undefined) spec.clusterIPs = [spec.clusterIP];
+	const held = given !== undefined && (given === headless || given === addressOf(old));
+	spec.clusterIP = held ? given : await reservation.address(object, given);
+	if (spec.clusterIPs?.[0] === undefined) spec.clusterIPs = [spec.clusterIP];
 }
 
 async function reservePorts(
