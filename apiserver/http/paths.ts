@@ -92,7 +92,7 @@ const rootPaths = () => [
 
 export function pathHandlers(options: PathOptions): PathHandler[] {
 	const { checks, metrics, log } = options;
-	const onFailure = (name: string, error: unknown) => log.info("health check failed", { check: name, error });
+	const onFailure = (name: string, error: unknown) => log.debug("health check failed", { check: name, error });
 	return [
 		({ request, response }) => serveHealth(checks, request, response, onFailure),
 		serveDocuments,

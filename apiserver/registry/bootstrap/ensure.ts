@@ -8,7 +8,7 @@ import { findResource, parseApiVersion, type ResourceInfo } from "../../scheme/r
 import type { Services } from "../context.ts";
 import { create } from "../create.ts";
 import { remove } from "../delete.ts";
-import { readConsistent } from "../read.ts";
+import { readCached, readConsistent } from "../read.ts";
 import { update } from "../update.ts";
 import { decodeView } from "../views.ts";
 
@@ -36,14 +36,23 @@ export async function find(
 
 const common = () => ({ user: apiserverUser, dryRun: false, warnings: [] });
 
-/** Creates it unless it is there. */
-export async function ensure(services: Services, resource: ResourceInfo, object: KubeObject): Promise<void> {
+/** As the cache has it now, which may lag: good enough to decide whether a write is worth trying. */
+function findCached(services: Services, resource: ResourceInfo, object: KubeObject): KubeObject | undefined {
 	const { namespace = "", name = "" } = object.metadata;
-	if ((await find(services, resource, namespace, name)) !== undefined) return;
+	const entry = readCached(services, resource, namespace, name);
+	return entry === undefined ? undefined : decodeView(resource, entry.bytes, entry.revision);
+}
+
+/** Creates it unless it is there; true: it is new. */
+export async function ensure(services: Services, resource: ResourceInfo, object: KubeObject): Promise<boolean> {
+	if (findCached(services, resource, object) !== undefined) return false;
+	const { namespace = "" } = object.metadata;
 	try {
 		await create(services, { ...common(), resource, namespace, object: deepClone(object) });
+		return true;
 	} catch (error) {
 		if (!has(error, "AlreadyExists")) throw error;
+		return false;
 	}
 }
 
@@ -55,8 +64,9 @@ export async function reconcile(
 	merge: (existing: KubeObject, desired: KubeObject) => KubeObject | "replace" | undefined,
 ): Promise<void> {
 	const { namespace = "", name = "" } = desired.metadata;
-	const existing = await find(services, resource, namespace, name);
-	if (existing === undefined) return ensure(services, resource, desired);
+	if (await ensure(services, resource, desired)) return;
+	const existing = findCached(services, resource, desired) ?? (await find(services, resource, namespace, name));
+	if (existing === undefined) throw new Error(`${resource.resource} ${name} came and went`);
 	const merged = merge(existing, desired);
 	if (merged === undefined) return;
 	if (merged === "replace") {
@@ -71,7 +81,8 @@ export async function reconcile(
 		} catch (error) {
 			if (!has(error, "NotFound") && !has(error, "Conflict")) throw error;
 		}
-		return ensure(services, resource, desired);
+		await ensure(services, resource, desired);
+		return;
 	}
 	try {
 		await update(services, {

@@ -2,12 +2,14 @@
 import { bootstrapPolicy, reconciledBinding, reconciledRole } from "../../authz/bootstrap.ts";
 import type { KubeObject } from "../../scheme/object.ts";
 import type { Services } from "../context.ts";
+import { waitConsistent } from "../read.ts";
 import { ensure, reconcile, resourceNamed } from "./ensure.ts";
 
 const systemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 export async function ensureNamespaces(services: Services): Promise<void> {
 	const resource = resourceNamed("v1", "namespaces");
+	await waitConsistent(services);
 	await Promise.all(
 		systemNamespaces.map((name) =>
 			ensure(services, resource, {
@@ -25,18 +27,23 @@ type Merge = Parameters<typeof reconcile>[3];
 export async function reconcilePolicy(services: Services): Promise<void> {
 	const policy = bootstrapPolicy();
 	const group = "rbac.authorization.k8s.io/v1";
-	const all = (resource: string, objects: readonly object[], merge: unknown) => {
+	const work = (resource: string, objects: readonly object[], merge: unknown) => {
 		const info = resourceNamed(group, resource);
-		return inBatches(objects as readonly KubeObject[], (object) => reconcile(services, info, object, merge as Merge));
+		return (objects as readonly KubeObject[]).map((object) => () => reconcile(services, info, object, merge as Merge));
 	};
-	await all("clusterroles", policy.clusterRoles, reconciledRole);
-	await all("clusterrolebindings", policy.clusterRoleBindings, reconciledBinding);
-	await all("roles", policy.roles, reconciledRole);
-	await all("rolebindings", policy.roleBindings, reconciledBinding);
+	const all = [
+		...work("clusterroles", policy.clusterRoles, reconciledRole),
+		...work("clusterrolebindings", policy.clusterRoleBindings, reconciledBinding),
+		...work("roles", policy.roles, reconciledRole),
+		...work("rolebindings", policy.roleBindings, reconciledBinding),
+	];
+	// Replicas that start together begin at different places, and find each other's objects further on.
+	const first = services.random.int(all.length);
+	await inBatches([...all.slice(first), ...all.slice(0, first)]);
 }
 
-const batch = 16;
+const batch = 24;
 
-async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-	for (let at = 0; at < items.length; at += batch) await Promise.all(items.slice(at, at + batch).map(work));
+async function inBatches(work: readonly (() => Promise<void>)[]): Promise<void> {
+	for (let at = 0; at < work.length; at += batch) await Promise.all(work.slice(at, at + batch).map((run) => run()));
 }
