@@ -1,0 +1,359 @@
+/**
+ * The network of a simulation: datagrams between members that are lost, repeated, delayed and overtaken, and ordered
+ * streams (clients' connections, snapshots) that break. Everything crosses it as bytes of the production codecs.
+ */
+
+import type { Random } from "../../kit/random.ts";
+import type { VirtualClock } from "../../kit/sim/clock.ts";
+import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../../store/member/types.ts";
+import type { FrameChannel, FrameHandlers } from "../../store/native/protocol.ts";
+import type { MemberId, Message, MessageType } from "../../store/raft/types.ts";
+import {
+	decodeForward,
+	decodeMessage,
+	decodeRefuse,
+	encodeForward,
+	encodeMessage,
+	encodeRefuse,
+	type Pieces,
+} from "../../store/transport/codec.ts";
+
+/** Members are named n1, n2, n3; clients c1 and so on. */
+export type NodeName = string;
+
+/** How bad the network is at the moment. */
+export interface Weather {
+	/** Probability that a datagram is lost. */
+	loss: number;
+	/** Probability that one arrives twice. */
+	duplicate: number;
+	/** Probability that one takes `slowMs` on top. */
+	slow: number;
+	slowMs: number;
+}
+
+export const fairWeather: Weather = { loss: 0, duplicate: 0, slow: 0, slowMs: 0 };
+
+const minDelayMs = 0.2;
+const jitterMs = 1.5;
+/** A stream into a cut is given up by both ends after this long, and up to as much again. */
+const breakAfterMs = 150;
+/** Each frame costs the receiver four bytes of length before it. */
+const lengthBytes = 4;
+
+interface Peer {
+	readonly node: NodeName;
+	readonly handlers: PeerHandlers;
+}
+
+export class SimNetwork {
+	readonly clock: VirtualClock;
+	readonly random: Random;
+	weather: Weather = fairWeather;
+	/** Sees every datagram as it is sent. */
+	onDatagram: ((from: NodeName, type: MessageType) => void) | undefined;
+	readonly #names: ReadonlyMap<MemberId, NodeName>;
+	readonly #peers = new Map<NodeName, Peer>();
+	readonly #servers = new Map<NodeName, (channel: FrameChannel) => void>();
+	readonly #cuts = new Set<string>();
+	#streams: Stream[] = [];
+
+	constructor(clock: VirtualClock, random: Random, names: ReadonlyMap<MemberId, NodeName>) {
+		this.clock = clock;
+		this.random = random;
+		this.#names = names;
+	}
+
+	/** Nothing goes from `from` to `to` until healed. */
+	cut(from: NodeName, to: NodeName): void {
+		this.#cuts.add(`${from}>${to}`);
+	}
+
+	heal(): void {
+		this.#cuts.clear();
+		this.weather = fairWeather;
+	}
+
+	isCut(from: NodeName, to: NodeName): boolean {
+		return this.#cuts.has(`${from}>${to}`);
+	}
+
+	/** The node's process is gone: what was on its way out still travels, what arrives finds nobody. */
+	down(node: NodeName): void {
+		this.#peers.delete(node);
+		this.#servers.delete(node);
+		for (const stream of this.#streams) stream.endpointDied(node);
+		this.#streams = this.#streams.filter((stream) => !stream.broken);
+	}
+
+	listen(node: NodeName, onChannel: (channel: FrameChannel) => void): void {
+		this.#servers.set(node, onChannel);
+	}
+
+	delay(): number {
+		const { slow, slowMs } = this.weather;
+		const extra = slow > 0 && this.random.float() < slow ? this.random.float() * slowMs : 0;
+		return minDelayMs + this.random.float() * jitterMs + extra;
+	}
+
+	/** A client's way to a member, by the member's name as endpoint. */
+	async connect(from: NodeName, to: NodeName): Promise<FrameChannel> {
+		const { promise, resolve, reject } = Promise.withResolvers<FrameChannel>();
+		this.clock.after(this.delay(), () => {
+			const server = this.#servers.get(to);
+			if (server === undefined || this.isCut(from, to) || this.isCut(to, from)) {
+				reject(new Error(`${to}: connection refused`));
+				return;
+			}
+			const stream = new Stream(this, from, to);
+			this.#streams.push(stream);
+			server(stream.right);
+			resolve(stream.left);
+		});
+		return promise;
+	}
+
+	/** One process's transport; dies with `down`. */
+	transport(node: NodeName): PeerTransport {
+		return {
+			start: (handlers) => void this.#peers.set(node, { node, handlers }),
+			send: (messages) => {
+				for (const message of messages) this.#sendMessage(node, message);
+			},
+			forward: (to, forward) => this.#forward(node, to, forward),
+			refuse: (to, id, reason) => this.#refuse(node, to, id, reason),
+			sendSnapshot: (message, chunks) => this.#sendSnapshot(node, message, chunks),
+			close: async () => this.down(node),
+		};
+	}
+
+	#name(id: MemberId): NodeName {
+		return this.#names.get(id)!;
+	}
+
+	#id(name: NodeName): MemberId {
+		for (const [id, each] of this.#names) if (each === name) return id;
+		throw new Error(`no member is named ${name}`);
+	}
+
+	/** Delivers to whichever process of the node listens when it arrives. */
+	#datagram(from: NodeName, to: NodeName, mayRepeat: boolean, deliver: (handlers: PeerHandlers) => void): void {
+		if (this.isCut(from, to) || this.random.float() < this.weather.loss) return;
+		const copies = mayRepeat && this.random.float() < this.weather.duplicate ? 2 : 1;
+		for (let i = 0; i < copies; i++) {
+			this.clock.after(this.delay(), () => {
+				const peer = this.#peers.get(to);
+				if (peer !== undefined && !this.isCut(from, to)) deliver(peer.handlers);
+			});
+		}
+	}
+
+	#sendMessage(from: NodeName, message: Message): void {
+		const to = this.#name(message.to);
+		this.onDatagram?.(from, message.type);
+		const frame = join(encodeMessage(message));
+		if (this.isCut(from, to) && this.random.int(4) === 0) {
+			this.clock.after(this.delay(), () => this.#peers.get(from)?.handlers.onUnreachable(message.to));
+		}
+		this.#datagram(from, to, true, (handlers) => handlers.onMessages([decodeMessage(Buffer.from(frame))]));
+	}
+
+	#forward(from: NodeName, toId: MemberId, forward: Forward): boolean {
+		const to = this.#name(toId);
+		if (this.isCut(from, to) && this.random.int(2) === 0) return false;
+		const frame = join(encodeForward(forward));
+		const sender = this.#id(from);
+		this.#datagram(from, to, false, (handlers) => handlers.onForward(sender, decodeForward(frame)));
+		return true;
+	}
+
+	#refuse(from: NodeName, toId: MemberId, id: number, reason: RefusalReason): void {
+		const frame = join(encodeRefuse(id, reason));
+		const sender = this.#id(from);
+		this.#datagram(from, this.#name(toId), false, (handlers) => {
+			const refusal = decodeRefuse(frame);
+			handlers.onRefused(sender, refusal.id, refusal.reason);
+		});
+	}
+
+	async #sendSnapshot(from: NodeName, message: Message, chunks: AsyncIterable<Buffer>): Promise<void> {
+		const to = this.#name(message.to);
+		this.onDatagram?.(from, message.type);
+		const stream = new Stream(this, from, to);
+		this.#streams.push(stream);
+		const received = new ChunkReader(stream.right);
+		const answer = new ChunkReader(stream.left);
+		const frame = join(encodeMessage(message));
+		this.clock.after(this.delay(), () => {
+			const peer = this.#peers.get(to);
+			if (peer === undefined) {
+				stream.break("connection refused");
+				return;
+			}
+			peer.handlers.onSnapshot(decodeMessage(frame), received).then(
+				() => stream.right.send(Buffer.from("ok")),
+				(error: Error) => stream.right.send(Buffer.from(error.message)),
+			);
+		});
+		for await (const chunk of chunks) stream.left.send(chunk);
+		stream.left.send(Buffer.alloc(0));
+		const reply = (await answer.next()).toString();
+		stream.left.close();
+		if (reply !== "ok") throw new Error(reply);
+	}
+}
+
+function join(pieces: Pieces): Buffer {
+	return Buffer.concat(pieces).subarray(lengthBytes);
+}
+
+/** Two ends of an ordered connection. */
+class Stream {
+	readonly left: End;
+	readonly right: End;
+	readonly #network: SimNetwork;
+	broken = false;
+
+	constructor(network: SimNetwork, left: NodeName, right: NodeName) {
+		this.#network = network;
+		this.left = new End(this, left);
+		this.right = new End(this, right);
+	}
+
+	other(end: End): End {
+		return end === this.left ? this.right : this.left;
+	}
+
+	/** Arrives in order; on a cut path, or by bad luck in bad weather, never: then the connection breaks. */
+	carry(from: End, deliver: (to: End) => void): void {
+		const to = this.other(from);
+		const { clock, random, weather } = this.#network;
+		if (this.broken || from.stalled) return;
+		if (this.#network.isCut(from.node, to.node) || random.float() < weather.loss / 10) {
+			from.stalled = true;
+			clock.after(breakAfterMs * (1 + random.float()), () => this.break("connection timed out"));
+			return;
+		}
+		const at = Math.max(to.busyUntil, clock.time + this.#network.delay());
+		to.busyUntil = at;
+		clock.after(at - clock.time, () => {
+			if (!this.broken) deliver(to);
+		});
+	}
+
+	break(why: string): void {
+		if (this.broken) return;
+		this.broken = true;
+		const error = new Error(why);
+		this.left.closed(error);
+		this.right.closed(error);
+	}
+
+	endpointDied(node: NodeName): void {
+		if (this.left.node !== node && this.right.node !== node) return;
+		const dead = this.left.node === node ? this.left : this.right;
+		dead.dead = true;
+		this.#network.clock.after(this.#network.delay(), () => this.break("connection reset by peer"));
+	}
+}
+
+class End implements FrameChannel {
+	readonly node: NodeName;
+	readonly #stream: Stream;
+	#handlers: FrameHandlers | undefined;
+	#early: Buffer[] = [];
+	#closed: Error | undefined;
+	#told = false;
+	#backlog = 0;
+	busyUntil = 0;
+	stalled = false;
+	/** Its process is gone: nobody is told anything. */
+	dead = false;
+
+	constructor(stream: Stream, node: NodeName) {
+		this.#stream = stream;
+		this.node = node;
+	}
+
+	get backlog(): number {
+		return this.#backlog;
+	}
+
+	start(handlers: FrameHandlers): void {
+		this.#handlers = handlers;
+		for (const frame of this.#early.splice(0)) this.#take(frame);
+		if (this.#closed !== undefined) this.closed(this.#closed);
+	}
+
+	send(frame: Buffer): void {
+		if (this.dead) return;
+		const copy = Buffer.from(frame);
+		this.#backlog += copy.length;
+		this.#stream.carry(this, (to) => {
+			this.#backlog -= copy.length;
+			to.#take(copy);
+			if (this.#backlog === 0 && !this.dead) this.#handlers?.onDrain();
+		});
+	}
+
+	close(): void {
+		if (this.dead) return;
+		this.#stream.carry(this, () => this.#stream.break("closed by the other side"));
+		queueMicrotask(() => this.closed(new Error("closed")));
+	}
+
+	closed(reason: Error): void {
+		this.#closed ??= reason;
+		if (this.#handlers === undefined || this.#told || this.dead) return;
+		this.#told = true;
+		this.#handlers.onClose(this.#closed);
+	}
+
+	#take(frame: Buffer): void {
+		if (this.dead || this.#closed !== undefined) return;
+		if (this.#handlers === undefined) {
+			this.#early.push(frame);
+			return;
+		}
+		try {
+			this.#handlers.onFrame(frame);
+		} catch (error) {
+			this.#stream.break((error as Error).message);
+		}
+	}
+}
+
+/** A snapshot's chunks out of a stream; an empty one ends them. */
+class ChunkReader implements AsyncIterable<Buffer> {
+	#arrived: Buffer[] = [];
+	#failed: Error | undefined;
+	#wake: () => void = () => {};
+
+	constructor(channel: FrameChannel) {
+		channel.start({
+			onFrame: (frame) => {
+				this.#arrived.push(frame);
+				this.#wake();
+			},
+			onDrain: () => {},
+			onClose: (reason) => {
+				this.#failed = reason;
+				this.#wake();
+			},
+		});
+	}
+
+	async next(): Promise<Buffer> {
+		while (this.#arrived.length === 0) {
+			if (this.#failed !== undefined) throw this.#failed;
+			await new Promise<void>((resolve) => {
+				this.#wake = resolve;
+			});
+		}
+		return this.#arrived.shift()!;
+	}
+
+	async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+		for (let chunk = await this.next(); chunk.length > 0; chunk = await this.next()) yield chunk;
+	}
+}
