@@ -48,7 +48,13 @@ class LevelEngine implements Engine {
 	}
 
 	batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void> {
-		return this.#db.batch(ops as EngineOp[], { ...buffers, sync: options.sync });
+		// A chained batch: half the price of an array, whose objects are taken apart and put together again.
+		const batch = this.#db.batch();
+		for (const op of ops) {
+			if (op.type === "put") batch.put(op.key, op.value);
+			else batch.del(op.key);
+		}
+		return batch.write({ sync: options.sync });
 	}
 
 	clear(range: { readonly gte: Buffer; readonly lt: Buffer }): Promise<void> {

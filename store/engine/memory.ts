@@ -5,40 +5,54 @@
 import type { Random } from "../../kit/random.ts";
 import type { Engine, EngineOp, EngineRange } from "./types.ts";
 
-/** Sorted by bytes; keys are Latin-1 strings. Appending in order is cheap, which is what revisions do. */
+/**
+ * Sorted by bytes; keys are Latin-1 strings. Appending in order is cheap, which is what revisions do; deleted keys stay in
+ * the list until they are half of it, so that removing many is cheap too.
+ */
 class SortedMap {
-	readonly keys: string[];
+	#keys: string[];
 	readonly values: Map<string, Buffer>;
 
 	constructor(keys: string[] = [], values = new Map<string, Buffer>()) {
-		this.keys = keys;
+		this.#keys = keys;
 		this.values = values;
 	}
 
 	copy(): SortedMap {
-		return new SortedMap([...this.keys], new Map(this.values));
+		return new SortedMap([...this.#keys], new Map(this.values));
 	}
 
 	/** First position at or above `key`. */
-	position(key: string): number {
+	#position(key: string): number {
 		let low = 0;
-		let end = this.keys.length;
-		if (end > 0 && this.keys[end - 1]! < key) return end;
+		let end = this.#keys.length;
+		if (end > 0 && this.#keys[end - 1]! < key) return end;
 		while (low < end) {
 			const middle = (low + end) >>> 1;
-			if (this.keys[middle]! < key) low = middle + 1;
+			if (this.#keys[middle]! < key) low = middle + 1;
 			else end = middle;
 		}
 		return low;
 	}
 
 	put(key: string, value: Buffer): void {
-		if (!this.values.has(key)) this.keys.splice(this.position(key), 0, key);
+		if (!this.values.has(key)) {
+			const at = this.#position(key);
+			if (this.#keys[at] !== key) this.#keys.splice(at, 0, key);
+		}
 		this.values.set(key, value);
 	}
 
 	delete(key: string): void {
-		if (this.values.delete(key)) this.keys.splice(this.position(key), 1);
+		this.values.delete(key);
+		if (this.#keys.length > 2 * this.values.size + 16) this.#keys = this.#keys.filter((one) => this.values.has(one));
+	}
+
+	/** Keys in [gte, lt), in order. */
+	range(gte: string | undefined, lt: string | undefined): string[] {
+		const from = gte === undefined ? 0 : this.#position(gte);
+		const to = lt === undefined ? this.#keys.length : this.#position(lt);
+		return this.#keys.slice(from, Math.max(from, to)).filter((key) => this.values.has(key));
 	}
 }
 
@@ -46,9 +60,7 @@ type Change = { readonly ops: readonly EngineOp[] } | { readonly clear: { readon
 
 function run(map: SortedMap, change: Change): void {
 	if ("clear" in change) {
-		const from = map.position(change.clear.gte);
-		const removed = map.keys.splice(from, Math.max(map.position(change.clear.lt) - from, 0));
-		for (const key of removed) map.values.delete(key);
+		for (const key of map.range(change.clear.gte, change.clear.lt)) map.delete(key);
 		return;
 	}
 	for (const op of change.ops) {
@@ -90,9 +102,7 @@ export class MemoryEngine implements Engine {
 	iterate(range: EngineRange): AsyncIterable<readonly [Buffer, Buffer]> {
 		this.#assertOpen();
 		const map = this.#now;
-		const from = range.gte === undefined ? 0 : map.position(range.gte.toString("latin1"));
-		const to = range.lt === undefined ? map.keys.length : map.position(range.lt.toString("latin1"));
-		const keys = map.keys.slice(from, Math.max(from, to));
+		const keys = map.range(range.gte?.toString("latin1"), range.lt?.toString("latin1"));
 		if (range.reverse === true) keys.reverse();
 		if (range.limit !== undefined) keys.length = Math.min(keys.length, range.limit);
 		const values = keys.map((key) => map.values.get(key)!);

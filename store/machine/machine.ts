@@ -43,7 +43,7 @@ export interface MachineOptions {
 	readonly quotaBytes?: number | undefined;
 	/** The same on every member. */
 	readonly sessionLimits?: Partial<SessionLimits> | undefined;
-	/** Bytes of recent values kept in memory for reads. Default 32 MiB. */
+	/** Bytes of recently written records kept in memory for reads. Default 64 MiB. */
 	readonly cacheBytes?: number | undefined;
 	/** Bytes of recent events kept in memory for watchers a little behind. Default 16 MiB. */
 	readonly recentBytes?: number | undefined;
@@ -127,7 +127,7 @@ export class Machine implements StateMachine {
 		return new State(generation, this.#engine, this.#writer, {
 			minLeaseTtl: this.#options.minLeaseTtl ?? 1,
 			sessionLimits: { ...defaultSessionLimits, ...this.#options.sessionLimits },
-			cacheBytes: this.#options.cacheBytes ?? 32 * 2 ** 20,
+			cacheBytes: this.#options.cacheBytes ?? 64 * 2 ** 20,
 		});
 	}
 
@@ -307,6 +307,7 @@ export class Machine implements StateMachine {
 			add(value === undefined ? { type: "del", key } : { type: "put", key, value });
 		for (const id of state.lessor.takeDirty()) store(state.leaseKey(id), state.encodeLease(id));
 		for (const id of state.sessions.takeDirty()) store(state.sessionKey(id), state.sessions.encode(id));
+		state.records.sealed();
 		const meta = this.#meta();
 		add({ type: "put", key: state.metaKey, value: encodeMeta(meta) });
 		this.#sealed = { meta: { index: meta.index, term: meta.term, conf: meta.conf }, revision: meta.revision };
@@ -377,7 +378,7 @@ export class Machine implements StateMachine {
 			replaced(change, main) {
 				const { space, records } = machine.#state;
 				if (change.previousMain === 0 || main <= space.compactRevision) return undefined;
-				const record = records.maybeRead(change.previousMain, change.previousSub);
+				const record = change.previousRecord ?? records.maybeRead(change.previousMain, change.previousSub);
 				return record === undefined ? undefined : decodeRecord(record);
 			},
 		};

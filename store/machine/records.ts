@@ -1,7 +1,6 @@
 /**
- * Records by revision: written behind through the `EngineWriter`, read from memory while recent and from the engine
- * otherwise. The cache is two maps, a young and an old one; when the young is half the limit, the old is dropped, but
- * never before its records are on the engine, so what is not in the cache is always there.
+ * Records by revision: written behind through the `EngineWriter`, and kept in memory until they are on the engine, so what
+ * is not here is always there. (The newest ones stay in memory longer: `mvcc/cache.ts`.)
  */
 import type { Engine } from "../engine/types.ts";
 import type { RecordStore } from "../mvcc/keyspace.ts";
@@ -20,18 +19,20 @@ export class Records implements RecordStore {
 	readonly #engine: Engine;
 	readonly #writer: EngineWriter;
 	readonly #prefix: Buffer;
-	readonly #halfBytes: number;
-	#young = new Map<number | string, Buffer>();
-	#old = new Map<number | string, Buffer>();
-	#youngBytes = 0;
-	/** The writer's batch that takes the last record of the old map. */
-	#oldSequence = 0;
+	/** Of the batch being collected, and of the one under way. */
+	#collected = new Map<number | string, Buffer>();
+	#underWay = new Map<number | string, Buffer>();
 
-	constructor(engine: Engine, writer: EngineWriter, prefix: Buffer, cacheBytes: number) {
+	constructor(engine: Engine, writer: EngineWriter, prefix: Buffer) {
 		this.#engine = engine;
 		this.#writer = writer;
 		this.#prefix = prefix;
-		this.#halfBytes = cacheBytes / 2;
+	}
+
+	/** The batch being collected leaves for the engine; the one before it has arrived. */
+	sealed(): void {
+		this.#underWay = this.#collected;
+		this.#collected = new Map();
 	}
 
 	read(main: number, sub: number): Buffer {
@@ -44,28 +45,20 @@ export class Records implements RecordStore {
 	maybeRead(main: number, sub: number): Buffer | undefined {
 		const id = revisionId(main, sub);
 		return (
-			this.#young.get(id) ?? this.#old.get(id) ?? this.#engine.getSync(revisionKey(this.#prefix, main, sub, false))
+			this.#collected.get(id) ??
+			this.#underWay.get(id) ??
+			this.#engine.getSync(revisionKey(this.#prefix, main, sub, false))
 		);
 	}
 
 	write(main: number, sub: number, tombstone: boolean, record: Buffer): void {
 		this.#writer.put(revisionKey(this.#prefix, main, sub, tombstone), record);
-		if (tombstone) return;
-		this.#young.set(revisionId(main, sub), record);
-		this.#youngBytes += record.length + 100;
-		if (this.#youngBytes > this.#halfBytes && this.#oldSequence <= this.#writer.written) this.#rotate();
-	}
-
-	#rotate(): void {
-		this.#old = this.#young;
-		this.#oldSequence = this.#writer.collecting;
-		this.#young = new Map();
-		this.#youngBytes = 0;
+		if (!tombstone) this.#collected.set(revisionId(main, sub), record);
 	}
 
 	remove(main: number, sub: number, tombstone: boolean): void {
 		const id = revisionId(main, sub);
-		if (!this.#young.delete(id)) this.#old.delete(id);
+		if (!this.#collected.delete(id)) this.#underWay.delete(id);
 		this.#writer.del(revisionKey(this.#prefix, main, sub, tombstone));
 	}
 }

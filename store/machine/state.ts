@@ -37,9 +37,9 @@ export class State {
 		this.recordPrefix = tablePrefix(generation, "r");
 		this.#leasePrefix = tablePrefix(generation, "l");
 		this.#sessionPrefix = tablePrefix(generation, "s");
-		this.records = new Records(engine, writer, this.recordPrefix, options.cacheBytes);
+		this.records = new Records(engine, writer, this.recordPrefix);
 		this.lessor = new Lessor(options.minLeaseTtl);
-		this.space = new KeySpace(this.records, this.lessor);
+		this.space = new KeySpace(this.records, this.lessor, options.cacheBytes);
 		this.sessions = new Sessions(options.sessionLimits);
 	}
 

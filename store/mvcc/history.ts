@@ -17,6 +17,8 @@ export class KeyHistory {
 	version: number;
 	/** Bytes of the newest record on the engine, with its key. */
 	size: number;
+	/** The newest record itself while the cache (cache.ts) has it; never a tombstone's. */
+	record: Buffer | undefined = undefined;
 	/** Flat records before the newest; absent when there are none (most keys, after compaction). */
 	#older: number[] | undefined = undefined;
 

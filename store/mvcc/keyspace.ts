@@ -6,6 +6,7 @@
  * count sub revisions from 0; without changes the revision stays. Reads in between see the changes made so far.
  */
 import type { KeyValue } from "../api.ts";
+import { RecordCache } from "./cache.ts";
 import { compacted, futureRevision } from "./errors.ts";
 import { GarbageQueue } from "./garbage.ts";
 import { KeyHistory } from "./history.ts";
@@ -36,7 +37,9 @@ export interface Change {
 	readonly kv: KeyValue;
 	readonly previousMain: number;
 	readonly previousSub: number;
-	/** Bytes of its record, for bounding what is kept. */
+	/** That record, when it was at hand. */
+	readonly previousRecord: Buffer | undefined;
+	/** Bytes of its record and of `previousRecord`, for bounding what is kept. */
 	readonly size: number;
 }
 
@@ -47,6 +50,8 @@ export interface Found {
 	readonly sub: number;
 	readonly created: number;
 	readonly version: number;
+	/** The record, when it is at hand. */
+	readonly record: Buffer | undefined;
 }
 
 const noBytes: Buffer = Buffer.alloc(0);
@@ -70,6 +75,7 @@ export class KeySpace {
 	readonly #tree = new KeyTree();
 	readonly #records: RecordStore;
 	readonly #leases: LeaseKeys;
+	readonly #cache: RecordCache;
 	readonly #superseded = new GarbageQueue();
 	readonly #tombstones = new GarbageQueue();
 	#revision = 1;
@@ -79,9 +85,11 @@ export class KeySpace {
 	#writing = 0;
 	#changes: Change[] = [];
 
-	constructor(records: RecordStore, leases: LeaseKeys) {
+	/** `cacheBytes`: how much of the newest records is kept in memory. */
+	constructor(records: RecordStore, leases: LeaseKeys, cacheBytes: number) {
 		this.#records = records;
 		this.#leases = leases;
+		this.#cache = new RecordCache(cacheBytes);
 	}
 
 	/** Of the last finished write; 1 when there was none. */
@@ -154,7 +162,7 @@ export class KeySpace {
 			value,
 			lease,
 		});
-		this.#extend(key, history, main, sub, created, version, size);
+		this.#cache.keep(this.#extend(key, history, main, sub, created, version, size), record);
 		this.#records.write(main, sub, false, record);
 		if (alive) this.#leases.detach(key);
 		if (lease !== 0n) this.#leases.attach(lease, key);
@@ -191,7 +199,7 @@ export class KeySpace {
 			value: noBytes,
 			lease: 0n,
 		});
-		this.#extend(key, history, main, sub, history.created, 0, size);
+		this.#extend(key, history, main, sub, history.created, 0, size).record = undefined;
 		this.#records.write(main, sub, true, record);
 		this.#leases.detach(key);
 	}
@@ -199,15 +207,18 @@ export class KeySpace {
 	#pushChange(key: string, history: KeyHistory | undefined, deleted: boolean, size: number, kv: KeyValue): void {
 		let previousMain = 0;
 		let previousSub = 0;
+		let previousRecord: Buffer | undefined;
 		if (history !== undefined) {
 			// What watchers get as the previous value is the state before the transaction, also when it wrote the key twice.
 			const at = history.main < this.#writing ? history.length - 1 : history.locate(this.#writing - 1);
 			if (at >= 0 && history.versionAt(at) !== 0) {
 				previousMain = history.mainAt(at);
 				previousSub = history.subAt(at);
+				if (history.main < this.#writing) previousRecord = history.record;
 			}
 		}
-		this.#changes.push({ key, deleted, kv, previousMain, previousSub, size });
+		const total = previousRecord === undefined ? size : size + previousRecord.length;
+		this.#changes.push({ key, deleted, kv, previousMain, previousSub, previousRecord, size: total });
 	}
 
 	/** Adds a record to the index and to the accounts; `version` 0: a tombstone. */
@@ -219,18 +230,20 @@ export class KeySpace {
 		created: number,
 		version: number,
 		size: number,
-	): void {
+	): KeyHistory {
+		const extended = history ?? new KeyHistory(main, sub, created, version, size);
 		if (history === undefined) {
-			this.#tree.insert(key, new KeyHistory(main, sub, created, version, size));
+			this.#tree.insert(key, extended);
 		} else {
 			const wasAlive = history.alive;
 			this.#supersede(history, main);
 			history.push(main, sub, created, version, size);
 			if (wasAlive !== history.alive) this.#tree.adjustLive(key, wasAlive ? -1 : 1);
 		}
-		if (version === 0 && main < this.#compactRevision) return;
+		if (version === 0 && main < this.#compactRevision) return extended;
 		this.#trackedBytes += size;
 		if (version === 0) this.#tombstones.push(main + 1, size);
+		return extended;
 	}
 
 	/**
@@ -304,7 +317,10 @@ export class KeySpace {
 		if (at < 0) return undefined;
 		const version = history.versionAt(at);
 		if (version === 0) return undefined;
-		return { key, main: history.mainAt(at), sub: history.subAt(at), created: history.createdAt(at), version };
+		const main = history.mainAt(at);
+		const sub = history.subAt(at);
+		const record = at === history.length - 1 ? history.record : undefined;
+		return { key, main, sub, created: history.createdAt(at), version, record };
 	}
 
 	/** One key at a readable revision; 0: the newest. */
@@ -313,8 +329,8 @@ export class KeySpace {
 		if (history === undefined) return undefined;
 		if (revision > 0) return this.#foundAt(key, history, revision);
 		if (!history.alive) return undefined;
-		const { main, sub, created, version } = history;
-		return { key, main, sub, created, version };
+		const { main, sub, created, version, record } = history;
+		return { key, main, sub, created, version, record };
 	}
 
 	/** Keys alive in bounds at a readable revision (0: the newest), in order, at most `limit` (0: all). */
@@ -347,7 +363,7 @@ export class KeySpace {
 
 	/** The whole pair; key and value are views of the stored record. */
 	fetch(found: Found): KeyValue {
-		return decodeRecord(this.#records.read(found.main, found.sub));
+		return decodeRecord(found.record ?? this.#records.read(found.main, found.sub));
 	}
 
 	/** The pair of a key in the newest state, without reading its value from the engine. */
