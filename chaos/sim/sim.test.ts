@@ -88,7 +88,7 @@ async function plant(tree: string, bug: Bug): Promise<void> {
 function sim(tree: string, args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
 	const command = pathToFileURL(join(tree, "chaos/sim/command.ts")).href;
 	const script = `const { runSim } = await import(${JSON.stringify(command)}); process.exitCode = await runSim(${JSON.stringify(args)});`;
-	const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: tree });
+	const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: tree, timeout: 200_000 });
 	const chunks: Buffer[] = [];
 	child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
 	child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
