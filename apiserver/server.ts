@@ -133,13 +133,16 @@ function makeMetrics(cacher: Cacher, limits: InflightLimits): Metrics {
 
 /** Runs a hook until it succeeds or the server stops. */
 async function persist(name: string, hook: () => Promise<void>, ground: Ground, stopped: () => boolean): Promise<void> {
-	for (let delay: number = hookRetryMs.first; !stopped(); delay = Math.min(hookRetryMs.most, delay * 2)) {
+	let delay: number = hookRetryMs.first;
+	for (let tries = 1; !stopped(); tries++, delay = Math.min(hookRetryMs.most, delay * 2)) {
 		try {
 			await hook();
 			return;
 		} catch (error) {
 			if (stopped()) return;
-			ground.log.warn("start-up hook failed, trying again", { hook: name, error, delayMs: delay });
+			// Replicas that start together lose races to each other: once is nothing to worry about.
+			const level = tries === 1 ? "debug" : "warn";
+			ground.log[level]("start-up hook failed, trying again", { hook: name, error, delayMs: delay });
 			await sleep(ground.clock, delay);
 		}
 	}
@@ -292,6 +295,7 @@ class Replica implements Apiserver {
 			address,
 			port: listening.port,
 			cidr: ranges.cidr,
+			addresses: ranges.addresses,
 		});
 		this.#repair = new RangeRepair(services, ranges);
 	}

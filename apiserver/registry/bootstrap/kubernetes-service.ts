@@ -7,17 +7,22 @@ import type { Clock, Timer } from "../../../kit/clock.ts";
 import type { StoreClient } from "../../../store/api.ts";
 import { prefixEnd } from "../../cache/ordered.ts";
 import { deepEqual } from "../../machinery/meta.ts";
+import { decodeStored } from "../../scheme/codec/stored.ts";
 import type { KubeObject } from "../../scheme/object.ts";
-import type { EndpointSubset, ServiceSpec } from "../../scheme/types.gen.ts";
+import type { EndpointSubset, Service, ServiceSpec } from "../../scheme/types.gen.ts";
 import { stored } from "../../storage/errors.ts";
 import type { Cidr } from "../allocators/cidr.ts";
+import type { RangeAllocator } from "../allocators/range.ts";
 import type { Services } from "../context.ts";
 import { remove } from "../delete.ts";
+import { waitConsistent } from "../read.ts";
+import { addressOf } from "../strategies/services.ts";
 import { apiserverUser, ensure, find, reconcile, resourceNamed } from "./ensure.ts";
 
 const leaseTtlSeconds = 15;
 const intervalMs = 10_000;
 const servicePort = 443;
+const triesBeforeFreeing = 4;
 
 export interface MasterOptions {
 	readonly services: Services;
@@ -26,6 +31,7 @@ export interface MasterOptions {
 	readonly address: string;
 	readonly port: number;
 	readonly cidr: Cidr;
+	readonly addresses: RangeAllocator;
 }
 
 interface Master {
@@ -53,6 +59,7 @@ export class KubernetesService {
 	#timer: Timer | undefined;
 	#lease: bigint | undefined;
 	#stopped = false;
+	#failures = 0;
 	#running: Promise<void> = Promise.resolve();
 
 	constructor(options: MasterOptions) {
@@ -60,9 +67,14 @@ export class KubernetesService {
 		this.#prefix = `${options.services.root}masterleases/`;
 	}
 
-	/** First round, then one every ten seconds. */
+	/** First round, then one every ten seconds. Rejects for what a later try may bring about. */
 	async start(): Promise<void> {
-		await this.#ensureService();
+		try {
+			await this.#ensureService();
+		} catch (error) {
+			await this.#freeOrphanedAddress();
+			throw error;
+		}
 		await this.#round();
 		this.#schedule();
 	}
@@ -159,6 +171,21 @@ export class KubernetesService {
 				ports: [{ name: "https", protocol: "TCP", port: servicePort, targetPort: this.#options.port }],
 			},
 		});
+	}
+
+	/**
+	 * The address may be taken by a replica that died before it wrote the service. One that lives writes it soon, so only
+	 * an address that stays taken without an owner is freed.
+	 */
+	async #freeOrphanedAddress(): Promise<void> {
+		if (++this.#failures < triesBeforeFreeing) return;
+		const { services, cidr, addresses } = this.#options;
+		await waitConsistent(services);
+		for (const entry of services.cacher.resource("services/specs").select()) {
+			const service = decodeStored<Service>(entry.bytes, entry.revision);
+			if (addressOf(service.spec) === cidr.address(0)) return;
+		}
+		await addresses.release(0);
 	}
 
 	async #reconcile(masters: readonly Master[]): Promise<void> {
