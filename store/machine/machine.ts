@@ -43,7 +43,7 @@ export interface MachineOptions {
 	readonly quotaBytes?: number | undefined;
 	/** The same on every member. */
 	readonly sessionLimits?: Partial<SessionLimits> | undefined;
-	/** Bytes of recently written records kept in memory for reads. Default 64 MiB. */
+	/** Bytes of recently written pairs kept in memory for reads. Default 64 MiB. */
 	readonly cacheBytes?: number | undefined;
 	/** Bytes of recent events kept in memory for watchers a little behind. Default 16 MiB. */
 	readonly recentBytes?: number | undefined;
@@ -378,7 +378,8 @@ export class Machine implements StateMachine {
 			replaced(change, main) {
 				const { space, records } = machine.#state;
 				if (change.previousMain === 0 || main <= space.compactRevision) return undefined;
-				const record = change.previousRecord ?? records.maybeRead(change.previousMain, change.previousSub);
+				if (change.previousKv !== undefined) return change.previousKv;
+				const record = records.maybeRead(change.previousMain, change.previousSub);
 				return record === undefined ? undefined : decodeRecord(record);
 			},
 		};

@@ -1,6 +1,6 @@
 /**
  * Records by revision: written behind through the `EngineWriter`, and kept in memory until they are on the engine, so what
- * is not here is always there. (The newest ones stay in memory longer: `mvcc/cache.ts`.)
+ * is not here is always there. (The newest pairs stay in memory longer: `mvcc/cache.ts`.)
  */
 import type { Engine } from "../engine/types.ts";
 import type { RecordStore } from "../mvcc/keyspace.ts";

@@ -1,14 +1,15 @@
 /**
- * Which newest records are kept in memory: those of the last `limitBytes` written, superseded ones included. First in,
- * first out, so what is held is bounded by what was allocated in one stretch of time, and no slab of small buffers stays
- * alive for one of them. The records hang on their histories: a hit costs nothing.
+ * Which newest pairs are kept in memory: those of the last `limitBytes` written, superseded ones included. First in, first
+ * out, so what is held is bounded by what was allocated in one stretch of time: keys and values are views of the log's
+ * entries, and no large buffer stays alive for a small part of it. The pairs hang on their histories: a hit costs nothing.
  */
+import type { KeyValue } from "../api.ts";
 import type { KeyHistory } from "./history.ts";
 
-/** Accounted for each record beside its bytes. */
-const overhead = 100;
+/** Accounted for each pair beside its bytes. */
+const overhead = 200;
 
-export class RecordCache {
+export class PairCache {
 	readonly #limitBytes: number;
 	#histories: KeyHistory[] = [];
 	#mains: number[] = [];
@@ -20,10 +21,10 @@ export class RecordCache {
 		this.#limitBytes = limitBytes;
 	}
 
-	/** `record` is the newest of `history`. */
-	keep(history: KeyHistory, record: Buffer): void {
-		const size = record.length + overhead;
-		history.record = record;
+	/** `kv` is the newest of `history`. */
+	keep(history: KeyHistory, kv: KeyValue): void {
+		const size = kv.key.length + kv.value.length + overhead;
+		history.kv = kv;
 		this.#histories.push(history);
 		this.#mains.push(history.main);
 		this.#sizes.push(size);
@@ -34,8 +35,8 @@ export class RecordCache {
 
 	#evict(): void {
 		const history = this.#histories[this.#head]!;
-		// A later record of the same key has its own place in the line.
-		if (history.main === this.#mains[this.#head]) history.record = undefined;
+		// A later pair of the same key has its own place in the line.
+		if (history.main === this.#mains[this.#head]) history.kv = undefined;
 		this.#bytes -= this.#sizes[this.#head]!;
 		this.#head++;
 	}

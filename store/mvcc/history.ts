@@ -4,6 +4,8 @@
  * (`created` is its own revision).
  */
 
+import type { KeyValue } from "../api.ts";
+
 /** Numbers per older record: main, sub, created, version. */
 const stride = 4;
 
@@ -17,8 +19,8 @@ export class KeyHistory {
 	version: number;
 	/** Bytes of the newest record on the engine, with its key. */
 	size: number;
-	/** The newest record itself while the cache (cache.ts) has it; never a tombstone's. */
-	record: Buffer | undefined = undefined;
+	/** The newest pair itself while the cache (cache.ts) has it; never a tombstone's. */
+	kv: KeyValue | undefined = undefined;
 	/** Flat records before the newest; absent when there are none (most keys, after compaction). */
 	#older: number[] | undefined = undefined;
 

@@ -6,7 +6,7 @@
  * count sub revisions from 0; without changes the revision stays. Reads in between see the changes made so far.
  */
 import type { KeyValue } from "../api.ts";
-import { RecordCache } from "./cache.ts";
+import { PairCache } from "./cache.ts";
 import { compacted, futureRevision } from "./errors.ts";
 import { GarbageQueue } from "./garbage.ts";
 import { KeyHistory } from "./history.ts";
@@ -37,9 +37,9 @@ export interface Change {
 	readonly kv: KeyValue;
 	readonly previousMain: number;
 	readonly previousSub: number;
-	/** That record, when it was at hand. */
-	readonly previousRecord: Buffer | undefined;
-	/** Bytes of its record and of `previousRecord`, for bounding what is kept. */
+	/** The pair itself, when it was at hand. */
+	readonly previousKv: KeyValue | undefined;
+	/** Bytes of its record and of `previousKv`, for bounding what is kept. */
 	readonly size: number;
 }
 
@@ -50,8 +50,8 @@ export interface Found {
 	readonly sub: number;
 	readonly created: number;
 	readonly version: number;
-	/** The record, when it is at hand. */
-	readonly record: Buffer | undefined;
+	/** The pair, when it is at hand. */
+	readonly kv: KeyValue | undefined;
 }
 
 const noBytes: Buffer = Buffer.alloc(0);
@@ -75,7 +75,7 @@ export class KeySpace {
 	readonly #tree = new KeyTree();
 	readonly #records: RecordStore;
 	readonly #leases: LeaseKeys;
-	readonly #cache: RecordCache;
+	readonly #cache: PairCache;
 	readonly #superseded = new GarbageQueue();
 	readonly #tombstones = new GarbageQueue();
 	#revision = 1;
@@ -85,11 +85,11 @@ export class KeySpace {
 	#writing = 0;
 	#changes: Change[] = [];
 
-	/** `cacheBytes`: how much of the newest records is kept in memory. */
+	/** `cacheBytes`: how much of the newest pairs is kept in memory. */
 	constructor(records: RecordStore, leases: LeaseKeys, cacheBytes: number) {
 		this.#records = records;
 		this.#leases = leases;
-		this.#cache = new RecordCache(cacheBytes);
+		this.#cache = new PairCache(cacheBytes);
 	}
 
 	/** Of the last finished write; 1 when there was none. */
@@ -154,15 +154,9 @@ export class KeySpace {
 		const version = alive ? history.version + 1 : 1;
 		const record = encodeRecord(keyBytes, created, main, version, value, lease);
 		const size = record.length + revisionKeySize;
-		this.#pushChange(key, history, false, size, {
-			key: keyBytes,
-			createRevision: created,
-			modRevision: main,
-			version,
-			value,
-			lease,
-		});
-		this.#cache.keep(this.#extend(key, history, main, sub, created, version, size), record);
+		const kv: KeyValue = { key: keyBytes, createRevision: created, modRevision: main, version, value, lease };
+		this.#pushChange(key, history, false, size, kv);
+		this.#cache.keep(this.#extend(key, history, main, sub, created, version, size), kv);
 		this.#records.write(main, sub, false, record);
 		if (alive) this.#leases.detach(key);
 		if (lease !== 0n) this.#leases.attach(lease, key);
@@ -199,7 +193,7 @@ export class KeySpace {
 			value: noBytes,
 			lease: 0n,
 		});
-		this.#extend(key, history, main, sub, history.created, 0, size).record = undefined;
+		this.#extend(key, history, main, sub, history.created, 0, size).kv = undefined;
 		this.#records.write(main, sub, true, record);
 		this.#leases.detach(key);
 	}
@@ -207,18 +201,18 @@ export class KeySpace {
 	#pushChange(key: string, history: KeyHistory | undefined, deleted: boolean, size: number, kv: KeyValue): void {
 		let previousMain = 0;
 		let previousSub = 0;
-		let previousRecord: Buffer | undefined;
+		let previousKv: KeyValue | undefined;
 		if (history !== undefined) {
 			// What watchers get as the previous value is the state before the transaction, also when it wrote the key twice.
 			const at = history.main < this.#writing ? history.length - 1 : history.locate(this.#writing - 1);
 			if (at >= 0 && history.versionAt(at) !== 0) {
 				previousMain = history.mainAt(at);
 				previousSub = history.subAt(at);
-				if (history.main < this.#writing) previousRecord = history.record;
+				if (history.main < this.#writing) previousKv = history.kv;
 			}
 		}
-		const total = previousRecord === undefined ? size : size + previousRecord.length;
-		this.#changes.push({ key, deleted, kv, previousMain, previousSub, previousRecord, size: total });
+		const total = previousKv === undefined ? size : size + previousKv.value.length;
+		this.#changes.push({ key, deleted, kv, previousMain, previousSub, previousKv, size: total });
 	}
 
 	/** Adds a record to the index and to the accounts; `version` 0: a tombstone. */
@@ -319,8 +313,8 @@ export class KeySpace {
 		if (version === 0) return undefined;
 		const main = history.mainAt(at);
 		const sub = history.subAt(at);
-		const record = at === history.length - 1 ? history.record : undefined;
-		return { key, main, sub, created: history.createdAt(at), version, record };
+		const pair = at === history.length - 1 ? history.kv : undefined;
+		return { key, main, sub, created: history.createdAt(at), version, kv: pair };
 	}
 
 	/** One key at a readable revision; 0: the newest. */
@@ -329,8 +323,8 @@ export class KeySpace {
 		if (history === undefined) return undefined;
 		if (revision > 0) return this.#foundAt(key, history, revision);
 		if (!history.alive) return undefined;
-		const { main, sub, created, version, record } = history;
-		return { key, main, sub, created, version, record };
+		const { main, sub, created, version, kv } = history;
+		return { key, main, sub, created, version, kv };
 	}
 
 	/** Keys alive in bounds at a readable revision (0: the newest), in order, at most `limit` (0: all). */
@@ -361,9 +355,9 @@ export class KeySpace {
 		return count;
 	}
 
-	/** The whole pair; key and value are views of the stored record. */
+	/** The whole pair; key and value are views of the stored record or of the log's entry. */
 	fetch(found: Found): KeyValue {
-		return decodeRecord(found.record ?? this.#records.read(found.main, found.sub));
+		return found.kv ?? decodeRecord(this.#records.read(found.main, found.sub));
 	}
 
 	/** The pair of a key in the newest state, without reading its value from the engine. */

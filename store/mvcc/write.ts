@@ -149,7 +149,7 @@ function holds(space: KeySpace, compare: Compare): boolean {
 	return found.every((one) => holdsFor(compare, fieldOf(compare, one), one, space));
 }
 
-const missing: Found = { key: "", main: 0, sub: 0, created: 0, version: 0, record: undefined };
+const missing: Found = { key: "", main: 0, sub: 0, created: 0, version: 0, kv: undefined };
 
 function fieldOf(compare: Compare, found: Found): number {
 	if (compare.target === "version") return found.version;
