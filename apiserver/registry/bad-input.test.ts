@@ -377,6 +377,31 @@ describe("http/limits", () => {
 		}
 	});
 
+	it("ends a request whose time is up", async () => {
+		const memory = memoryStore();
+		let stuck = false;
+		const store = new Proxy(memory, {
+			get(target, key) {
+				if (key === "currentRevision" && stuck) return () => new Promise(() => {});
+				const value = Reflect.get(target, key);
+				return typeof value === "function" ? value.bind(target) : value;
+			},
+		});
+		const h = await startHarness({ requestTimeoutMs: 200 }, { store, authority: await createAuthority("time") });
+		try {
+			stuck = true;
+			const late = await h.call("GET", "/api/v1/pods");
+			assert.equal(late.status, 504);
+			assert.equal(late.body.reason, "Timeout");
+			assert.equal(late.body.message, "Timeout: request did not complete within the allotted timeout");
+			assert.equal((await h.call("GET", "/api/v1/pods?resourceVersion=0")).status, 200);
+			stuck = false;
+		} finally {
+			await h.close();
+			await memory.close();
+		}
+	});
+
 	it("ends watches and stops when closed, without waiting for clients", async () => {
 		const h = await startHarness();
 		const stream = await h.watch("/api/v1/pods?watch=1&resourceVersion=0");
