@@ -32,7 +32,7 @@ class Run {
 	/** What every entry answered, for replays. */
 	readonly answers: string[] = [];
 	readonly watches: Watching[] = [];
-	engine = new MemoryEngine();
+	engine: MemoryEngine;
 	machine!: Machine;
 	time = 1_000_000;
 	term = 1;
@@ -41,11 +41,24 @@ class Run {
 
 	constructor(seed: number) {
 		this.random = seededRandom(seed);
+		this.engine = this.newEngine();
+	}
+
+	/** One whose batches take a while, so that reads and crashes meet records not yet written. */
+	newEngine(): MemoryEngine {
+		const { random } = this;
+		return new MemoryEngine(random.int(2) === 0 ? { delay: () => turns(random.int(40)) } : {});
 	}
 
 	async open(): Promise<void> {
 		// Small limits, so that rare paths are common.
-		this.machine = await openMachine(this.engine, { cacheBytes: 4000, recentBytes: 3000, turn: () => turns(3) });
+		const gather = this.random.int(2) === 0 ? () => turns(this.random.int(12)) : undefined;
+		this.machine = await openMachine(this.engine, {
+			cacheBytes: 4000,
+			recentBytes: 3000,
+			turn: () => turns(3),
+			gather,
+		});
 	}
 
 	append(): Entry {
@@ -135,7 +148,7 @@ class Run {
 				this.apply([entry]);
 			}
 		}
-		const engine = new MemoryEngine();
+		const engine = this.newEngine();
 		const other = await openMachine(engine, { cacheBytes: 4000, recentBytes: 3000, turn: () => turns(3) });
 		const behind = this.random.int(meta.index + 1);
 		other.apply(this.log.slice(0, behind), noConf);
@@ -180,6 +193,28 @@ class Run {
 		}
 		assert.equal(machine.leases().length, model.leases.size);
 		assert.deepEqual(new Set(machine.expiredLeases(machine.time, 100)), new Set(model.expired()));
+	}
+
+	/** A hash is of the moment it was asked for, whatever is written and compacted while it is counted. */
+	async hashWhileWriting(): Promise<void> {
+		const low = Math.max(this.model.compactRevision, 1);
+		const revision = low + this.random.int(this.model.revision - low + 1);
+		const expected = this.model.hash(revision);
+		const counting = this.machine.hash(revision);
+		for (let i = this.random.int(12); i >= 0; i--) {
+			this.apply([this.append()]);
+			await turns(this.random.int(20));
+		}
+		assert.equal((await counting).hash, expected, `hash at ${revision} while writing`);
+	}
+
+	/** After compaction the engine holds exactly the readable records. */
+	async checkEngine(): Promise<void> {
+		await this.machine.compactionDone(this.model.compactRevision);
+		await this.machine.sync();
+		let records = 0;
+		for await (const [key] of this.engine.iterate({})) if (key[5] === 0x72) records++;
+		assert.equal(records, this.model.readable().length);
 	}
 
 	watch(): void {
@@ -227,7 +262,7 @@ class Run {
 	async checkWatches(): Promise<void> {
 		this.finishing = true;
 		for (const watching of this.watches) if (watching.paused) this.resume(watching);
-		await turns(4000);
+		await turns(20_000);
 		for (const watching of this.watches) watching.cursor.requestProgress();
 		await turns(200);
 		for (const watching of this.watches) this.checkWatch(watching);
@@ -273,6 +308,7 @@ class Run {
 		else if (what < 30) await this.machine.sync();
 		else if (what < 36) await this.checkWhole();
 		else if (what < 42) await this.machine.compactionDone(this.model.compactRevision);
+		else if (what < 50) await this.hashWhileWriting();
 		else if (what < 300) this.read();
 		else if (what < 330 && this.watches.length < 12) this.watch();
 		else if (what < 345) this.touchWatch();
@@ -312,6 +348,7 @@ describe("the machine against its model", function () {
 				for (let i = 0; i < 500; i++) await run.step();
 				await run.checkWhole();
 				await run.checkWatches();
+				await run.checkEngine();
 			} catch (error) {
 				throw new Error(`BARQUE_SEED=${seed}`, { cause: error });
 			} finally {

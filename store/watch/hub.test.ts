@@ -174,6 +174,15 @@ describe("watch hub", () => {
 		assert.equal(exact.batches[0]?.events[0]?.type, "delete");
 	});
 
+	it("tells previous values that the very next entry makes unreadable", () => {
+		d.put("k", "old");
+		const one = watch({ prevKv: true });
+		const put = d.entry({ kind: "put", key: bytes("k"), value: bytes("new") });
+		const compact = { ...d.entry({ kind: "compact", revision: 3 }), index: put.index + 1 };
+		d.machine.apply([put, compact], () => undefined);
+		assert.deepEqual(one.batches[0]?.events[0]?.prevKv?.value, bytes("old"));
+	});
+
 	it("stops at once when cancelled, also from within", () => {
 		const cursors: WatchCursor[] = [];
 		const first = watch({}, () => {

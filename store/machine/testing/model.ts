@@ -329,11 +329,15 @@ export class Model {
 		return same.at(-1) === fact && (!fact.deleted || fact.main === this.compactRevision);
 	}
 
+	/** What compaction left. */
+	readable(): Fact[] {
+		return this.facts.filter((fact) => fact.main > this.compactRevision || this.#survives(fact));
+	}
+
 	/** Bytes of readable records, as the quota counts them. */
 	trackedBytes(): number {
 		let bytes = 0;
-		for (const fact of this.facts) {
-			if (fact.main <= this.compactRevision && !this.#survives(fact)) continue;
+		for (const fact of this.readable()) {
 			const { key, createRevision, modRevision, version, value, lease } = fact.kv;
 			bytes += fact.deleted
 				? encodeTombstone(key).length + 18
