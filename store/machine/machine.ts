@@ -83,6 +83,7 @@ export async function openMachine(engine: Engine, options: MachineOptions = {}):
 }
 
 const defaultTurn = () => Promise.resolve();
+const smallestKey = Buffer.from([0]);
 
 export class Machine implements StateMachine {
 	readonly #engine: Engine;
@@ -350,9 +351,9 @@ export class Machine implements StateMachine {
 	}
 
 	watch(request: WatchRequest, handler: WatchHandler): WatchCursor {
-		const error = checkRange(request);
-		if (error !== undefined) throw error;
-		return this.#hub.watch(request, handler);
+		// As in etcd, a watch without a key begins at the smallest there is.
+		const wanted = request.key.length === 0 ? { ...request, key: smallestKey } : request;
+		return this.#hub.watch(wanted, handler);
 	}
 
 	#watchSource(): WatchSource {
