@@ -179,6 +179,12 @@ describe("kubelet", () => {
 		assert.equal(status("bad")?.state?.terminated?.reason, "Error");
 	});
 
+	it("sees the end of commands that are over at once", async () => {
+		const names = Array.from({ length: 24 }, (_, i) => `brief-${i}`);
+		for (const name of names) harness.client.add(makePod(name, { command: ["/bin/true"] }, { restartPolicy: "Never" }));
+		await until("all Succeeded", () => names.every((name) => pod(name)?.status?.phase === "Succeeded"));
+	});
+
 	it("waits with ErrImagePull where there is neither a command nor a built-in image", async () => {
 		harness.client.add(makePod("web", { image: "nginx:1.27" }));
 		const waiting = await until(

@@ -387,6 +387,9 @@ const systemBindings = (): KubeObject<ClusterRoleBinding>[] => [
 	clusterBinding(controllerManager, controllerManager, [user(controllerManager)]),
 	clusterBinding(scheduler, scheduler, [user(scheduler)]),
 	clusterBinding("system:kube-dns", "system:kube-dns", [serviceAccount("kube-dns")]),
+	// Upstream leaves this binding to the installer, which makes the apiserver's kubelet client a cluster-admin; ours has
+	// no more than kubelets ask for. The name is the one installers give that certificate.
+	clusterBinding("system:kubelet-api-admin", "system:kubelet-api-admin", [user("kube-apiserver-kubelet-client")]),
 	// Without subjects: the node authorizer decides for kubelets.
 	clusterBinding("system:node", "system:node", []),
 ];

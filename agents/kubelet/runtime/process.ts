@@ -43,6 +43,11 @@ interface Live {
 	times: LogTimes | undefined;
 }
 
+interface Exit {
+	readonly code: number | null;
+	readonly signal: NodeJS.Signals | null;
+}
+
 const idOf = (podUid: string, name: string, attempt: number) => `process://${podUid}/${name}/${attempt}`;
 const signalNumber = (signal: NodeJS.Signals | null) => (signal === null ? 0 : constants.signals[signal]);
 
@@ -117,6 +122,7 @@ export class ProcessRuntime implements Runtime {
 		const log = this.#logOf(spec);
 		const output = await open(log.file, "a", 0o600);
 		let child: ChildProcess;
+		let exit: Promise<Exit>;
 		try {
 			child = spawn(program, args, {
 				cwd: workingDir,
@@ -124,6 +130,8 @@ export class ProcessRuntime implements Runtime {
 				detached: true,
 				stdio: ["ignore", output.fd, output.fd],
 			});
+			// From the first moment: a short command ends before the next await is over.
+			exit = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
 			await new Promise<void>((resolve, reject) => {
 				child.once("spawn", resolve);
 				child.once("error", reject);
@@ -133,17 +141,17 @@ export class ProcessRuntime implements Runtime {
 		} finally {
 			await output.close();
 		}
-		return this.#track(spec, child, env, workingDir, log);
+		return this.#track(spec, child.pid ?? 0, exit, env, workingDir, log);
 	}
 
 	async #track(
 		spec: ContainerSpec,
-		child: ChildProcess,
+		pid: number,
+		exit: Promise<Exit>,
 		env: Readonly<Record<string, string>>,
 		workingDir: string,
 		log: ContainerLog,
 	): Promise<RuntimeContainer> {
-		const pid = child.pid ?? 0;
 		const record: ContainerRecord = {
 			formatVersion: 1,
 			id: idOf(spec.podUid, spec.name, spec.attempt),
@@ -161,8 +169,9 @@ export class ProcessRuntime implements Runtime {
 		const live: Live = { record, ended: Promise.withResolvers(), poll: undefined, times };
 		this.#containers.set(record.id, live);
 		const saved = saveRecord(this.#rootDir, record);
-		child.once("exit", (code, signal) => {
-			void saved.finally(() => this.#finish(live, this.#exitOf(live, code, signal)));
+		void Promise.allSettled([saved, exit]).then(async () => {
+			const { code, signal } = await exit;
+			await this.#finish(live, this.#exitOf(live, code, signal));
 		});
 		await saved;
 		return toContainer(live.record);
