@@ -1,6 +1,6 @@
-/** What `/version` tells: the Kubernetes version whose API is served. */
-export const kubernetesVersion = { major: "1", minor: "33", gitVersion: "v1.33.0+barque" } as const;
+import { kubernetesVersion } from "./scheme/kubernetes-version.ts";
 
+/** What `/version` tells. */
 export const versionInfo = () => ({
 	major: kubernetesVersion.major,
 	minor: kubernetesVersion.minor,

@@ -8,6 +8,7 @@ import { createEventRecorder } from "../../apiserver/client/events.ts";
 import { createInformerFactory } from "../../apiserver/client/informer.ts";
 import { loadKubeconfig } from "../../apiserver/client/kubeconfig.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
+import { kubernetesVersion } from "../../apiserver/scheme/kubernetes-version.ts";
 import type { Taint } from "../../apiserver/scheme/types.gen.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { parseCommand } from "../../kit/flags.ts";
@@ -18,9 +19,6 @@ import { NodeReporter } from "./node.ts";
 import { HollowRuntime } from "./runtime/hollow.ts";
 import { ProcessRuntime } from "./runtime/process.ts";
 import { startKubeletServer } from "./server.ts";
-
-/** The Kubernetes release whose kubelet behaviour this one follows. */
-const kubeletVersion = "v1.36.0+barque";
 
 const flags = {
 	kubeconfig: { type: "string", required: true, help: "Kubeconfig file: the apiserver and the node's credentials." },
@@ -164,7 +162,7 @@ export async function runKubelet(argv: readonly string[]): Promise<number> {
 		taints: values["register-with-taints"].map(parseTaint),
 		maxPods: values["max-pods"],
 		runtimeVersion: runtime.version,
-		kubeletVersion,
+		kubeletVersion: kubernetesVersion.gitVersion,
 		bootId: bootId(),
 		statusUpdateMs: values["node-status-update-frequency"],
 		statusReportMs: values["node-status-report-frequency"],
