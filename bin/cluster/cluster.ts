@@ -118,13 +118,21 @@ export async function waitForNodes(dir: string, layout: Layout): Promise<void> {
 	}
 }
 
+/** They have nothing to do before an apiserver answers; starting them later leaves the processors to what they wait for. */
+const followers: readonly string[] = ["controller-manager", "scheduler"];
+
 /** Starts everything and waits until the nodes are Ready. On failure nothing is left running. */
 export async function bringUp(dir: string, layout: Layout, progress: Progress): Promise<void> {
 	try {
-		await startParts(dir, allParts(dir, layout));
-		progress(`${allParts(dir, layout).length} processes started`);
+		const parts = allParts(dir, layout);
+		const isFollower = (part: Part) => followers.includes(part.command);
+		const first = parts.filter((part) => !isFollower(part));
+		await startParts(dir, first);
+		progress(`${first.length} processes started: stores, apiservers, balancer, kubelets`);
 		await waitForMasters(dir, layout, layout.masters);
 		progress(`${layout.masters.length} apiservers ready, the store has a leader`);
+		await startParts(dir, parts.filter(isFollower));
+		progress("controller-managers and schedulers started");
 		await waitForNodes(dir, layout);
 		progress(`${layout.nodes.length} nodes Ready`);
 	} catch (error) {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { type Cluster, startCluster } from "../../bin/cluster/start-cluster.ts";
+import { eventually } from "../until.ts";
 import { findKubectls, type Runner, runner } from "./binaries.ts";
 
 const documents = (namespace: string) => `
@@ -55,23 +55,6 @@ spec:
       containers:
       - {name: once, image: any, command: [sh, -c, "echo done"]}
 `;
-
-const patienceMs = 30_000;
-
-async function eventually<T>(what: string, find: () => Promise<T | undefined | false>): Promise<T> {
-	const deadline = performance.now() + patienceMs;
-	let last: unknown;
-	while (performance.now() < deadline) {
-		try {
-			const found = await find();
-			if (found !== undefined && found !== false) return found;
-		} catch (error) {
-			last = error;
-		}
-		await delay(100);
-	}
-	throw new Error(`never happened: ${what}${last instanceof Error ? ` (${last.message})` : ""}`);
-}
 
 const kubectls = findKubectls();
 

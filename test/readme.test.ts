@@ -1,0 +1,84 @@
+/** The README's shell blocks, run literally: the walk with kubectl, and the killed master. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Cluster, startCluster } from "../bin/cluster/start-cluster.ts";
+import { packageRoot } from "../bin/package-root.ts";
+import { findKubectls } from "./kubectl/binaries.ts";
+
+/** The shell blocks under a heading. */
+function blocksUnder(readme: string, heading: string): string[] {
+	const section = readme.split(/^## /m).find((part) => part.startsWith(heading)) ?? "";
+	return [...section.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1] ?? "");
+}
+
+const kubectls = findKubectls();
+const newest = kubectls[0];
+const older = kubectls.find((kubectl) => newest !== undefined && kubectl.minor <= newest.minor - 4) ?? kubectls.at(-1);
+
+describe("the README's walk", function () {
+	this.timeout(180_000);
+	let folder: string;
+	let cluster: Cluster;
+	let readme: string;
+
+	before(async function () {
+		if (newest === undefined) {
+			process.stdout.write("    skipped: no kubectl on this machine's path\n");
+			this.skip();
+		}
+		readme = await readFile(path.join(packageRoot, "README.md"), "utf8");
+		folder = await mkdtemp(path.join(tmpdir(), "barque-readme-"));
+		await symlink(path.join(packageRoot, "bin"), path.join(folder, "bin"));
+		cluster = await startCluster({ dir: path.join(folder, ".barque") });
+	});
+	after(async () => {
+		await cluster?.stop();
+		if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+	});
+
+	async function runBlock(script: string, kubectl: string): Promise<string> {
+		const tools = path.join(folder, `tools-${path.basename(kubectl)}`);
+		await mkdir(tools, { recursive: true });
+		await symlink(kubectl, path.join(tools, "kubectl")).catch(() => undefined);
+		await symlink(process.execPath, path.join(tools, "node")).catch(() => undefined);
+		const env = { ...process.env, PATH: `${tools}:${process.env["PATH"]}`, HOME: folder };
+		return new Promise((resolve, reject) => {
+			const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
+				cwd: folder,
+				env,
+				stdio: ["ignore", "pipe", "pipe"],
+			});
+			let output = "";
+			const keep = (chunk: Buffer) => {
+				output += chunk.toString("utf8");
+			};
+			child.stdout.on("data", keep);
+			child.stderr.on("data", keep);
+			child.once("error", reject);
+			child.once("close", (code) => (code === 0 ? resolve(output) : reject(new Error(`exit code ${code}\n${output}`))));
+		});
+	}
+
+	for (const kubectl of new Set([newest, older])) {
+		if (kubectl === undefined) continue;
+		it(`works literally with kubectl 1.${kubectl.minor}`, async () => {
+			const [walk = ""] = blocksUnder(readme, "Five minutes with kubectl");
+			assert.match(walk, /kubectl create deployment/);
+			const output = await runBlock(walk, kubectl.file);
+			assert.match(output, /deployment "hello" successfully rolled out/);
+			assert.match(output, /deployment\.apps\/hello rolled back/);
+		});
+	}
+
+	it("kills and revives a master as it says", async () => {
+		assert.ok(newest);
+		const [kill = ""] = blocksUnder(readme, "Kill a master");
+		const output = await runBlock(`export KUBECONFIG=$PWD/.barque/admin.kubeconfig\n${kill}`, newest.file);
+		assert.match(output, /killed master-1-store, master-1-apiserver/);
+		assert.match(output, /configmap\/proof created/);
+		assert.match(output, /master-1 ready after/);
+	});
+});
