@@ -153,6 +153,175 @@ describe("job controller", () => {
 		h.stop();
 	});
 
+	it("does not count as failures the pods it takes back itself", async () => {
+		const { h, status, active } = cluster({ completions: 4, parallelism: 4, backoffLimit: 0 });
+		await h.start();
+		await h.client.resource(jobs).patch("default", "work", "merge", { spec: { parallelism: 1 } });
+		await h.run(500);
+		assert.equal(active().length, 1);
+		await h.client.resource(jobs).patch("default", "work", "merge", { spec: { suspend: true } });
+		await h.run(500);
+		assert.equal(status()?.failed ?? 0, 0);
+		await h.client.resource(jobs).patch("default", "work", "merge", { spec: { suspend: false, parallelism: 2 } });
+		await h.run(500);
+		assert.equal(active().length, 2);
+		h.stop();
+	});
+
+	const ended = (exitCode: number, at: number) => ({
+		containerStatuses: [{ name: "c", state: { terminated: { exitCode, finishedAt: new Date(at).toISOString() } } }],
+	});
+
+	it("fails the job, ignores or counts a failure as the pod failure policy says", async () => {
+		const rules = [
+			{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+			{ action: "FailJob", onExitCodes: { containerName: "c", operator: "In", values: [42] } },
+			{ action: "Count", onExitCodes: { operator: "NotIn", values: [42] } },
+		];
+		const { h, status, active, conditions } = cluster({
+			completions: 2,
+			parallelism: 2,
+			backoffLimit: 1,
+			podReplacementPolicy: "Failed",
+			podFailurePolicy: { rules },
+		});
+		await h.start();
+		for (let i = 0; i < 3; i++) {
+			const [pod] = active();
+			assert(pod !== undefined);
+			await h.setPod(pod, "Failed", {
+				...ended(137, h.clock.now()),
+				conditions: [{ type: "DisruptionTarget", status: "True" }],
+			});
+			await h.run(100_000);
+		}
+		assert.equal(status()?.failed ?? 0, 0, "disruptions are ignored");
+		assert.equal(active().length, 2);
+		const [counted] = active();
+		assert(counted !== undefined);
+		await h.setPod(counted, "Failed", ended(1, h.clock.now()));
+		await h.run(200_000);
+		assert.equal(status()?.failed, 1);
+		assert.equal(active().length, 2);
+		const [fatal, other] = active();
+		assert(fatal !== undefined && other !== undefined);
+		await h.setPod(other, "Running");
+		await h.setPod(fatal, "Failed", ended(42, h.clock.now()));
+		await h.run(1000);
+		assert.deepEqual(conditions(), ["FailureTarget: PodFailurePolicy"]);
+		assert.equal(
+			status()?.conditions?.find((c) => c.type === "FailureTarget")?.message,
+			`Container c for pod default/${fatal.metadata.name} failed with exit code 42 matching FailJob rule at index 1`,
+		);
+		await h.client.resource(pods).delete("default", other.metadata.name ?? "", { gracePeriodSeconds: 0 });
+		await h.run(1000);
+		assert.deepEqual(conditions(), ["FailureTarget: PodFailurePolicy", "Failed: PodFailurePolicy"]);
+		h.stop();
+	});
+
+	it("gives each index its own back-off limit", async () => {
+		const { h, status, active, conditions } = cluster({
+			completions: 3,
+			parallelism: 3,
+			completionMode: "Indexed",
+			backoffLimit: 2 ** 31 - 1,
+			backoffLimitPerIndex: 1,
+		});
+		await h.start();
+		const fail = async (index: number) => {
+			const pod = active().find((p) => indexOf(p) === index);
+			assert(pod !== undefined, `a pod of index ${index}`);
+			await h.setPod(pod, "Failed", ended(1, h.clock.now()));
+			await h.run(100);
+		};
+		assert.equal(active()[0]?.metadata.annotations?.["batch.kubernetes.io/job-index-failure-count"], "0");
+		await fail(1);
+		assert.equal(active().length, 2, "the index backs off");
+		await h.run(11_000);
+		const again = active().find((p) => indexOf(p) === 1);
+		assert.equal(again?.metadata.annotations?.["batch.kubernetes.io/job-index-failure-count"], "1");
+		await h.run(1000);
+		assert.equal(status()?.failed, 1);
+		assert.equal(status()?.failedIndexes, "");
+		await fail(1);
+		await h.run(60_000);
+		assert.equal(status()?.failedIndexes, "1");
+		assert.equal(active().length, 2, "a failed index gets no more pods");
+		for (const pod of active()) await h.setPod(pod, "Succeeded", ended(0, h.clock.now()));
+		await h.run(1000);
+		assert.deepEqual(conditions(), ["FailureTarget: FailedIndexes", "Failed: FailedIndexes"]);
+		assert.equal(status()?.completedIndexes, "0,2");
+		assert.equal(status()?.failed, 2);
+		assert(h.client.all(pods).every((p) => (p.metadata.finalizers ?? []).length === 0));
+		h.stop();
+	});
+
+	it("ends when more indexes have failed than may, also by FailIndex", async () => {
+		const { h, status, active, conditions } = cluster({
+			completions: 4,
+			parallelism: 2,
+			completionMode: "Indexed",
+			backoffLimitPerIndex: 5,
+			maxFailedIndexes: 1,
+			podReplacementPolicy: "Failed",
+			podFailurePolicy: { rules: [{ action: "FailIndex", onExitCodes: { operator: "In", values: [9] } }] },
+		});
+		await h.start();
+		for (let i = 0; i < 2; i++) {
+			const [pod] = active();
+			assert(pod !== undefined);
+			await h.setPod(pod, "Failed", ended(9, h.clock.now()));
+			await h.run(100);
+		}
+		assert.equal(status()?.failedIndexes, "0,1");
+		assert.equal(conditions()[0], "FailureTarget: MaxFailedIndexesExceeded");
+		h.stop();
+	});
+
+	it("succeeds early by its success policy, and stops what still runs", async () => {
+		const { h, status, active, conditions } = cluster({
+			completions: 4,
+			parallelism: 4,
+			completionMode: "Indexed",
+			successPolicy: { rules: [{ succeededIndexes: "0", succeededCount: 1 }, { succeededCount: 3 }] },
+		});
+		await h.start();
+		for (const index of [1, 2]) {
+			const pod = active().find((p) => indexOf(p) === index);
+			assert(pod !== undefined);
+			await h.setPod(pod, "Succeeded", ended(0, h.clock.now()));
+		}
+		await h.run(100);
+		assert.deepEqual(conditions(), []);
+		const leader = active().find((p) => indexOf(p) === 0);
+		assert(leader !== undefined);
+		await h.setPod(leader, "Succeeded", ended(0, h.clock.now()));
+		await h.run(1000);
+		assert.deepEqual(conditions(), ["SuccessCriteriaMet: SuccessPolicy", "Complete: SuccessPolicy"]);
+		assert.equal(status()?.conditions?.[0]?.message, "Matched rules at index 0");
+		assert.equal(status()?.completedIndexes, "0-2");
+		assert.equal(active().length, 0);
+		h.stop();
+	});
+
+	it("does not give a terminating pod's index away where pods are replaced only when they have failed", async () => {
+		const { h, active, end } = cluster({
+			completions: 3,
+			parallelism: 2,
+			completionMode: "Indexed",
+			podReplacementPolicy: "Failed",
+		});
+		await h.start();
+		const zero = active().find((p) => indexOf(p) === 0);
+		assert(zero !== undefined);
+		await h.setPod(zero, "Running");
+		await h.client.resource(pods).delete("default", zero.metadata.name ?? "");
+		await end("Succeeded");
+		await h.run(1000);
+		assert.deepEqual(active().map(indexOf), [2]);
+		h.stop();
+	});
+
 	it("counts an end once though the status update or the removal of the finalizer fails", async () => {
 		const { h, status, end } = cluster({ completions: 2, parallelism: 2 });
 		await h.start();

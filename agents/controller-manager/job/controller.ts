@@ -27,6 +27,7 @@ import { compareForDeletion, isActive, isFinished, isReady, PodControl, podFromT
 import { afterFinished, type BackoffRecord, backoffLeft, noFailures } from "./backoff.ts";
 import {
 	deadlineLeft,
+	decidedBefore,
 	failureOf,
 	hasFailed,
 	hasSucceeded,
@@ -42,7 +43,17 @@ import {
 	wantedActive,
 	withJobCondition,
 } from "./decide.ts";
+import { failJobMessage, matchFailurePolicy } from "./failure-policy.ts";
 import { formatIndexes, indexKey, indexOf, parseIndexes, pendingIndexes, surplusPods } from "./indexes.ts";
+import {
+	failedIndexesOf,
+	failureAnnotations,
+	hasBackoffPerIndex,
+	indexesToStart,
+	indexFailureOf,
+	lastFailures,
+} from "./per-index.ts";
+import { matchSuccessPolicy } from "./success-policy.ts";
 
 const maxPodsPerSync = 500;
 const maxUncounted = 500;
@@ -64,6 +75,10 @@ interface Run {
 	readonly succeeded: number;
 	readonly failed: number;
 	readonly succeededIndexes: ReadonlySet<number>;
+	/** With backoffLimitPerIndex: indexes that have failed for good. */
+	readonly failedIndexes: ReadonlySet<number>;
+	/** With backoffLimitPerIndex: failed pods that stay until the next pod of their index knows how often it failed. */
+	readonly kept: ReadonlyMap<number, Pod>;
 	/** Being deleted and still running. */
 	readonly terminating: number;
 	/** To be kept once the ends it counts are on record; should that fail, they are seen and counted anew. */
@@ -202,6 +217,8 @@ export function createJobController(ctx: ControllerContext): Controller {
 		const newSucceeded = fresh.filter((pod) => hasSucceeded(pod) && (!isIndexed(job) || inRange(pod)));
 		const newFailed = fresh.filter((pod) => hasFailed(job, pod) && (!isIndexed(job) || inRange(pod)));
 		const succeededIndexes = new Set([...before, ...(isIndexed(job) ? newSucceeded.map(indexOf) : [])]);
+		const failedIndexes = hasBackoffPerIndex(job) ? failedIndexesOf(job, tracked) : new Set<number>();
+		const active = owned.filter(isActive);
 		const status = job.status ?? {};
 		const counted = (status.succeeded ?? 0) + (uncounted.succeeded?.length ?? 0) + newSucceeded.length;
 		return {
@@ -209,12 +226,14 @@ export function createJobController(ctx: ControllerContext): Controller {
 			key,
 			pods: owned,
 			tracked,
-			active: owned.filter(isActive),
+			active,
 			newSucceeded,
 			newFailed,
 			succeeded: isIndexed(job) ? succeededIndexes.size : counted,
-			failed: (status.failed ?? 0) + (uncounted.failed?.length ?? 0) + newFailed.length,
+			failed: (status.failed ?? 0) + (uncounted.failed?.length ?? 0) + countedFailures(job, newFailed).length,
 			succeededIndexes,
+			failedIndexes,
+			kept: lastFailures(job, tracked, { succeeded: succeededIndexes, failed: failedIndexes }, active),
 			backoff: undefined,
 			terminating: owned.filter((pod) => pod.metadata.deletionTimestamp !== undefined && !isFinished(pod)).length,
 		};
@@ -232,10 +251,10 @@ export function createJobController(ctx: ControllerContext): Controller {
 		const { key } = run;
 		const now = clock.now();
 		const record = afterFinished(backoffs.get(key) ?? noFailures, run.newSucceeded, run.newFailed, now);
-		const failure = failureOf(run.job, run.failed, run.pods, now);
-		if (failure !== undefined) {
+		const decided = decidedBefore(run.job) ?? verdictOf(run, now);
+		if (decided !== undefined) {
 			if (expectations.satisfied(key)) await deletePods(run, run.active);
-			return failure;
+			return decided;
 		}
 		const left = deadlineLeft(run.job, now);
 		if (left !== undefined) queue.addAfter(key, left);
@@ -244,6 +263,18 @@ export function createJobController(ctx: ControllerContext): Controller {
 		const success = successOf(run.job, run.succeeded, run.active.length);
 		if (success === undefined) noteSuspension(run);
 		return success;
+	}
+
+	/** How the job ends though pods may still run, if it does: they are stopped. */
+	function verdictOf(run: Run, now: number): Verdict | undefined {
+		const { job } = run;
+		const message = failJobMessage(job, run.pods);
+		if (message !== undefined) return { type: "Failed", reason: "PodFailurePolicy", message };
+		return (
+			failureOf(job, run.failed, run.pods, now) ??
+			indexFailureOf(job, run.failedIndexes.size, run.succeededIndexes.size) ??
+			matchSuccessPolicy(job, run.succeededIndexes)
+		);
 	}
 
 	async function scale(run: Run, record: BackoffRecord): Promise<void> {
@@ -255,28 +286,43 @@ export function createJobController(ctx: ControllerContext): Controller {
 			const now = clock.now();
 			const others = active.filter((pod) => !surplus.includes(pod));
 			others.sort((a, b) => compareForDeletion(a, b, new Map(), now));
-			return deletePods(run, [...surplus, ...others].slice(0, Math.min(excess, maxPodsPerSync)));
+			// What the job itself takes back is no failure of its: without the finalizer nothing is counted.
+			const chosen = [...surplus, ...others].slice(0, Math.min(excess, maxPodsPerSync));
+			await forEachLimited(chosen.filter(hasTracking), finalizerRemovals, removeFinalizer);
+			return deletePods(run, chosen);
 		}
 		const missing = want - active.length - (replacesOnlyFailed(job) ? run.terminating : 0);
 		if (missing <= 0) return;
-		const wait = backoffLeft(record, clock.now());
+		const wait = hasBackoffPerIndex(job) ? 0 : backoffLeft(record, clock.now());
 		if (wait > 0) queue.addAfter(run.key, wait);
 		else await createPods(run, Math.min(missing, maxPodsPerSync));
 	}
 
 	async function createPods(run: Run, most: number): Promise<void> {
 		const { job, key } = run;
-		const completions = job.spec?.completions ?? 0;
-		const indexes = isIndexed(job) ? pendingIndexes(completions, most, run.succeededIndexes, run.active) : undefined;
+		const indexes = isIndexed(job) ? nextIndexes(run, most) : undefined;
 		const count = indexes?.length ?? most;
 		if (count === 0) return;
 		expectations.expectCreations(key, count);
 		const create = async (i: number) => {
-			run.active.push(await podControl.create(job, buildPod(job, indexes?.[i])));
+			run.active.push(await podControl.create(job, buildPod(run, indexes?.[i])));
 		};
 		const { succeeded, failure } = await slowStart(count, create);
 		if (succeeded < count) expectations.creationObserved(key, count - succeeded);
 		if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
+	}
+
+	/** The indexes that get a pod now; those that back off bring the job back when their time has come. */
+	function nextIndexes(run: Run, most: number): readonly number[] {
+		const { job, key } = run;
+		const settled = new Set([...run.succeededIndexes, ...run.failedIndexes]);
+		// A pod that is going holds its index until it has ended, where pods are replaced only then.
+		const going = run.pods.filter((pod) => pod.metadata.deletionTimestamp !== undefined && !isFinished(pod));
+		const holders = replacesOnlyFailed(job) ? [...run.active, ...going] : run.active;
+		const indexes = pendingIndexes(job.spec?.completions ?? 0, most, settled, holders);
+		const { start, waitMs } = indexesToStart(indexes, run.kept, clock.now());
+		if (waitMs > 0) queue.addAfter(key, waitMs);
+		return start;
 	}
 
 	async function deletePods(run: Run, chosen: readonly Pod[]): Promise<void> {
@@ -330,13 +376,18 @@ export function createJobController(ctx: ControllerContext): Controller {
 		const held = new Map(run.tracked.map((pod) => [pod.metadata.uid ?? "", pod]));
 		let status = noteEnds(run, verdict, held);
 		// What is to be counted is on record before its last trace may go.
-		if (!deepEqual(pending(status), pending(before)) || status.completedIndexes !== before.completedIndexes) {
+		const indexes = (of: JobStatus) => [of.completedIndexes, of.failedIndexes];
+		if (!deepEqual(pending(status), pending(before)) || !deepEqual(indexes(status), indexes(before))) {
 			status = await write(run, status, before);
 			before = status;
 		}
 		if (run.backoff !== undefined) backoffs.set(run.key, run.backoff);
 		const removable = run.tracked.filter(
-			(pod) => verdict !== undefined || hasSucceeded(pod) || hasFailed(run.job, pod) || isGoing(run.job),
+			(pod) =>
+				verdict !== undefined ||
+				isGoing(run.job) ||
+				hasSucceeded(pod) ||
+				(hasFailed(run.job, pod) && run.kept.get(indexOf(pod)) !== pod),
 		);
 		const finalStatus = () => finish(run, countWithoutFinalizer(status, held), verdict);
 		try {
@@ -381,11 +432,15 @@ export function createJobController(ctx: ControllerContext): Controller {
 		} else {
 			for (const pod of run.newSucceeded) if (room()) succeeded.push(uid(pod));
 		}
-		for (const pod of run.newFailed) if (room() && !failed.includes(uid(pod))) failed.push(uid(pod));
+		if (hasBackoffPerIndex(job)) status.failedIndexes = formatIndexes(run.failedIndexes);
+		for (const pod of countedFailures(job, run.newFailed)) {
+			const stays = verdict === undefined && !isGoing(job) && run.kept.get(indexOf(pod)) === pod;
+			if (room() && !stays && !failed.includes(uid(pod))) failed.push(uid(pod));
+		}
 		// When the job has failed, pods stopped by it count as failed too.
 		if (verdict?.type === "Failed") {
 			const known = new Set([...succeeded, ...failed]);
-			for (const pod of run.tracked) {
+			for (const pod of countedFailures(job, run.tracked)) {
 				if (room() && !known.has(uid(pod)) && !hasSucceeded(pod)) failed.push(uid(pod));
 			}
 		}
@@ -431,13 +486,13 @@ export function createJobController(ctx: ControllerContext): Controller {
 		return done;
 	}
 
-	function buildPod(job: Job, index: number | undefined): PodType {
+	function buildPod({ job, kept }: Run, index: number | undefined): PodType {
 		const name = job.metadata.name ?? "";
 		const prefix = index === undefined ? `${name}-` : `${name}-${index}-`;
 		const pod = podFromTemplate(job, job.spec?.template ?? {}, { prefix });
 		const metadata = pod.metadata ?? {};
 		metadata.finalizers = [...(metadata.finalizers ?? []), trackingFinalizer];
-		if (index !== undefined) giveIndex(pod, name, index);
+		if (index !== undefined) giveIndex(pod, name, index, failureAnnotations(job, kept.get(index)));
 		return pod;
 	}
 
@@ -445,10 +500,10 @@ export function createJobController(ctx: ControllerContext): Controller {
 }
 
 /** An indexed pod knows its index by annotation, label, host name and environment. */
-function giveIndex(pod: PodType, jobName: string, index: number): void {
+function giveIndex(pod: PodType, jobName: string, index: number, failures: Readonly<Record<string, string>>): void {
 	const metadata = pod.metadata ?? {};
 	const spec = pod.spec ?? {};
-	metadata.annotations = { ...metadata.annotations, [indexKey]: String(index) };
+	metadata.annotations = { ...metadata.annotations, ...failures, [indexKey]: String(index) };
 	metadata.labels = { ...metadata.labels, [indexKey]: String(index) };
 	spec.hostname = `${jobName}-${index}`;
 	const env = {
@@ -459,6 +514,10 @@ function giveIndex(pod: PodType, jobName: string, index: number): void {
 		if (container.env?.some((e) => e.name === env.name) !== true) container.env = [...(container.env ?? []), env];
 	}
 }
+
+/** Failures that no rule of the job tells to ignore. */
+const countedFailures = (job: Job, failed: readonly Pod[]): Pod[] =>
+	failed.filter((pod) => matchFailurePolicy(job, pod).counts);
 
 const podKey = (pod: Pod): string => `${keyOf(pod)}/${pod.metadata.uid}`;
 

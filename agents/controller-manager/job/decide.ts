@@ -12,7 +12,9 @@ export const isIndexed = (job: Job): boolean => job.spec?.completionMode === "In
 export const isSuspended = (job: Job): boolean => job.spec?.suspend === true;
 export const parallelismOf = (job: Job): number => job.spec?.parallelism ?? 1;
 /** Pods are replaced only when they have ended, not as soon as they are being deleted. */
-export const replacesOnlyFailed = (job: Job): boolean => job.spec?.podReplacementPolicy === "Failed";
+export const replacesOnlyFailed = (job: Job): boolean =>
+	job.spec?.podReplacementPolicy === "Failed" ||
+	(job.spec?.podReplacementPolicy === undefined && job.spec?.podFailurePolicy !== undefined);
 
 export const hasTracking = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) === true;
 export const hasSucceeded = (pod: Pod): boolean => pod.status?.phase === "Succeeded";
@@ -64,10 +66,20 @@ export interface Verdict {
 	readonly message: string;
 }
 
-/** Why the job fails, if it does. `failed`: all failures so far, `pods`: all its pods. */
+/** What an earlier sync decided: it stands, whatever its pods do while they end. */
+export function decidedBefore(job: Job): Verdict | undefined {
+	for (const [condition, type] of [
+		["SuccessCriteriaMet", "Complete"],
+		["FailureTarget", "Failed"],
+	] as const) {
+		const found = job.status?.conditions?.find((c) => c.type === condition && c.status === "True");
+		if (found !== undefined) return { type, reason: found.reason ?? "", message: found.message ?? "" };
+	}
+	return undefined;
+}
+
+/** Why the job fails, if it does. `failed`: all failures so far that count, `pods`: all its pods. */
 export function failureOf(job: Job, failed: number, pods: readonly Pod[], now: number): Verdict | undefined {
-	const already = job.status?.conditions?.find((c) => c.type === "FailureTarget" && c.status === "True");
-	if (already !== undefined) return { type: "Failed", reason: already.reason ?? "", message: already.message ?? "" };
 	if (failed > (job.spec?.backoffLimit ?? 6) || restartsExceeded(job, pods)) {
 		const message = "Job has reached the specified backoff limit";
 		return { type: "Failed", reason: "BackoffLimitExceeded", message };

@@ -38,17 +38,17 @@ export function indexOf(pod: Pod): number {
 	return /^\d+$/.test(text) ? Number(text) : -1;
 }
 
-/** The lowest `count` indexes that have neither succeeded nor an active pod. */
+/** The lowest `count` indexes that are not settled (succeeded, or failed for good) and have none of these pods. */
 export function pendingIndexes(
 	completions: number,
 	count: number,
-	succeeded: ReadonlySet<number>,
-	active: readonly Pod[],
+	settled: ReadonlySet<number>,
+	holders: readonly Pod[],
 ): number[] {
-	const taken = new Set(active.map(indexOf));
+	const taken = new Set(holders.map(indexOf));
 	const pending: number[] = [];
 	for (let i = 0; i < completions && pending.length < count; i++) {
-		if (!succeeded.has(i) && !taken.has(i)) pending.push(i);
+		if (!settled.has(i) && !taken.has(i)) pending.push(i);
 	}
 	return pending;
 }

@@ -202,6 +202,57 @@ describe("scheme/validation: workloads", () => {
 		);
 	});
 
+	it("checks a job's policies and limits per index", () => {
+		const once = { ...template, spec: { ...template.spec, restartPolicy: "Never" } };
+		const job = (spec: object) =>
+			created("batch/v1", "Job", { metadata: meta, spec: { selector, template: once, ...spec } });
+		const indexed = { completionMode: "Indexed", completions: 5 };
+		const codes = (onExitCodes: object) => ({ podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes }] } });
+		assert.deepEqual(job(codes({ operator: "In", values: [1, 2] })), []);
+		const rule = "spec.podFailurePolicy.rules[0]";
+		assert.deepEqual(job(codes({ containerName: "x", operator: "In", values: [2, 0, 2] })), [
+			`${rule}.onExitCodes.containerName: Invalid value: "x": must be one of the container or initContainer names in the pod template`,
+			`${rule}.onExitCodes.values[1]: Invalid value: 0: must not be 0 for the In operator`,
+			`${rule}.onExitCodes.values[2]: Duplicate value: 2`,
+			`${rule}.onExitCodes.values: Invalid value: [2,0,2]: must be ordered`,
+		]);
+		assert.deepEqual(job({ podFailurePolicy: { rules: [{ action: "FailIndex" }] } }), [
+			`${rule}.action: Invalid value: "FailIndex": requires the backoffLimitPerIndex to be set`,
+			`${rule}: Invalid value: specifying one of OnExitCodes and OnPodConditions is required`,
+		]);
+		assert.deepEqual(job({ backoffLimitPerIndex: 1, maxFailedIndexes: 1 }), [
+			"spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode",
+			"spec.maxFailedIndexes: Invalid value: 1: requires indexed completion mode",
+		]);
+		assert.deepEqual(job({ ...indexed, maxFailedIndexes: 1 }), [
+			"spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
+		]);
+		assert.deepEqual(job({ ...indexed, backoffLimitPerIndex: 1, maxFailedIndexes: 6 }), [
+			"spec.maxFailedIndexes: Invalid value: 6: must be less than or equal to completions",
+		]);
+		const success = (...rules: object[]) => job({ ...indexed, successPolicy: { rules } });
+		assert.deepEqual(success({ succeededIndexes: "0,2-4", succeededCount: 4 }, { succeededCount: 5 }), []);
+		assert.deepEqual(success(), [
+			"spec.successPolicy.rules: Required value: at least one rules must be specified when the successPolicy is specified",
+		]);
+		const first = "spec.successPolicy.rules[0]";
+		assert.deepEqual(success({}), [
+			`${first}: Required value: at least one of succeededCount or succeededIndexes must be specified`,
+		]);
+		assert.deepEqual(success({ succeededIndexes: "0-1", succeededCount: 3 }), [
+			`${first}.succeededCount: Invalid value: 3: must be less than or equal to 2 (the number of indexes in the specified succeededIndexes field)`,
+		]);
+		for (const [text, why] of [
+			["3-9", 'too large index: "9"'],
+			["2,1", "non-increasing order, previous: 2, current: 1"],
+			["a", 'cannot convert string to integer for index: "a"'],
+		]) {
+			assert.deepEqual(success({ succeededIndexes: text }), [
+				`${first}.succeededIndexes: Invalid value: "${text}": error parsing succeededIndexes: ${why}`,
+			]);
+		}
+	});
+
 	it("asks a job for a restart policy, and keeps its template", () => {
 		const job = (spec: object) => created("batch/v1", "Job", { metadata: meta, spec });
 		assert.deepEqual(job({ selector, template }), [

@@ -21,6 +21,7 @@ import type {
 	Scale,
 } from "../types.gen.ts";
 import { immutable, isEmptySelector, labelSelector, nonNegative, oneOf } from "./common.ts";
+import { failurePolicy, limitsPerIndex, successPolicy } from "./job-policies.ts";
 import { podTemplate } from "./pod.ts";
 
 const mismatch = "`selector` does not match template `labels`";
@@ -233,42 +234,6 @@ function indexed(spec: JobSpec): FieldError[] {
 				),
 			);
 		}
-	} else {
-		if (spec.backoffLimitPerIndex !== undefined) {
-			errors.push(
-				fieldInvalid("spec.backoffLimitPerIndex", spec.backoffLimitPerIndex, "requires indexed completion mode"),
-			);
-		}
-		if (spec.successPolicy !== undefined) {
-			errors.push(fieldInvalid("spec.successPolicy", spec.successPolicy, "requires indexed completion mode"));
-		}
-	}
-	return errors;
-}
-
-function failurePolicy(spec: JobSpec): FieldError[] {
-	const errors = oneOf("spec.podReplacementPolicy", spec.podReplacementPolicy, ["Failed", "TerminatingOrFailed"]);
-	if (spec.podFailurePolicy === undefined) return errors;
-	if (spec.podReplacementPolicy !== undefined && spec.podReplacementPolicy !== "Failed") {
-		errors.push(fieldNotSupported("spec.podReplacementPolicy", spec.podReplacementPolicy, ["Failed"]));
-	}
-	for (const [i, rule] of (spec.podFailurePolicy.rules ?? []).entries()) {
-		errors.push(
-			...oneOf(`spec.podFailurePolicy.rules[${i}].action`, rule.action, ["Count", "FailIndex", "FailJob", "Ignore"]),
-		);
-		const both = rule.onExitCodes !== undefined && (rule.onPodConditions?.length ?? 0) > 0;
-		const none = rule.onExitCodes === undefined && (rule.onPodConditions?.length ?? 0) === 0;
-		if (both || none) {
-			errors.push(
-				fieldInvalid(
-					`spec.podFailurePolicy.rules[${i}]`,
-					rule,
-					both
-						? "specifying both OnExitCodes and OnPodConditions is not supported"
-						: "specifying one of OnExitCodes and OnPodConditions is required",
-				),
-			);
-		}
 	}
 	return errors;
 }
@@ -295,7 +260,13 @@ function jobTemplate(spec: JobSpec): FieldError[] {
 
 export function validateJob(job: Job): FieldError[] {
 	const spec = job.spec ?? {};
-	const errors = [...jobNumbers(spec), ...indexed(spec), ...failurePolicy(spec)];
+	const errors = [
+		...jobNumbers(spec),
+		...indexed(spec),
+		...limitsPerIndex(spec),
+		...failurePolicy(spec),
+		...successPolicy(spec),
+	];
 	if (spec.selector === undefined) errors.push(fieldRequired("spec.selector"));
 	else {
 		const wrong = labelSelector("spec.selector", spec.selector);
