@@ -43,7 +43,11 @@ export function httpHandler(options: HttpOptions): RequestListener {
 		"/metrics": (_request, response) => void metrics(options.registry, response),
 	};
 	return (request, response) => {
-		const url = new URL(request.url ?? "/", "http://localhost");
+		const url = URL.parse(request.url ?? "/", "http://localhost");
+		if (url === null) {
+			text(response, 400, "Bad Request\n");
+			return;
+		}
 		if (request.method !== "GET" && request.method !== "HEAD") {
 			response.setHeader("Allow", "GET");
 			text(response, 405, "Method Not Allowed\n");
@@ -103,7 +107,11 @@ async function checks(name: string, all: readonly Check[], response: ServerRespo
 }
 
 async function metrics(registry: Registry, response: ServerResponse): Promise<void> {
-	const body = await registry.metrics();
-	response.writeHead(200, { "Content-Type": registry.contentType });
-	response.end(body);
+	try {
+		const body = await registry.metrics();
+		response.writeHead(200, { "Content-Type": registry.contentType });
+		response.end(body);
+	} catch (error) {
+		text(response, 500, `metrics cannot be collected: ${(error as Error).message}\n`);
+	}
 }

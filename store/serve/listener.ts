@@ -29,6 +29,8 @@ export interface ListenerOptions {
 	readonly http: RequestListener;
 	/** Longest frame a client may send: the request limit and some for its frame. */
 	readonly maxFrameBytes: number;
+	/** How long a connection may take to say what it is, ms. Default 10 s. */
+	readonly firstBytesMs?: number | undefined;
 }
 
 const firstBytesMs = 10_000;
@@ -38,15 +40,25 @@ export class Listener {
 	readonly #options: ListenerOptions;
 	readonly #servers: Server[] = [];
 	readonly #http: HttpServer;
+	/** As accepted by the system, also those whose TLS handshake is not done. */
+	readonly #raw = new Set<Socket>();
 	readonly #sockets = new Set<Socket>();
+	#closed = false;
 	readonly #connections = new Set<NativeConnection>();
 
 	private constructor(options: ListenerOptions) {
 		this.#options = options;
 		this.#http = createHttpServer(
-			{ requestTimeout: 30_000, headersTimeout: 10_000, maxHeaderSize: 16 << 10 },
+			{
+				requestTimeout: 30_000,
+				headersTimeout: options.firstBytesMs ?? firstBytesMs,
+				connectionsCheckingInterval: Math.min(5000, options.firstBytesMs ?? firstBytesMs),
+				maxHeaderSize: 16 << 10,
+			},
 			options.http,
 		);
+		// It listens nowhere and is handed its connections; only this event makes it look at their time limits.
+		this.#http.emit("listening");
 	}
 
 	/** Resolves once every address is listened on. */
@@ -78,9 +90,12 @@ export class Listener {
 	}
 
 	async close(): Promise<void> {
+		this.#closed = true;
 		const closed = Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
 		this.#http.closeAllConnections();
+		this.#http.close();
 		for (const socket of this.#sockets) socket.destroy();
+		for (const socket of this.#raw) socket.destroy();
 		await closed;
 	}
 
@@ -100,7 +115,7 @@ export class Listener {
 					rejectUnauthorized: tls.clientCertAuth,
 					ALPNProtocols: [nativeAlpn, "http/1.1"],
 					minVersion: "TLSv1.2",
-					handshakeTimeout: firstBytesMs,
+					handshakeTimeout: this.#options.firstBytesMs ?? firstBytesMs,
 				},
 				accept,
 			);
@@ -108,6 +123,7 @@ export class Listener {
 				logger.warn("client's TLS handshake failed", { remote: socket.remoteAddress, error });
 			});
 		}
+		server.on("connection", (socket: Socket) => this.#track(socket));
 		await new Promise<void>((resolve, reject) => {
 			server.once("error", reject);
 			server.listen(address.port, address.host, () => {
@@ -119,13 +135,22 @@ export class Listener {
 		this.#servers.push(server);
 	}
 
+	#track(socket: Socket): void {
+		if (this.#closed || this.#raw.size >= maxConnections) {
+			socket.destroy();
+			return;
+		}
+		this.#raw.add(socket);
+		socket.once("close", () => this.#raw.delete(socket));
+	}
+
 	#accept(socket: Socket): void {
-		if (this.#sockets.size >= maxConnections) {
+		if (this.#closed || socket.destroyed) {
 			socket.destroy();
 			return;
 		}
 		this.#sockets.add(socket);
-		const timer = this.#options.clock.after(firstBytesMs, () => socket.destroy());
+		const timer = this.#options.clock.after(this.#options.firstBytesMs ?? firstBytesMs, () => socket.destroy());
 		const ignore = () => undefined;
 		// The close event that follows tells all there is to do; without a listener an error would end the process.
 		socket.on("error", ignore);

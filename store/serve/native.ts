@@ -199,7 +199,12 @@ export class NativeConnection {
 		answer.then(
 			({ header, body }) => {
 				this.#underWay--;
-				this.#send([id, status.ok, header.revision, header.raftTerm, body]);
+				try {
+					this.#send([id, status.ok, header.revision, header.raftTerm, body]);
+				} catch (error) {
+					// What cannot be packed (too large for one buffer) is an error of this request, not of the process.
+					this.#fail(id, error);
+				}
 			},
 			(error: unknown) => {
 				this.#underWay--;

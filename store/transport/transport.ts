@@ -84,6 +84,8 @@ export class TcpTransport implements PeerTransport {
 	readonly #addresses: ReadonlyMap<MemberId, PeerAddress>;
 	readonly #servers: Server[] = [];
 	readonly #sockets = new Set<Socket>();
+	/** As accepted by the system, also those whose TLS handshake is not done. */
+	readonly #raw = new Set<Socket>();
 	#handlers: PeerHandlers | undefined;
 	#closed = false;
 
@@ -152,6 +154,7 @@ export class TcpTransport implements PeerTransport {
 			peer.bulk.close();
 		}
 		for (const socket of this.#sockets) socket.destroy();
+		for (const socket of this.#raw) socket.destroy();
 		await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
 	}
 
@@ -211,6 +214,7 @@ export class TcpTransport implements PeerTransport {
 				this.#options.logger.warn("peer's TLS handshake failed", { remote: socket.remoteAddress, error });
 			});
 		}
+		server.on("connection", (socket: Socket) => this.#track(socket));
 		await new Promise<void>((resolve, reject) => {
 			server.once("error", reject);
 			server.listen(address.port, address.host, () => {
@@ -222,8 +226,17 @@ export class TcpTransport implements PeerTransport {
 		this.#servers.push(server);
 	}
 
+	#track(socket: Socket): void {
+		if (this.#closed || this.#raw.size >= maxIncoming) {
+			socket.destroy();
+			return;
+		}
+		this.#raw.add(socket);
+		socket.once("close", () => this.#raw.delete(socket));
+	}
+
 	#accept(socket: Socket): void {
-		if (this.#sockets.size >= maxIncoming || this.#closed) {
+		if (this.#closed || socket.destroyed) {
 			socket.destroy();
 			return;
 		}
@@ -333,5 +346,6 @@ function tlsOptions(tls: PeerTls | undefined): TlsOptions {
 		rejectUnauthorized: tls?.clientCertAuth === true,
 		ALPNProtocols: [alpn],
 		minVersion: "TLSv1.2",
+		handshakeTimeout: helloTimeoutMs,
 	};
 }
