@@ -1,0 +1,121 @@
+/** `barque up`, `status`, `kill`, `revive` and `down` as a person types them. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { access, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { startTimeOf } from "../../agents/kubelet/runtime/process-table.ts";
+import { configMaps } from "../../apiserver/client/resources.ts";
+import { createApiClient } from "../../apiserver/client/rest.ts";
+import { launcher } from "../../bin/cluster/launcher.ts";
+import type { ClusterStatus } from "../../bin/cluster/status.ts";
+
+interface Result {
+	readonly code: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+describe("barque up, status, kill, revive, down", function () {
+	this.timeout(120_000);
+	let folder: string;
+	let dir: string;
+
+	before(async () => {
+		folder = await mkdtemp(path.join(tmpdir(), "barque-command-"));
+		dir = path.join(folder, "cluster");
+	});
+	after(async () => {
+		await barque("down", "--dir", dir, "--purge");
+		await rm(folder, { recursive: true, force: true });
+	});
+
+	function barque(...args: string[]): Promise<Result> {
+		return new Promise((resolve, reject) => {
+			const child = spawn(process.execPath, [launcher, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+			let stdout = "";
+			let stderr = "";
+			child.stdout.on("data", (chunk: Buffer) => {
+				stdout += chunk.toString("utf8");
+			});
+			child.stderr.on("data", (chunk: Buffer) => {
+				stderr += chunk.toString("utf8");
+			});
+			child.once("error", reject);
+			child.once("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+		});
+	}
+	const up = () =>
+		barque("up", "--dir", dir, "--masters", "1", "--nodes", "1", "--port", "0", "--runtime", "hollow", "--detach");
+	const status = async () =>
+		JSON.parse((await barque("status", "--dir", dir, "--output", "json")).stdout) as ClusterStatus;
+
+	it("says what to do where there is no cluster", async () => {
+		for (const command of ["status", "down"]) {
+			const { code, stderr } = await barque(command, "--dir", dir);
+			assert.equal(code, 1);
+			assert.match(stderr, /no cluster in .*: start one with "barque up --dir /);
+		}
+	});
+
+	it("refuses what it does not know, naming it", async () => {
+		assert.match(
+			(await barque("up", "--masters", "2")).stderr,
+			/invalid argument "2" for "--masters": must be one of 1, 3, 5/,
+		);
+		assert.match((await barque("up", "--master", "3")).stderr, /unknown flag: --master \(did you mean --masters\?\)/);
+		const unknown = await barque("sail");
+		assert.equal(unknown.code, 2);
+		assert.match(unknown.stderr, /unknown command "sail"; "barque help" lists them/);
+		assert.match((await barque("up", "--help")).stdout, /Examples:\n {2}barque up\n/);
+	});
+
+	it("starts, tells the time it took and what to type, and keeps secrets to the owner", async () => {
+		const { code, stderr } = await up();
+		assert.equal(code, 0, stderr);
+		assert.match(stderr, /barque: ready in \d+\.\d s \(from start to every node Ready\)/);
+		assert.ok(stderr.includes(`export KUBECONFIG=${dir}/admin.kubeconfig`));
+		for (const file of ["admin.kubeconfig", "pki/cluster-ca.key", "pki/service-account.key", "endpoints.json"]) {
+			assert.equal((await stat(path.join(dir, file))).mode & 0o077, 0, file);
+		}
+		for (const part of ["master-1-store", "master-1-apiserver", "node-1-kubelet", "balancer"]) {
+			const pid = Number(await readFile(path.join(dir, "run", `${part}.pid`), "utf8"));
+			assert.ok(process.kill(pid, 0), part);
+		}
+		const shown = await status();
+		assert.ok(shown.healthy, JSON.stringify(shown, null, 2));
+		assert.equal(shown.storeLeader, "master-1");
+		assert.match((await up()).stderr, /a cluster runs in .* already/);
+	});
+
+	it("kills a master with everything on it, and revives it on the same ports", async () => {
+		const before = await status();
+		assert.match((await barque("kill", "master-9", "--dir", dir)).stderr, /no master "master-9": there are master-1/);
+		const killed = await barque("kill", "master-1", "--dir", dir);
+		assert.match(
+			killed.stdout,
+			/^killed master-1-store, master-1-apiserver, master-1-controller-manager, master-1-scheduler\n$/,
+		);
+		assert.equal((await barque("status", "--dir", dir)).code, 1);
+		const revived = await barque("revive", "master-1", "--dir", dir);
+		assert.match(revived.stdout, /^master-1 ready after \d+\.\d s\n$/);
+		const urls = (of: ClusterStatus) => of.parts.map((part) => part.url);
+		assert.deepEqual(urls(await status()), urls(before));
+	});
+
+	it("keeps the state over down and up, until purged", async () => {
+		const client = () => createApiClient({ kubeconfig: path.join(dir, "admin.kubeconfig") });
+		const first = client();
+		await first.resource(configMaps).create("default", { metadata: { name: "kept" }, data: { a: "b" } });
+		await first.close();
+		const pids = (await status()).parts.map((part) => part.pid ?? 0);
+		assert.equal((await barque("down", "--dir", dir)).code, 0);
+		for (const pid of pids) assert.equal(startTimeOf(pid), undefined, `process ${pid} has ended`);
+		assert.equal((await up()).code, 0);
+		const second = client();
+		assert.deepEqual((await second.resource(configMaps).get("default", "kept")).data, { a: "b" });
+		await second.close();
+		assert.equal((await barque("down", "--dir", dir, "--purge")).code, 0);
+		await assert.rejects(access(dir), { code: "ENOENT" });
+	});
+});
