@@ -1,0 +1,566 @@
+/**
+ * Transactions by their dependencies, as Elle does (Kingsbury and Alvaro, 2020; Adya, 1999): reads tell the order of
+ * versions, that order gives edges between transactions, and a cycle is an anomaly, named after its edges. With edges of
+ * real time the claim is strict serializability, without them serializability.
+ */
+import { describeTimed, type Timed, type Violation } from "./violation.ts";
+
+/** `append` and list reads for list-append; `write` and register reads for rw-register. `null`: nothing was there. */
+export type MicroOp =
+	| { readonly f: "append"; readonly key: string; readonly value: string }
+	| { readonly f: "write"; readonly key: string; readonly value: string }
+	| { readonly f: "read"; readonly key: string; readonly list: readonly string[] }
+	| { readonly f: "read"; readonly key: string; readonly value: string | null };
+
+export interface Transaction extends Timed {
+	/** ok: committed; fail: certainly not; info: perhaps. Reads count only when ok. */
+	readonly status: "ok" | "fail" | "info";
+	readonly ops: readonly MicroOp[];
+}
+
+export interface CycleOptions {
+	/** With edges from what was answered to what began later. Default true. */
+	readonly realtime?: boolean | undefined;
+}
+
+/** ww: the next version overwrites; wr: reads what was written; rw: overwrites what was read; rt: began after the answer. */
+type EdgeKind = "ww" | "wr" | "rw" | "rt";
+
+interface Edge {
+	readonly from: number;
+	readonly to: number;
+	readonly kind: EdgeKind;
+	readonly why: string;
+}
+
+interface Versions {
+	/** Edges that follow from values, and violations that need no cycle. */
+	readonly edges: readonly Edge[];
+	readonly violations: readonly Violation[];
+}
+
+function violation(kind: string, message: string, ...transactions: readonly Transaction[]): Violation {
+	return { kind, message, witness: describeTimed([...new Set(transactions)]) };
+}
+
+/** Who wrote each value of each key, and whether it was the transaction's last write of that key. */
+class Writers {
+	readonly #byValue = new Map<string, { readonly transaction: number; readonly final: boolean }>();
+	readonly violations: Violation[] = [];
+
+	constructor(transactions: readonly Transaction[]) {
+		for (const [index, transaction] of transactions.entries()) {
+			const writes = transaction.ops.filter((op) => op.f !== "read");
+			for (const [i, op] of writes.entries()) {
+				const id = JSON.stringify([op.key, op.value]);
+				const later = writes.slice(i + 1).find((other) => other.key === op.key);
+				const before = this.#byValue.get(id);
+				if (before !== undefined) {
+					throw new Error(`${op.f} of ${op.value} to ${op.key} twice: values must be unique for each key`);
+				}
+				this.#byValue.set(id, { transaction: index, final: later === undefined });
+			}
+		}
+	}
+
+	of(key: string, value: string) {
+		return this.#byValue.get(JSON.stringify([key, value]));
+	}
+}
+
+// ---- list-append ----
+
+/** Lists only grow, so one read tells the whole order of versions up to it. */
+export function listAppendEdges(transactions: readonly Transaction[]): Versions {
+	const writers = new Writers(transactions);
+	const violations: Violation[] = [];
+	const edges: Edge[] = [];
+	const keys = new Set(transactions.flatMap((transaction) => transaction.ops.map((op) => op.key)));
+	for (const key of keys) orderList(key, transactions, writers, violations, edges);
+	for (const transaction of transactions) violations.push(...internalList(transaction));
+	return { edges, violations };
+}
+
+interface ListRead {
+	readonly reader: number;
+	/** Without what the reader appended itself before reading. */
+	readonly list: readonly string[];
+}
+
+function externalListReads(key: string, transactions: readonly Transaction[]): ListRead[] {
+	const reads: ListRead[] = [];
+	for (const [reader, { status, ops }] of transactions.entries()) {
+		if (status !== "ok") continue;
+		let own = 0;
+		for (const op of ops) {
+			if (op.key !== key) continue;
+			if (op.f === "append") own++;
+			else if (op.f === "read" && "list" in op) reads.push({ reader, list: op.list.slice(0, op.list.length - own) });
+		}
+	}
+	return reads;
+}
+
+function orderList(
+	key: string,
+	transactions: readonly Transaction[],
+	writers: Writers,
+	violations: Violation[],
+	edges: Edge[],
+): void {
+	const reads = externalListReads(key, transactions);
+	let longest: ListRead = { reader: -1, list: [] };
+	for (const read of reads) if (read.list.length > longest.list.length) longest = read;
+	for (const read of reads) {
+		const at = read.list.findIndex((value, i) => longest.list[i] !== value);
+		if (at >= 0) {
+			const text = `${key}: one read has ${read.list[at]} at place ${at}, another ${longest.list[at]}`;
+			violations.push(violation("incompatible-order", text, transactions[read.reader]!, transactions[longest.reader]!));
+		}
+		violations.push(...badListRead(key, read, transactions, writers));
+	}
+	const place = new Map(longest.list.map((value, i) => [value, i]));
+	const owner = (i: number) => writers.of(key, longest.list[i] ?? "")?.transaction;
+	const link = (from: number | undefined, to: number | undefined, kind: EdgeKind, why: string) => {
+		if (from !== undefined && to !== undefined && from !== to) edges.push({ from, to, kind, why });
+	};
+	for (let i = 0; i + 1 < longest.list.length; i++) {
+		link(owner(i), owner(i + 1), "ww", `appended ${longest.list[i + 1]} to ${key} after ${longest.list[i]}`);
+	}
+	// What was appended for certain and never read comes after everything that was read.
+	const unread = transactions.flatMap((transaction, index) =>
+		transaction.status !== "ok"
+			? []
+			: transaction.ops.flatMap((op) =>
+					op.f === "append" && op.key === key && !place.has(op.value) ? [{ index, value: op.value }] : [],
+				),
+	);
+	const last = longest.list.length - 1;
+	for (const { index, value } of unread) {
+		if (last >= 0) link(owner(last), index, "ww", `appended ${value} to ${key} after ${longest.list[last]}`);
+	}
+	for (const { reader, list } of reads) {
+		const newest = list.at(-1);
+		if (newest !== undefined) link(writers.of(key, newest)?.transaction, reader, "wr", `read ${newest} of ${key}`);
+		const next = list.length;
+		if (next <= last) {
+			link(reader, nextOther(owner, next, last, reader), "rw", `appended ${longest.list[next]} to ${key}, unseen`);
+		} else {
+			for (const { index, value } of unread) link(reader, index, "rw", `appended ${value} to ${key}, unseen`);
+		}
+	}
+	violations.push(...lostAppends(key, transactions, reads));
+}
+
+/** The first transaction but the reader itself that appended at `from` or later. */
+function nextOther(owner: (i: number) => number | undefined, from: number, last: number, reader: number) {
+	for (let i = from; i <= last; i++) {
+		const found = owner(i);
+		if (found !== reader) return found;
+	}
+	return undefined;
+}
+
+function badListRead(
+	key: string,
+	{ reader, list }: ListRead,
+	transactions: readonly Transaction[],
+	writers: Writers,
+): Violation[] {
+	const found: Violation[] = [];
+	const by = transactions[reader]!;
+	if (new Set(list).size !== list.length) {
+		found.push(violation("duplicate-elements", `${key} was read with an element twice: [${list.join(" ")}]`, by));
+	}
+	for (const [i, value] of list.entries()) {
+		const writer = writers.of(key, value);
+		if (writer === undefined) {
+			found.push(violation("unwritten", `${key} was read with ${value}, which nobody appended`, by));
+			continue;
+		}
+		const wrote = transactions[writer.transaction]!;
+		if (wrote.status === "fail")
+			found.push(violation("G1a", `${key}: ${value} is of an aborted transaction`, wrote, by));
+		if (i === list.length - 1 && !writer.final && writer.transaction !== reader) {
+			found.push(violation("G1b", `${key}: ${value} is from the middle of a transaction`, wrote, by));
+		}
+	}
+	return found;
+}
+
+/** Two transactions that read the same version and both appended. */
+function lostAppends(key: string, transactions: readonly Transaction[], reads: readonly ListRead[]): Violation[] {
+	const writersOfVersion = new Map<string, Set<number>>();
+	for (const { reader, list } of reads) {
+		const { ops } = transactions[reader]!;
+		const read = ops.findIndex((op) => op.f === "read" && op.key === key);
+		const wrote = ops.findIndex((op) => op.f === "append" && op.key === key);
+		if (wrote < read) continue;
+		const version = JSON.stringify(list);
+		writersOfVersion.set(version, (writersOfVersion.get(version) ?? new Set()).add(reader));
+	}
+	return lostUpdates(key, transactions, writersOfVersion);
+}
+
+function lostUpdates(
+	key: string,
+	transactions: readonly Transaction[],
+	writersOfVersion: ReadonlyMap<string, ReadonlySet<number>>,
+): Violation[] {
+	return [...writersOfVersion]
+		.filter(([, writers]) => writers.size > 1)
+		.map(([version, writers]) =>
+			violation(
+				"lost-update",
+				`${key}: ${writers.size} transactions read ${version} and wrote`,
+				...[...writers].map((writer) => transactions[writer]!),
+			),
+		);
+}
+
+/** A transaction sees its own appends, and nothing changes under it. */
+function internalList(transaction: Transaction): Violation[] {
+	if (transaction.status !== "ok") return [];
+	const known = new Map<string, { readonly list: readonly string[] | undefined; readonly own: readonly string[] }>();
+	const found: Violation[] = [];
+	for (const op of transaction.ops) {
+		const before = known.get(op.key) ?? { list: undefined, own: [] };
+		if (op.f === "append") {
+			known.set(op.key, {
+				list: before.list === undefined ? undefined : [...before.list, op.value],
+				own: [...before.own, op.value],
+			});
+		} else if (op.f === "read" && "list" in op) {
+			const expected = before.list ?? [...op.list.slice(0, op.list.length - before.own.length), ...before.own];
+			if (expected.join("\n") !== op.list.join("\n")) {
+				const text = `${op.key} was read as [${op.list.join(" ")}] where its own steps give [${expected.join(" ")}]`;
+				found.push(violation("internal", text, transaction));
+			}
+			known.set(op.key, { list: op.list, own: before.own });
+		}
+	}
+	return found;
+}
+
+// ---- rw-register ----
+
+const absent = "";
+
+/**
+ * Registers do not show their history. Versions are ordered by what is certain: nothing comes before the first write, a
+ * transaction's write follows what it read or wrote of the same key before, and, with `realtime`, what was answered
+ * before another write of the key began.
+ */
+export function registerEdges(transactions: readonly Transaction[], options: CycleOptions = {}): Versions {
+	const writers = new Writers(transactions);
+	const violations: Violation[] = [];
+	const edges: Edge[] = [];
+	const keys = new Set(transactions.flatMap((transaction) => transaction.ops.map((op) => op.key)));
+	for (const key of keys) orderRegister(key, transactions, writers, options.realtime !== false, violations, edges);
+	for (const transaction of transactions) violations.push(...internalRegister(transaction));
+	return { edges, violations };
+}
+
+interface Access {
+	readonly transaction: number;
+	/** What was there when it first read the key, before writing it; undefined: not read. */
+	readonly read: string | undefined;
+	/** Its last write; undefined: none. */
+	readonly wrote: string | undefined;
+}
+
+function accesses(key: string, transactions: readonly Transaction[]): Access[] {
+	const found: Access[] = [];
+	for (const [transaction, { status, ops }] of transactions.entries()) {
+		if (status === "fail") continue;
+		let read: string | undefined;
+		let wrote: string | undefined;
+		for (const op of ops) {
+			if (op.key !== key) continue;
+			if (op.f === "write") wrote = op.value;
+			else if (status === "ok" && op.f === "read" && "value" in op && wrote === undefined) read ??= op.value ?? absent;
+		}
+		if (read !== undefined || wrote !== undefined) found.push({ transaction, read, wrote });
+	}
+	return found;
+}
+
+function orderRegister(
+	key: string,
+	transactions: readonly Transaction[],
+	writers: Writers,
+	realtime: boolean,
+	violations: Violation[],
+	edges: Edge[],
+): void {
+	const all = accesses(key, transactions);
+	const link = (from: number | undefined, to: number | undefined, kind: EdgeKind, why: string) => {
+		if (from !== undefined && to !== undefined && from !== to) edges.push({ from, to, kind, why });
+	};
+	const wroteVersion = (value: string) => (value === absent ? undefined : writers.of(key, value)?.transaction);
+	const show = (value: string) => (value === absent ? "nothing" : value);
+	const readersOf = new Map<string, number[]>();
+	const seen = new Set<string>();
+	for (const { transaction, read, wrote } of all) {
+		if (read === undefined) continue;
+		violations.push(...badRegisterRead(key, read, transaction, transactions, writers));
+		link(wroteVersion(read), transaction, "wr", `read ${show(read)} of ${key}`);
+		readersOf.set(read, [...(readersOf.get(read) ?? []), transaction]);
+		seen.add(read);
+		if (wrote !== undefined) seen.add(wrote);
+	}
+	// An unanswered write counts once somebody saw it; whoever read the version before it is ordered before it.
+	const writes = all.filter(
+		(each) => each.wrote !== undefined && (transactions[each.transaction]!.status === "ok" || seen.has(each.wrote)),
+	);
+	const successor = (before: string, next: Access) => {
+		const why = `wrote ${next.wrote} to ${key} over ${show(before)}`;
+		link(wroteVersion(before), next.transaction, "ww", why);
+		for (const reader of readersOf.get(before) ?? []) link(reader, next.transaction, "rw", why);
+	};
+	for (const each of writes) {
+		if (each.read !== undefined) successor(each.read, each);
+		if (each.read !== absent) successor(absent, each);
+	}
+	if (realtime) {
+		for (const { before, next } of realtimeSuccessors(writes, transactions)) successor(before.wrote!, next);
+	}
+	const writersOfVersion = new Map<string, Set<number>>();
+	for (const { transaction, read, wrote } of all) {
+		if (read === undefined || wrote === undefined) continue;
+		const version = show(read);
+		writersOfVersion.set(version, (writersOfVersion.get(version) ?? new Set()).add(transaction));
+	}
+	violations.push(...lostUpdates(key, transactions, writersOfVersion));
+}
+
+/** For each write those that were answered before it began, without those that others of them already follow. */
+function realtimeSuccessors(writes: readonly Access[], transactions: readonly Transaction[]) {
+	const pairs: Array<{ readonly before: Access; readonly next: Access }> = [];
+	for (const next of writes) {
+		const { invoked } = transactions[next.transaction]!;
+		const earlier = writes.filter((each) => (transactions[each.transaction]!.completed ?? Infinity) < invoked);
+		const newestStart = Math.max(...earlier.map((each) => transactions[each.transaction]!.invoked));
+		for (const before of earlier) {
+			if (transactions[before.transaction]!.completed! >= newestStart) pairs.push({ before, next });
+		}
+	}
+	return pairs;
+}
+
+function badRegisterRead(
+	key: string,
+	value: string,
+	reader: number,
+	transactions: readonly Transaction[],
+	writers: Writers,
+): Violation[] {
+	if (value === absent) return [];
+	const by = transactions[reader]!;
+	const writer = writers.of(key, value);
+	if (writer === undefined) return [violation("unwritten", `${key} was read as ${value}, which nobody wrote`, by)];
+	const wrote = transactions[writer.transaction]!;
+	const found: Violation[] = [];
+	if (wrote.status === "fail") found.push(violation("G1a", `${key}: ${value} is of an aborted transaction`, wrote, by));
+	if (!writer.final && writer.transaction !== reader) {
+		found.push(violation("G1b", `${key}: ${value} is from the middle of a transaction`, wrote, by));
+	}
+	return found;
+}
+
+function internalRegister(transaction: Transaction): Violation[] {
+	if (transaction.status !== "ok") return [];
+	const known = new Map<string, string | null>();
+	const found: Violation[] = [];
+	for (const op of transaction.ops) {
+		if (op.f === "write") known.set(op.key, op.value);
+		else if (op.f === "read" && "value" in op) {
+			const expected = known.get(op.key);
+			if (expected !== undefined && expected !== op.value) {
+				const text = `${op.key} was read as ${op.value} where its own steps give ${expected}`;
+				found.push(violation("internal", text, transaction));
+			}
+			known.set(op.key, op.value);
+		}
+	}
+	return found;
+}
+
+// ---- cycles ----
+
+/** Edges from every answered transaction to those that began later, without those that follow from others. */
+function realtimeEdges(transactions: readonly Transaction[]): Edge[] {
+	const events = transactions.flatMap((transaction, index) => {
+		if (transaction.status === "fail") return [];
+		const call = { at: transaction.invoked, index, isReturn: false };
+		// Of an unanswered one nothing is known that others would have to follow.
+		if (transaction.completed === undefined || transaction.status !== "ok") return [call];
+		return [call, { at: transaction.completed, index, isReturn: true }];
+	});
+	events.sort((a, b) => a.at - b.at || Number(a.isReturn) - Number(b.isReturn));
+	const edges: Edge[] = [];
+	let frontier: number[] = [];
+	const followed = new Map<number, readonly number[]>();
+	for (const { index, isReturn } of events) {
+		if (!isReturn) {
+			followed.set(index, frontier);
+			for (const from of frontier) edges.push({ from, to: index, kind: "rt", why: "began after that was answered" });
+			continue;
+		}
+		const implied = new Set(followed.get(index));
+		frontier = [...frontier.filter((other) => !implied.has(other)), index];
+	}
+	return edges;
+}
+
+class Graph {
+	readonly #out = new Map<number, Map<number, Edge[]>>();
+
+	constructor(edges: readonly Edge[]) {
+		for (const edge of edges) {
+			const targets = this.#out.get(edge.from) ?? new Map<number, Edge[]>();
+			this.#out.set(edge.from, targets);
+			const parallel = targets.get(edge.to) ?? [];
+			if (!parallel.some((other) => other.kind === edge.kind)) targets.set(edge.to, [...parallel, edge]);
+		}
+	}
+
+	/** The fewest edges from `from` to `to` among those allowed; undefined: there is no way. */
+	path(from: number, to: number, allowed: (edge: Edge) => boolean): Edge[] | undefined {
+		const reached = new Map<number, Edge>();
+		let front = [from];
+		while (front.length > 0) {
+			const next: number[] = [];
+			for (const node of front) {
+				for (const [target, parallel] of this.#out.get(node) ?? []) {
+					const edge = parallel.find(allowed);
+					if (edge === undefined || reached.has(target)) continue;
+					reached.set(target, edge);
+					if (target === to) return traceBack(reached, from, to);
+					next.push(target);
+				}
+			}
+			front = next;
+		}
+		return undefined;
+	}
+
+	/** Strongly connected components of more than one node (Tarjan, without recursion). */
+	components(): number[][] {
+		const index = new Map<number, number>();
+		const low = new Map<number, number>();
+		const open: number[] = [];
+		const isOpen = new Set<number>();
+		const found: number[][] = [];
+		for (const root of this.#out.keys()) {
+			if (index.has(root)) continue;
+			const work = [{ node: root, targets: [...(this.#out.get(root)?.keys() ?? [])], at: 0 }];
+			const enter = (node: number) => {
+				index.set(node, index.size);
+				low.set(node, index.size - 1);
+				open.push(node);
+				isOpen.add(node);
+			};
+			enter(root);
+			for (let top = work.at(-1); top !== undefined; top = work.at(-1)) {
+				const target = top.targets[top.at++];
+				if (target === undefined) {
+					work.pop();
+					const parent = work.at(-1);
+					if (parent !== undefined) low.set(parent.node, Math.min(low.get(parent.node)!, low.get(top.node)!));
+					if (low.get(top.node) !== index.get(top.node)) continue;
+					const component = open.splice(open.lastIndexOf(top.node));
+					for (const node of component) isOpen.delete(node);
+					if (component.length > 1) found.push(component);
+				} else if (!index.has(target)) {
+					enter(target);
+					work.push({ node: target, targets: [...(this.#out.get(target)?.keys() ?? [])], at: 0 });
+				} else if (isOpen.has(target)) {
+					low.set(top.node, Math.min(low.get(top.node)!, index.get(target)!));
+				}
+			}
+		}
+		return found;
+	}
+}
+
+function traceBack(reached: ReadonlyMap<number, Edge>, from: number, to: number): Edge[] {
+	const path: Edge[] = [];
+	let at = to;
+	do {
+		const edge = reached.get(at)!;
+		path.unshift(edge);
+		at = edge.from;
+	} while (at !== from);
+	return path;
+}
+
+/** The worst first; a component is reported once for each name. */
+function cyclesOf(component: ReadonlySet<number>, edges: readonly Edge[], graph: Graph): Map<string, readonly Edge[]> {
+	const found = new Map<string, readonly Edge[]>();
+	const inside = edges.filter((edge) => component.has(edge.from) && component.has(edge.to));
+	const isIn = (edge: Edge) => component.has(edge.to);
+	const close = (through: readonly EdgeKind[], first: Edge) => {
+		const path = graph.path(first.to, first.from, (edge) => isIn(edge) && through.includes(edge.kind));
+		return path === undefined ? undefined : [first, ...path];
+	};
+	const searches: ReadonlyArray<readonly [name: string, first: EdgeKind, through: readonly EdgeKind[]]> = [
+		["G0", "ww", ["ww"]],
+		["G1c", "wr", ["ww", "wr"]],
+		["G-single", "rw", ["ww", "wr"]],
+		["G2", "rw", ["ww", "wr", "rw"]],
+		["G0-realtime", "ww", ["ww", "rt"]],
+		["G1c-realtime", "wr", ["ww", "wr", "rt"]],
+		["stale-read", "rw", ["rt"]],
+		["G-single-realtime", "rw", ["ww", "wr", "rt"]],
+		["G2-realtime", "rw", ["ww", "wr", "rw", "rt"]],
+	];
+	for (const [name, first, through] of searches) {
+		let shortest: readonly Edge[] | undefined;
+		for (const edge of inside) {
+			if (edge.kind !== first) continue;
+			const cycle = close(through, edge);
+			if (cycle !== undefined && cycle.length < (shortest?.length ?? Number.POSITIVE_INFINITY)) shortest = cycle;
+		}
+		if (shortest === undefined) continue;
+		found.set(name, shortest);
+		// Every other cycle here is at most as bad.
+		break;
+	}
+	return found;
+}
+
+function describeCycle(name: string, cycle: readonly Edge[], transactions: readonly Transaction[]): Violation {
+	const involved = cycle.map((edge) => transactions[edge.from]!);
+	return {
+		kind: name,
+		message: `${cycle.length} transactions depend on each other in a circle (${cycle.map((edge) => edge.kind).join(" ")})`,
+		witness: [
+			...describeTimed([...new Set(involved)]),
+			...cycle.map(
+				({ from, to, kind, why }) =>
+					`${transactions[from]!.name}  --${kind}-->  ${transactions[to]!.name}: the second ${why}`,
+			),
+		],
+	};
+}
+
+function checkCycles(transactions: readonly Transaction[], versions: Versions, options: CycleOptions): Violation[] {
+	const edges = [...versions.edges, ...(options.realtime === false ? [] : realtimeEdges(transactions))];
+	const graph = new Graph(edges);
+	const cycles = graph.components().flatMap((component) => {
+		const found = cyclesOf(new Set(component), edges, graph);
+		return [...found].map(([name, cycle]) => describeCycle(name, cycle, transactions));
+	});
+	return [...versions.violations, ...cycles];
+}
+
+/** Strict serializability (or serializability, without `realtime`) of transactions of appends and list reads. */
+export function checkListAppend(transactions: readonly Transaction[], options: CycleOptions = {}): Violation[] {
+	return checkCycles(transactions, listAppendEdges(transactions), options);
+}
+
+/** The same for transactions of writes and register reads. */
+export function checkReadWrite(transactions: readonly Transaction[], options: CycleOptions = {}): Violation[] {
+	return checkCycles(transactions, registerEdges(transactions, options), options);
+}

@@ -1,0 +1,61 @@
+/** Locks: two holders at once, and what a fenced resource must never take. */
+import { describeTimed, type Timed, type Violation } from "./violation.ts";
+
+/** From when the lock was certainly ours to when we began to give it back, or to the end. */
+export interface Hold {
+	readonly name: string;
+	readonly lock: string;
+	readonly from: number;
+	/** Infinity: never given back. */
+	readonly to: number;
+}
+
+/** No two holds of one lock overlap. A lock on a lease cannot promise this when its holder stalls. */
+export function checkMutualExclusion(holds: readonly Hold[]): Violation[] {
+	const found: Violation[] = [];
+	for (const lock of new Set(holds.map((hold) => hold.lock))) {
+		let longest: Hold | undefined;
+		for (const hold of holds.filter((each) => each.lock === lock).toSorted((a, b) => a.from - b.from)) {
+			if (longest !== undefined && hold.from < longest.to) {
+				found.push({
+					kind: "two-holders",
+					message: `${lock} was held by ${longest.name} and ${hold.name} at once`,
+					witness: describeTimed(
+						[longest, hold].map((each) => ({ name: each.name, invoked: each.from, completed: each.to })),
+					),
+				});
+			}
+			if (longest === undefined || hold.to > longest.to) longest = hold;
+		}
+	}
+	return found;
+}
+
+/** A write to the resource that the lock guards. */
+export interface GuardedWrite extends Timed {
+	/** Grows with each acquisition: the lock's create revision. */
+	readonly token: number;
+	/** The resource's order of writes: its revision. */
+	readonly order: number;
+	/** What the writer had read under the lock, and what it wrote. */
+	readonly read: string;
+	readonly wrote: string;
+}
+
+/** In the resource's order tokens never go back, and each write follows from what the one before it left. */
+export function checkGuarded(writes: readonly GuardedWrite[], complete: boolean): Violation[] {
+	const found: Violation[] = [];
+	let last: GuardedWrite | undefined;
+	for (const write of writes.toSorted((a, b) => a.order - b.order)) {
+		if (last !== undefined && write.token < last.token) {
+			const message = `a write with token ${write.token} came after one with ${last.token}`;
+			found.push({ kind: "fence-passed", message, witness: describeTimed([last, write]) });
+		}
+		if (last !== undefined && write.read !== last.wrote && (complete || write.read === last.read)) {
+			const message = `${last.wrote} was overwritten by ${write.wrote}, whose writer had read ${write.read} under the lock`;
+			found.push({ kind: "lost-update", message, witness: describeTimed([last, write]) });
+		}
+		last = write;
+	}
+	return found;
+}

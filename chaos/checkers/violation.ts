@@ -1,0 +1,27 @@
+/** What a checker found wrong: one line that says it, and the smallest part of the history that shows it. */
+export interface Violation {
+	/** Stable name of the anomaly: "nonlinearizable", "G-single", "lost", "watch-gap" … */
+	readonly kind: string;
+	readonly message: string;
+	/** Readable lines: the operations that cannot be ordered, or the cycle with its edges. */
+	readonly witness: readonly string[];
+}
+
+/** When something happened, on whatever scale the history counts (positions or time); smaller is earlier. */
+export interface Timed {
+	/** For witnesses: who did what and what was answered. */
+	readonly name: string;
+	readonly invoked: number;
+	/** Absent: no answer; it may have taken effect at any time after `invoked`, or never. */
+	readonly completed: number | undefined;
+}
+
+/** `[invoked .. completed] name`, in the order of invocation. */
+export function describeTimed(operations: readonly Timed[]): string[] {
+	const ordered = operations.toSorted((a, b) => a.invoked - b.invoked);
+	return ordered.map(({ name, invoked, completed }) => `[${invoked} .. ${completed ?? "?"}] ${name}`);
+}
+
+export function describeViolation(violation: Violation): string {
+	return [`${violation.kind}: ${violation.message}`, ...violation.witness.map((line) => `    ${line}`)].join("\n");
+}
