@@ -489,6 +489,40 @@ describe("raft: log replication (paper 5.3)", () => {
 		assert.equal(net.core(1).progress()[1]?.state, "probe");
 	});
 
+	it("a follower that lost its log is probed once a heartbeat, not at the speed of the network", () => {
+		const net = new Net(3);
+		net.elect(1);
+		for (let n = 0; n < 5; n++) net.put(1, `${n}`);
+		net.run();
+		net.nodes.set(2n, alone(recovered(voters(1, 2, 3)), {}, 2));
+		net.cut.add("3-2");
+		const leader = net.at(1);
+		const exchange = (): number => {
+			let probes = 0;
+			for (let turn = 0; turn < 200; turn++) {
+				const sent = leader.run();
+				if (sent.length === 0) return probes;
+				for (const message of sent) {
+					if (message.to === 2n && message.type === "append") probes++;
+					net.nodes.get(message.to)?.core.step(message);
+				}
+				for (const id of [2, 3]) for (const message of net.at(id).run()) net.nodes.get(message.to)?.core.step(message);
+			}
+			return probes;
+		};
+		net.put(1, "one more");
+		assert.ok(exchange() <= 3);
+		for (let n = 0; n < 5; n++) {
+			net.core(1).tick();
+			for (let read = 0; read < 10; read++) {
+				net.core(1).readIndex(BigInt(100 * n + read + 1));
+				const probes = exchange();
+				assert.ok(probes <= (read === 0 ? 1 : 0), `${probes} probes in tick ${n}, read ${read}`);
+			}
+		}
+		assert.equal(leader.reads.filter(({ index }) => index >= 0).length, 50);
+	});
+
 	it("heartbeats carry no more than the follower is known to hold", () => {
 		const net = new Net(3);
 		net.elect(1);

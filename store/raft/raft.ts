@@ -425,6 +425,7 @@ export class Raft implements RaftCore {
 		this.#heartbeatElapsed++;
 		if (this.#heartbeatElapsed < this.#config.heartbeatTicks) return;
 		this.#heartbeatElapsed = 0;
+		for (const progress of this.#tracker.all) progress.stalled = false;
 		this.#replicator.heartbeats(this.#term, this.#leaderReads.round, this.#messages);
 	}
 
@@ -765,10 +766,13 @@ export class Raft implements RaftCore {
 
 	#onHeartbeatResponse(progress: Progress, { context }: Message): void {
 		progress.recentActive = true;
-		progress.probeSent = false;
-		if (progress.state === "probe" || progress.match < this.#log.lastIndex) {
-			progress.kick = true;
-			this.#sendPending = true;
+		// A ReadIndex round's heartbeats are no pace for a stalled one.
+		if (!progress.stalled) {
+			progress.probeSent = false;
+			if (progress.state === "probe" || progress.match < this.#log.lastIndex) {
+				progress.kick = true;
+				this.#sendPending = true;
+			}
 		}
 		const round = Number(context);
 		if (round <= progress.ackedRound || round > this.#leaderReads.round) return;

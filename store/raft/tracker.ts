@@ -22,6 +22,8 @@ export class Progress {
 	recentActive = true;
 	/** Probe: a message is out; wait for the answer or the next heartbeat's. */
 	probeSent = false;
+	/** Probe: it rejected what it once acknowledged, so asking leads nowhere; once a heartbeat interval is enough. */
+	stalled = false;
 	/** Send one append even if there is nothing new in it: its answer tells whether earlier ones were lost. */
 	kick = false;
 	/** Highest commit index that was sent, to send each once. */
@@ -84,7 +86,13 @@ export class Progress {
 			return true;
 		}
 		if (this.next - 1 !== rejected) return false;
-		this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);
+		const next = Math.max(Math.min(rejected, hint + 1), this.match + 1);
+		if (next === this.next) {
+			// It has lost what it acknowledged: asking again at once would go on at the speed of the network.
+			this.stalled = true;
+			return false;
+		}
+		this.next = next;
 		this.probeSent = false;
 		this.sentCommit = Math.min(this.sentCommit, this.next - 1);
 		return true;
@@ -98,6 +106,7 @@ export class Progress {
 	#enter(state: ProgressState): void {
 		this.state = state;
 		this.probeSent = false;
+		this.stalled = false;
 		this.kick = false;
 		this.pendingSnapshot = 0;
 		this.inflights.reset();
