@@ -145,6 +145,52 @@ describe("watch hub", () => {
 		for (const { cursor } of [live, old]) cursor.cancel();
 	});
 
+	it("owes a watcher that another one's handler pauses its batch, and gives it once after", async () => {
+		for (const ranges of [
+			["a", "a"],
+			["a", "b"],
+		]) {
+			const all: Consumer[] = [];
+			const request = (i: number) => ({ key: bytes(ranges[i]!), rangeEnd: bytes("\0") });
+			const others = (i: number) => () => {
+				if (all[i]!.batches.length > 1) return;
+				for (const other of all) if (other !== all[i]) other.cursor.pause();
+				setImmediate(() => {
+					for (const other of all) other.cursor.resume();
+				});
+			};
+			all.push(watch(request(0), others(0)), watch(request(1), others(1)));
+			const first = d.machine.revision + 1;
+			for (let i = 0; i < 3; i++) d.put("k");
+			for (let i = 0; i < 10; i++) await settle();
+			for (const one of all) {
+				assert.deepEqual(revisions(one), from(first, first + 2));
+				one.cursor.cancel();
+			}
+		}
+	});
+
+	it("gives a watch made within a batch nothing from before it, and progress only after what is owed", () => {
+		const late: Consumer[] = [];
+		const first = watch({}, () => {
+			if (late.length === 0) late.push(watch({ key: bytes("a") }));
+			second.cursor.requestProgress();
+		});
+		const second: Consumer = watch({ key: bytes("a") });
+		d.put("k");
+		assert.deepEqual(revisions(first), [2]);
+		assert.deepEqual(late[0]!.batches, []);
+		assert.deepEqual(
+			second.batches.map(({ events, revision }) => [events.length, revision]),
+			[
+				[1, 2],
+				[0, 2],
+			],
+		);
+		d.put("k");
+		assert.deepEqual(revisions(late[0]!), [3]);
+	});
+
 	it("gives progress only when caught up, and exactly up to the store's revision", async () => {
 		const live = watch();
 		live.cursor.requestProgress();

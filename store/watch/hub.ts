@@ -72,6 +72,8 @@ interface Group {
 	readonly watchers: Set<Watcher>;
 	/** Events of the flush under way. */
 	out: WatchEvent[];
+	/** First revision of the flush under way, while some watchers have not got it yet; 0 otherwise. */
+	owedFrom: number;
 }
 
 interface Watcher {
@@ -82,6 +84,8 @@ interface Watcher {
 	readonly noDelete: boolean;
 	/** First revision not yet given to it; kept up to date only outside of groups. */
 	next: number;
+	/** Within a group: the flush (its revision) it was given last, or joined after. */
+	given: number;
 	place: Place;
 	group: Group | undefined;
 	progressWanted: boolean;
@@ -134,11 +138,14 @@ export class WatchHub {
 		this.#pending = [];
 		const current = pending.at(-1)!.main;
 		const touched = this.#synced === 0 ? [] : this.#collect(pending);
+		for (const group of touched) group.owedFrom = this.#current + 1;
 		this.#current = current;
 		for (const group of touched) {
 			const batch: WatchBatch = { events: group.out, revision: current };
 			group.out = [];
-			for (const watcher of [...group.watchers]) if (watcher.group === group) this.#deliver(watcher, batch);
+			// A handler may pause, cancel, or make any watcher: who left takes its debt along, who came has none.
+			for (const watcher of [...group.watchers]) if (this.#owed(watcher, group)) this.#give(watcher, batch);
+			group.owedFrom = 0;
 		}
 		this.#wakeFuture();
 		this.#recent.trim(this.#source.writtenRevision);
@@ -164,6 +171,17 @@ export class WatchHub {
 			}
 		}
 		return touched;
+	}
+
+	/** The flush under way has events for it that it has not got. */
+	#owed(watcher: Watcher, group: Group): boolean {
+		return watcher.group === group && group.owedFrom > 0 && watcher.given < this.#current;
+	}
+
+	#give(watcher: Watcher, batch: WatchBatch): void {
+		watcher.given = batch.revision;
+		this.#deliver(watcher, batch);
+		if (watcher.progressWanted) this.#requestProgress(watcher);
 	}
 
 	#deliver(watcher: Watcher, batch: WatchBatch): void {
@@ -196,6 +214,7 @@ export class WatchHub {
 			noPut: request.noPut === true,
 			noDelete: request.noDelete === true,
 			next: start > 0 ? start : this.#source.revision + 1,
+			given: 0,
 			place: "paused",
 			group: undefined,
 			progressWanted: false,
@@ -229,6 +248,7 @@ export class WatchHub {
 		const group = this.#groupFor(watcher);
 		group.watchers.add(watcher);
 		watcher.group = group;
+		watcher.given = this.#current;
 		watcher.place = "synced";
 		this.#synced++;
 		if (watcher.progressWanted) this.#requestProgress(watcher);
@@ -245,7 +265,7 @@ export class WatchHub {
 		for (const group of groups) {
 			if (group.prevKv === prevKv && group.noPut === noPut && group.noDelete === noDelete) return group;
 		}
-		const group: Group = { bounds, prevKv, noPut, noDelete, watchers: new Set(), out: [] };
+		const group: Group = { bounds, prevKv, noPut, noDelete, watchers: new Set(), out: [], owedFrom: 0 };
 		groups.push(group);
 		return group;
 	}
@@ -257,8 +277,8 @@ export class WatchHub {
 		this.#paused.delete(watcher);
 		const { group } = watcher;
 		if (group === undefined) return;
+		watcher.next = this.#owed(watcher, group) ? group.owedFrom : this.#current + 1;
 		watcher.group = undefined;
-		watcher.next = this.#current + 1;
 		this.#synced--;
 		group.watchers.delete(watcher);
 		if (group.watchers.size === 0) this.#dropGroup(group);
@@ -276,8 +296,10 @@ export class WatchHub {
 
 	#requestProgress(watcher: Watcher): void {
 		if (watcher.place === "ended") return;
-		watcher.progressWanted = watcher.place !== "synced" && watcher.place !== "future";
-		if (!watcher.progressWanted) this.#deliver(watcher, { events: [], revision: this.#current });
+		const { group } = watcher;
+		const behind = group === undefined ? watcher.place !== "future" : this.#owed(watcher, group);
+		watcher.progressWanted = behind;
+		if (!behind) this.#deliver(watcher, { events: [], revision: this.#current });
 	}
 
 	#pause(watcher: Watcher): void {
