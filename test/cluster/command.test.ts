@@ -108,7 +108,10 @@ describe("barque up, status, kill, revive, down", function () {
 		const first = client();
 		await first.resource(configMaps).create("default", { metadata: { name: "kept" }, data: { a: "b" } });
 		await first.close();
-		const pids = (await status()).parts.map((part) => part.pid ?? 0);
+		const { parts } = await status();
+		const stopped = parts.filter((part) => part.pid === undefined).map((part) => part.name);
+		assert.deepEqual(stopped, []);
+		const pids = parts.map((part) => part.pid ?? 0);
 		assert.equal((await barque("down", "--dir", dir)).code, 0);
 		for (const pid of pids) assert.equal(startTimeOf(pid), undefined, `process ${pid} has ended`);
 		assert.equal((await up()).code, 0);
