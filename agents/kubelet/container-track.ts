@@ -72,11 +72,12 @@ export class ContainerTrack {
 		this.#backedOffAt = now;
 	}
 
-	/** Takes over what an earlier kubelet recorded, oldest first. */
+	/** Takes over what an earlier kubelet recorded. */
 	adopt(containers: readonly RuntimeContainer[]): void {
-		for (const container of [...containers].sort((a, b) => a.attempt - b.attempt)) {
+		const inOrder = [...containers].sort((a, b) => a.attempt - b.attempt);
+		for (const container of inOrder) {
 			const { state } = container;
-			if (container === containers.at(-1)) this.currentId = container.id;
+			if (container === inOrder.at(-1)) this.currentId = container.id;
 			else if (state.phase === "exited") this.last = { id: container.id, state };
 			this.starts = container.attempt + 1;
 		}

@@ -3,11 +3,11 @@
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Container, EnvVar, Pod, Service } from "../../apiserver/scheme/types.gen.ts";
 
-/** Data by key; undefined: no such object. */
+/** Bytes by key, which need not be text; undefined: no such object. */
 export interface ReferenceLookup {
-	configMap(name: string): Promise<Readonly<Record<string, string>> | undefined>;
+	configMap(name: string): Promise<Readonly<Record<string, Buffer>> | undefined>;
 	/** Values decoded. */
-	secret(name: string): Promise<Readonly<Record<string, string>> | undefined>;
+	secret(name: string): Promise<Readonly<Record<string, Buffer>> | undefined>;
 }
 
 /** A reference that cannot be resolved: the container waits with CreateContainerConfigError. */
@@ -21,6 +21,15 @@ export function expand(text: string, env: Readonly<Record<string, string>>): str
 		if (name === undefined) return "$";
 		return Object.hasOwn(env, name) ? (env[name] ?? "") : whole;
 	});
+}
+
+/** Expands a path of which every variable must be known. Throws ConfigError. */
+export function expandStrictly(text: string, env: Readonly<Record<string, string>>): string {
+	const missing = [...text.matchAll(/\$\$|\$\(([^()]*)\)/g)].find(
+		([, name]) => name !== undefined && !Object.hasOwn(env, name),
+	);
+	if (missing !== undefined) throw new ConfigError(`missing value for ${JSON.stringify(missing[1])}`);
+	return expand(text, env);
 }
 
 /** The downward API's fields of a pod (`metadata.name`, `status.podIP`, `metadata.labels['x']` ...). */
@@ -94,7 +103,7 @@ async function fromSources(input: EnvironmentInput, env: Record<string, string>)
 			if (reference?.optional === true) continue;
 			throw new ConfigError(`${isSecret ? "secret" : "configmap"} "${name}" not found`);
 		}
-		for (const [key, value] of Object.entries(data)) env[`${source.prefix ?? ""}${key}`] = value;
+		for (const [key, value] of Object.entries(data)) env[`${source.prefix ?? ""}${key}`] = value.toString("utf8");
 	}
 }
 
@@ -122,7 +131,7 @@ async function variableValue(variable: EnvVar, input: EnvironmentInput, env: Rea
 		const namespace = input.pod.metadata.namespace;
 		throw new ConfigError(`couldn't find key ${key} in ${isSecret ? "Secret" : "ConfigMap"} ${namespace}/${name}`);
 	}
-	return data[key];
+	return data[key]?.toString("utf8");
 }
 
 /** `REDIS_SERVICE_HOST`, `REDIS_SERVICE_PORT`, and the docker-link forms, for services with a cluster IP. */

@@ -279,6 +279,18 @@ describe("kubelet", () => {
 		assert.ok(harness.client.peek(configMaps, "default/conf") && !harness.client.peek(secrets, "default/pw"));
 	});
 
+	it("sends no conditions but its own, so that it turns nobody else's back", async () => {
+		const marked = makePod("marked", shell("sleep 60"));
+		const mark = { type: "DisruptionTarget", status: "True", reason: "Test" };
+		harness.client.add({ ...marked, status: { phase: "Pending", conditions: [mark] } });
+		await until("ready", () => status("marked")?.ready);
+		assert.equal(pod("marked")?.status?.conditions?.filter((c) => c.type === "DisruptionTarget").length, 1);
+		assert.equal(pod("marked")?.status?.conditions?.filter((c) => c.type === "Ready").length, 1);
+		const sent = harness.client.actions.filter((action) => action.verb === "patch" && action.resource === "pods");
+		assert(sent.length > 0);
+		for (const { object } of sent) assert(!JSON.stringify(object).includes("DisruptionTarget"));
+	});
+
 	it("adopts running containers after the kubelet was killed, and ends those of pods that are gone", async () => {
 		harness.client.add(makePod("stays", shell("sleep 60")));
 		harness.client.add(makePod("goes", shell("sleep 60")));

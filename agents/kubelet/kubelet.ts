@@ -10,6 +10,7 @@ import type { Clock } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import { AddressPool } from "./addresses.ts";
 import type { ReferenceLookup } from "./env.ts";
+import { kubeletConditions } from "./pod-status.ts";
 import { type PodHost, PodWorker } from "./pod-worker.ts";
 import { podDirectory } from "./runtime/records.ts";
 import type { Runtime, RuntimeContainer } from "./runtime/types.ts";
@@ -37,7 +38,7 @@ interface CachedToken {
 	readonly renewAt: number;
 }
 
-/** Status fields that a merge patch must clear where the new status has none. */
+/** Status fields that a patch must clear where the new status has none. */
 const clearable = ["reason", "message", "initContainerStatuses", "podIP", "podIPs"] as const;
 
 export class Kubelet {
@@ -183,18 +184,16 @@ export class Kubelet {
 				throw error;
 			}
 		};
-		const decode = (data: Readonly<Record<string, string>> | undefined) =>
-			Object.fromEntries(
-				Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]),
-			);
+		const bytes = (data: Readonly<Record<string, string>> | undefined, encoding: BufferEncoding) =>
+			Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, encoding)]));
 		return {
 			async configMap(name) {
 				const found = await find<ConfigMap>("configmaps", name);
-				return found === undefined ? undefined : { ...decode(found.binaryData), ...found.data };
+				return found === undefined ? undefined : { ...bytes(found.binaryData, "base64"), ...bytes(found.data, "utf8") };
 			},
 			async secret(name) {
 				const found = await find<Secret>("secrets", name);
-				return found === undefined ? undefined : decode(found.data);
+				return found === undefined ? undefined : bytes(found.data, "base64");
 			},
 		};
 	}
@@ -231,8 +230,10 @@ export class Kubelet {
 		if (deepEqual(this.#written.get(uid), status)) return;
 		const cleared = Object.fromEntries(clearable.filter((key) => status[key] === undefined).map((key) => [key, null]));
 		try {
-			const patch = { metadata: { uid }, status: { ...cleared, ...status } };
-			await client.resource<Pod>(pods).patch(namespace, name, "merge", patch, "status");
+			// Conditions are merged by type, so that nobody else's is lost or turned back: only our own are sent.
+			const conditions = (status.conditions ?? []).filter((c) => kubeletConditions.includes(c.type ?? ""));
+			const patch = { metadata: { uid }, status: { ...cleared, ...status, conditions } };
+			await client.resource<Pod>(pods).patch(namespace, name, "strategic", patch, "status");
 			this.#written.set(uid, status);
 		} catch (error) {
 			// Gone, or replaced by another pod of that name: the watch tells its worker.

@@ -130,7 +130,14 @@ function condition(
 	};
 }
 
-const kubeletConditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+/** The conditions that the kubelet owns; others keep theirs. */
+export const kubeletConditions: readonly string[] = [
+	"PodReadyToStartContainers",
+	"Initialized",
+	"Ready",
+	"ContainersReady",
+	"PodScheduled",
+];
 
 function conditions(input: StatusInput, phase: Phase, statuses: readonly ContainerStatus[]): PodCondition[] {
 	const before = input.pod.status?.conditions ?? [];

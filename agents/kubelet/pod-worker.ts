@@ -370,7 +370,7 @@ export class PodWorker {
 				args: (track.spec.args ?? []).map((word) => expand(word, env)),
 				env,
 				workingDir: track.spec.workingDir || undefined,
-				mounts: mountsOf(track.spec, this.#volumes ?? new Map()),
+				mounts: await mountsOf(track.spec, this.#volumes ?? new Map(), env),
 				podIp,
 				ports: (track.spec.ports ?? []).map((port) => port.containerPort ?? 0),
 				annotations: metadata.annotations ?? {},
@@ -455,7 +455,12 @@ export class PodWorker {
 			return { ok: true, message: "" };
 		}
 		const timeoutSeconds = Math.max(1, timeoutMs / 1000);
-		return probeOnce(this.#probeTarget(track), { exec: hook.exec, httpGet: hook.httpGet, timeoutSeconds });
+		return probeOnce(this.#probeTarget(track), {
+			exec: hook.exec,
+			httpGet: hook.httpGet,
+			tcpSocket: hook.tcpSocket,
+			timeoutSeconds,
+		});
 	}
 
 	#graceMs(): number {

@@ -4,6 +4,7 @@ import https from "node:https";
 import net from "node:net";
 import type { Container, Probe } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock, Timer } from "../../kit/clock.ts";
+import { probeGrpc } from "./probe-grpc.ts";
 import type { ExecResult } from "./runtime/types.ts";
 
 export type ProbeKind = "liveness" | "readiness" | "startup";
@@ -91,7 +92,11 @@ export async function probeOnce(target: ProbeTarget, probe: Probe): Promise<Prob
 		}
 		if (probe.httpGet !== undefined) return await probeHttp(target, probe.httpGet, timeoutMs);
 		if (probe.tcpSocket !== undefined) return await probeTcp(target, probe.tcpSocket, timeoutMs);
-		return { ok: false, message: "grpc probes are not supported by this kubelet" };
+		if (probe.grpc !== undefined) {
+			const { port, service } = probe.grpc;
+			return await probeGrpc(target.podIp, resolvePort(target.container, port), service ?? "", timeoutMs);
+		}
+		throw new Error("missing probe handler");
 	} catch (error) {
 		return { ok: false, message: error instanceof Error ? error.message : String(error) };
 	}

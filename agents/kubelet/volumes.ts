@@ -1,9 +1,9 @@
 /** A pod's volumes as folders on this machine, filled from ConfigMaps, Secrets, tokens and the pod's own fields. */
-import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Container, KeyToPath, Pod, Volume, VolumeProjection } from "../../apiserver/scheme/types.gen.ts";
-import { podField, type ReferenceLookup, resourceField } from "./env.ts";
+import { expandStrictly, podField, type ReferenceLookup, resourceField } from "./env.ts";
 import type { ContainerSpec } from "./runtime/types.ts";
 
 /** A volume that cannot be filled yet: the pod waits in ContainerCreating with a FailedMount event. */
@@ -24,7 +24,7 @@ export interface VolumeContext {
 
 interface File {
 	readonly path: string;
-	readonly content: string;
+	readonly content: Buffer | string;
 	readonly mode: number;
 }
 
@@ -39,7 +39,7 @@ function inside(base: string, relative: string): string {
 }
 
 function select(
-	data: Readonly<Record<string, string>>,
+	data: Readonly<Record<string, Buffer>>,
 	items: readonly KeyToPath[] | undefined,
 	mode: number,
 	optional: boolean,
@@ -119,25 +119,46 @@ async function filesOf(context: VolumeContext, volume: Volume): Promise<File[] |
 	return (await Promise.all((projected.sources ?? []).map((source) => projectedFiles(context, source, mode)))).flat();
 }
 
-/** Replaces a volume's content at once, as upstream's atomic writer does: a new folder, then one rename of a link. */
-async function writeAtomically(directory: string, files: readonly File[], generation: string): Promise<void> {
+/** Where a symbolic link leads; undefined: there is no such link. */
+async function target(link: string): Promise<string | undefined> {
+	try {
+		return await readlink(link);
+	} catch (error) {
+		if (["ENOENT", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+		throw error;
+	}
+}
+
+/**
+ * Replaces a volume's content at once, as upstream's atomic writer does: a new folder, then one rename of a link. Links to
+ * files that stay are left alone, so that a reader never misses one; what is no longer there goes last.
+ */
+async function writeAtomically(directory: string, given: readonly File[], generation: string): Promise<void> {
+	const files = given.map((file) => ({ ...file, path: path.normalize(file.path) }));
 	await mkdir(directory, { recursive: true, mode: 0o755 });
 	const data = path.join(directory, `..${generation}`);
 	await rm(data, { recursive: true, force: true });
 	await mkdir(data, { recursive: true, mode: 0o755 });
 	for (const file of files) {
-		const target = inside(data, file.path);
-		await mkdir(path.dirname(target), { recursive: true });
-		await writeFile(target, file.content, { mode: file.mode });
+		const to = inside(data, file.path);
+		await mkdir(path.dirname(to), { recursive: true });
+		await writeFile(to, file.content, { mode: file.mode });
 	}
 	const link = path.join(directory, "..data");
 	await rm(`${link}_tmp`, { force: true });
 	await symlink(path.basename(data), `${link}_tmp`);
 	await rename(`${link}_tmp`, link);
-	for (const name of new Set(files.map((file) => file.path.split("/", 1)[0] ?? ""))) {
+	const names = new Set(files.map((file) => file.path.split(path.sep, 1)[0] ?? ""));
+	for (const name of names) {
 		const visible = path.join(directory, name);
+		const wanted = path.join("..data", name);
+		if ((await target(visible)) === wanted) continue;
 		await rm(visible, { recursive: true, force: true });
-		await symlink(path.join("..data", name), visible);
+		await symlink(wanted, visible);
+	}
+	const keep = new Set([...names, path.basename(data), "..data"]);
+	for (const name of await readdir(directory)) {
+		if (!keep.has(name)) await rm(path.join(directory, name), { recursive: true, force: true });
 	}
 }
 
@@ -174,15 +195,35 @@ export async function mountVolumes(context: VolumeContext, generation: string): 
 	return mounted;
 }
 
-/** A container's mounts over the pod's volumes. */
-export function mountsOf(container: Container, volumes: ReadonlyMap<string, string>): ContainerSpec["mounts"] {
-	return (container.volumeMounts ?? []).map((mount) => {
+/** The part of a volume that a mount shows; a folder is made where there is nothing yet. Rejects with MountError. */
+async function subPathOf(base: string, subPath: string): Promise<string> {
+	if (path.isAbsolute(subPath)) throw new MountError(`subPath "${subPath}" must not be an absolute path`);
+	const chosen = inside(base, subPath);
+	try {
+		await stat(chosen);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		await mkdir(chosen, { recursive: true, mode: 0o750 });
+	}
+	return chosen;
+}
+
+/** A container's mounts over the pod's volumes. Rejects with MountError, and with ConfigError for subPathExpr. */
+export async function mountsOf(
+	container: Container,
+	volumes: ReadonlyMap<string, string>,
+	env: Readonly<Record<string, string>>,
+): Promise<ContainerSpec["mounts"]> {
+	const mounts = [];
+	for (const mount of container.volumeMounts ?? []) {
 		const base = volumes.get(mount.name ?? "");
 		if (base === undefined) throw new MountError(`volume mount "${mount.name}" names no volume of the pod`);
-		return {
+		const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : mount.subPath;
+		mounts.push({
 			mountPath: mount.mountPath ?? "",
-			hostPath: mount.subPath ? inside(base, mount.subPath) : base,
+			hostPath: subPath ? await subPathOf(base, subPath) : base,
 			readOnly: mount.readOnly === true,
-		};
-	});
+		});
+	}
+	return mounts;
 }

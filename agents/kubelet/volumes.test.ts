@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Pod } from "../../apiserver/scheme/types.gen.ts";
+import { ContainerTrack } from "./container-track.ts";
+import { MountError, mountsOf, mountVolumes } from "./volumes.ts";
+
+describe("kubelet: volumes", () => {
+	let root: string;
+	let data: Record<string, Buffer> | undefined;
+	beforeEach(async () => {
+		root = await mkdtemp(path.join(tmpdir(), "barque-volumes-"));
+		data = undefined;
+	});
+	afterEach(() => rm(root, { recursive: true, force: true }));
+
+	const mount = (volume: NonNullable<NonNullable<Pod["spec"]>["volumes"]>[number], generation: string) =>
+		mountVolumes(
+			{
+				pod: { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: { volumes: [volume] } },
+				directory: root,
+				references: { configMap: async () => data, secret: async () => data },
+				token: async () => "token",
+				podIp: "127.0.0.1",
+				hostIp: "127.0.0.1",
+			},
+			generation,
+		);
+
+	it("keeps bytes that are no text", async () => {
+		const binary = Buffer.from([0xff, 0xfe, 0x00, 0x80]);
+		data = { "key.bin": binary };
+		await mount({ name: "v", secret: { secretName: "s" } }, "1");
+		assert.deepEqual(await readFile(path.join(root, "v/key.bin")), binary);
+	});
+
+	it("replaces its content and leaves nothing of what was before", async () => {
+		data = { stays: Buffer.from("1"), goes: Buffer.from("1") };
+		await mount({ name: "v", configMap: { name: "c" } }, "1");
+		const link = await stat(path.join(root, "v"), { bigint: true });
+		data = { stays: Buffer.from("2"), comes: Buffer.from("2") };
+		for (const generation of ["2", "3", "4"]) await mount({ name: "v", configMap: { name: "c" } }, generation);
+		assert.deepEqual((await readdir(path.join(root, "v"))).sort(), ["..4", "..data", "comes", "stays"]);
+		assert.equal(await readFile(path.join(root, "v/stays"), "utf8"), "2");
+		assert.equal((await stat(path.join(root, "v"), { bigint: true })).ino, link.ino);
+	});
+
+	it("takes paths that are not in their shortest form", async () => {
+		data = { key: Buffer.from("x") };
+		const items = [{ key: "key", path: "./a//b" }];
+		await mount({ name: "v", configMap: { name: "c", items } }, "1");
+		assert.equal(await readFile(path.join(root, "v/a/b"), "utf8"), "x");
+	});
+
+	it("shows the part of a volume that subPath or subPathExpr names, and makes it", async () => {
+		const volumes = new Map([["v", path.join(root, "v")]]);
+		const mounted = (subPath: object, env = {}) =>
+			mountsOf({ name: "c", volumeMounts: [{ name: "v", mountPath: "/x", ...subPath }] }, volumes, env);
+		assert.equal((await mounted({ subPath: "a/b" }))[0]?.hostPath, path.join(root, "v/a/b"));
+		assert((await stat(path.join(root, "v/a/b"))).isDirectory());
+		const expanded = await mounted({ subPathExpr: "logs/$(POD)" }, { POD: "web-1" });
+		assert.equal(expanded[0]?.hostPath, path.join(root, "v/logs/web-1"));
+		await assert.rejects(mounted({ subPathExpr: "$(NONE)" }), /missing value for "NONE"/);
+		await assert.rejects(mounted({ subPathExpr: "$(UP)" }, { UP: "../../x" }), MountError);
+		await assert.rejects(mounted({ subPathExpr: "$(UP)" }, { UP: "/etc" }), MountError);
+	});
+});
+
+describe("kubelet: a container's memory", () => {
+	it("goes on with the latest start, in whatever order the records are found", () => {
+		const record = (attempt: number, phase: "running" | "exited") => ({
+			id: `process://uid/c/${attempt}`,
+			podUid: "uid",
+			name: "c",
+			attempt,
+			image: "x",
+			state:
+				phase === "running"
+					? { phase, startedAt: 1 }
+					: { phase, startedAt: 1, finishedAt: 2, exitCode: 1, signal: 0, reason: "Error", message: "" },
+		});
+		const track = new ContainerTrack({ name: "c" }, "main");
+		track.adopt([record(10, "running"), record(9, "exited")]);
+		assert.equal(track.currentId, "process://uid/c/10");
+		assert.equal(track.last?.id, "process://uid/c/9");
+		assert.equal(track.restartCount, 10);
+	});
+});
