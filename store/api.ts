@@ -166,7 +166,8 @@ export type WithHeader<T> = T & { readonly header: ResponseHeader };
 /**
  * Expected failures, with stable codes; `store/serve` maps them to gRPC statuses and etcd's exact texts.
  * `unavailable` (no leader, lost connection before sending): not applied, safe to retry anywhere.
- * `outcome_unknown`: may or may not have been applied.
+ * `outcome_unknown`: may or may not have been applied. `not_applied`, between server and client alone: an earlier copy of
+ * the write ran and changed nothing, no copy ever will; it may be sent under a new number.
  */
 export type StoreErrorCode =
 	| "compacted"
@@ -192,7 +193,8 @@ export type StoreErrorCode =
 	| "slow_watcher"
 	| "corrupt"
 	| "invalid_argument"
-	| "closed";
+	| "closed"
+	| "not_applied";
 
 export class StoreError extends Error {
 	readonly code: StoreErrorCode;

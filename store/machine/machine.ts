@@ -273,8 +273,9 @@ export class Machine implements StateMachine {
 		const executed = execute(state, entry, header, command, this.#quotaBytes);
 		this.#publish(executed.changes);
 		if (command.kind === "compact" && executed.effective) this.#compactor.compactTo(state.space.compactRevision);
-		if (inSession && executed.effective && !(executed.outcome instanceof StoreError)) {
-			state.sessions.record(header.session, header.sequence, state.space.revision, executed.outcome);
+		if (inSession) {
+			const kept = executed.effective && !(executed.outcome instanceof StoreError) ? executed.outcome : undefined;
+			state.sessions.record(header.session, header.sequence, state.space.revision, kept);
 		}
 		return this.#applied(entry, header, executed);
 	}
@@ -303,6 +304,8 @@ export class Machine implements StateMachine {
 	}
 
 	#seal(add: (op: EngineOp) => void): void {
+		// An entry may have failed halfway: nothing of it may reach the engine.
+		if (this.#broken !== undefined) throw new Error("state machine failed before", { cause: this.#broken });
 		const state = this.#state;
 		const store = (key: Buffer, value: Buffer | undefined) =>
 			add(value === undefined ? { type: "del", key } : { type: "put", key, value });

@@ -54,12 +54,37 @@ describe("sessions", () => {
 		assert.equal(d.machine.leases().length, 1);
 	});
 
-	it("run again what had no effect", () => {
+	it("never run a late copy of what was answered as without effect", async () => {
 		open(1n);
 		const attach = put("a", { lease: 9n });
+		const create: Command = {
+			kind: "txn",
+			compare: [{ key: bytes("b"), target: "create", result: "equal", operand: 0 }],
+			success: [{ op: "put", key: bytes("b"), value: bytes("ghost") }],
+			failure: [],
+		};
 		assert.equal(code(send(1n, 1, attach)), "lease_not_found");
+		d.put("b", "there");
+		assert.equal((send(1n, 2, create).outcome as { result: { succeeded: boolean } }).result.succeeded, false);
+		assert.deepEqual(send(1n, 3, { kind: "delete", key: bytes("c") }).outcome, {
+			kind: "delete",
+			result: { deleted: 0, prevKvs: [] },
+		});
 		d.run({ kind: "lease_grant", id: 9n, ttl: 5 });
-		assert.deepEqual(send(1n, 1, attach).outcome, { kind: "put", result: {} });
+		d.run({ kind: "delete", key: bytes("b") });
+		d.put("c", "new");
+		for (const restarted of [false, true]) {
+			if (restarted) {
+				await d.machine.sync();
+				d = await Driver.open(engine.crash());
+			}
+			const { revision } = d.machine;
+			for (const [sequence, command] of [attach, create, { kind: "delete", key: bytes("c") } as const].entries()) {
+				assert.equal(code(send(1n, sequence + 1, command)), "not_applied");
+			}
+			assert.equal(d.machine.revision, revision);
+		}
+		assert.deepEqual(send(1n, 4, attach).outcome, { kind: "put", result: {} }, "but under a new number");
 	});
 
 	it("refuse requests of a session not open, and acknowledged or forgotten ones", () => {

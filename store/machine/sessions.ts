@@ -2,8 +2,10 @@
  * Request ids of clients, so that a retried write applies once. Replicated state, outside the key space and its hash.
  *
  * A client opens a session and numbers its requests from 1. The answer of every request that changed something is kept
- * until the client acknowledges it; a repeated sequence gets it again. What changed nothing (reads, failed compares that
- * wrote nothing, errors) is not kept: run again it is as if it came later, which nobody can tell apart.
+ * until the client acknowledges it; a repeated sequence gets it again. Of what changed nothing (failed compares that wrote
+ * nothing, errors) only the sequence is kept, and a repeated one is refused with `not_applied`: the client may send the
+ * request under a new number, and a copy that was late on its way can no longer take effect after an answer said that it
+ * had none.
  *
  * Bounded: an answer of more than `maxAnswerBytes` is remembered only as applied; beyond `maxAnswers` or
  * `maxSessionBytes` a session forgets its oldest; beyond `maxSessions` or `maxBytes` the longest unused session goes.
@@ -16,7 +18,9 @@ import { FormatError, Reader, Writer } from "./bytes.ts";
 import type { CommandResult } from "./types.ts";
 
 const sessionFormat = 1;
+/** In place of a kept answer's length. */
 const tooLarge = 0xffffffff;
+const noEffect = 0xfffffffe;
 /** Accounted for each session and for each answer beside its bytes. */
 const sessionOverhead = 128;
 const answerOverhead = 64;
@@ -41,8 +45,8 @@ export const defaultSessionLimits: SessionLimits = {
 
 interface Answer {
 	readonly revision: number;
-	/** Undefined: applied, but too large to keep. */
-	readonly body: Buffer | undefined;
+	/** `too_large`: applied, but too large to keep. `no_effect`: run, and it changed nothing. */
+	readonly body: Buffer | "too_large" | "no_effect";
 }
 
 interface Session {
@@ -63,7 +67,8 @@ export type Lookup =
 	| { readonly run: true }
 	| { readonly run: false; readonly revision: number | undefined; readonly outcome: CommandResult | StoreError };
 
-const answerBytes = (answer: Answer) => answerOverhead + (answer.body?.length ?? 0);
+const bodyBytes = ({ body }: Answer) => (typeof body === "string" ? 0 : body.length);
+const answerBytes = (answer: Answer) => answerOverhead + bodyBytes(answer);
 
 function unknown(why: string): Lookup {
 	const outcome = new StoreError("session_expired", `etcdserver: ${why}: the outcome of the request is unknown`);
@@ -155,7 +160,11 @@ export class Sessions {
 		const answer = session.answers.get(sequence);
 		if (answer === undefined) return { run: true };
 		const { revision, body } = answer;
-		if (body !== undefined) return { run: false, revision, outcome: decodeAnswer(body) };
+		if (body === "no_effect") {
+			const message = "etcdserver: a copy of the request was answered and changed nothing; this one was not run";
+			return { run: false, revision, outcome: new StoreError("not_applied", message) };
+		}
+		if (body !== "too_large") return { run: false, revision, outcome: decodeAnswer(body) };
 		const message = `etcdserver: the request was applied at revision ${revision}, but its answer was too large to keep`;
 		return { run: false, revision, outcome: new StoreError("outcome_unknown", message) };
 	}
@@ -176,11 +185,12 @@ export class Sessions {
 		this.#bytes -= answerBytes(answer);
 	}
 
-	/** Records the answer of a request that changed something. */
-	record(id: bigint, sequence: number, revision: number, result: CommandResult): void {
+	/** Records the answer of a request that was run; `result` undefined: it changed nothing. */
+	record(id: bigint, sequence: number, revision: number, result: CommandResult | undefined): void {
 		const session = this.#sessions.get(id);
 		if (session === undefined || sequence === 0) return;
-		const answer: Answer = { revision, body: encodeAnswer(result) };
+		const body = result === undefined ? "no_effect" : (encodeAnswer(result) ?? "too_large");
+		const answer: Answer = { revision, body };
 		session.answers.set(sequence, answer);
 		session.bytes += answerBytes(answer);
 		this.#bytes += answerBytes(answer);
@@ -209,7 +219,7 @@ export class Sessions {
 		const session = this.#sessions.get(id);
 		if (session === undefined) return undefined;
 		let size = 1 + 4 * 8 + 4;
-		for (const { body } of session.answers.values()) size += 20 + (body?.length ?? 0);
+		for (const answer of session.answers.values()) size += 20 + bodyBytes(answer);
 		const w = new Writer(size);
 		w.u8(sessionFormat);
 		w.u64(id);
@@ -220,7 +230,7 @@ export class Sessions {
 		for (const [sequence, { revision, body }] of session.answers) {
 			w.u53(sequence);
 			w.u53(revision);
-			if (body === undefined) w.u32(tooLarge);
+			if (typeof body === "string") w.u32(body === "too_large" ? tooLarge : noEffect);
 			else w.bytes(body);
 		}
 		return w.done();
@@ -250,10 +260,15 @@ function decodeSession(data: Buffer): Session {
 		const sequence = r.u53();
 		const revision = r.u53();
 		const length = r.u32();
-		const answer: Answer = { revision, body: length === tooLarge ? undefined : Buffer.from(r.raw(length)) };
+		const answer: Answer = { revision, body: readBody(r, length) };
 		answers.set(sequence, answer);
 		bytes += answerBytes(answer);
 	}
 	r.end();
 	return { id, lastIndex, lastUsed, floor, answers, bytes };
+}
+
+function readBody(r: Reader, length: number): Answer["body"] {
+	if (length === tooLarge) return "too_large";
+	return length === noEffect ? "no_effect" : Buffer.from(r.raw(length));
 }

@@ -75,6 +75,7 @@ export const errorCodes: readonly StoreErrorCode[] = [
 	"corrupt",
 	"invalid_argument",
 	"closed",
+	"not_applied",
 ];
 
 const packr = new Packr({ useRecords: false });

@@ -44,7 +44,7 @@ export function inRange(key: Buffer, start: Buffer, end: Buffer | undefined): bo
 export class Model {
 	readonly facts: Fact[] = [];
 	readonly leases = new Map<bigint, ModelLease>();
-	readonly sessions = new Map<bigint, { floor: number; answers: Map<number, CommandResult> }>();
+	readonly sessions = new Map<bigint, { floor: number; answers: Map<number, CommandResult | "no_effect"> }>();
 	revision = 1;
 	compactRevision = 0;
 	#time = 0;
@@ -281,9 +281,10 @@ export class Model {
 		session.floor = Math.max(session.floor, header.acknowledged);
 		if (header.sequence <= session.floor) return new StoreError("session_expired", "");
 		const kept = session.answers.get(header.sequence);
-		if (kept !== undefined) return kept;
+		if (kept !== undefined) return kept === "no_effect" ? new StoreError("not_applied", "") : kept;
 		const { outcome, effective } = this.#attempt(command);
-		if (effective && !(outcome instanceof StoreError)) session.answers.set(header.sequence, outcome);
+		const recorded = effective && !(outcome instanceof StoreError) ? outcome : "no_effect";
+		if (header.sequence > 0) session.answers.set(header.sequence, recorded);
 		return outcome;
 	}
 
