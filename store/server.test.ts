@@ -267,6 +267,7 @@ describe("store: three members on loopback", function () {
 		cluster = await TestCluster.start();
 		await cluster.leader();
 		const get = (path: string) => fetch(`${cluster.endpoints[0]}${path}`);
+		await eventually("the member knows its leader", async () => (await get("/health")).status === 200);
 		assert.deepEqual(await (await get("/health")).json(), { health: "true", reason: "" });
 		assert.equal(await (await get("/livez")).text(), "ok\n");
 		assert.match(await (await get("/readyz?verbose")).text(), /\[\+\]linearizable_read ok/);

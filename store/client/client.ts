@@ -143,7 +143,7 @@ class NativeClient implements StoreClient {
 		if (this.#closed) throw new StoreError("closed", "client is closed");
 		const watcher: Watcher = new Watcher(
 			{
-				place: (onPlaced) => this.#endpoints.whenPlaced(onPlaced),
+				place: (onPlaced, afterMs) => this.#endpoints.whenPlaced(onPlaced, afterMs),
 				ended: (ended) => void this.#watchers.delete(ended),
 			},
 			request,
@@ -214,6 +214,13 @@ class NativeClient implements StoreClient {
 						sequence = session.next();
 						continue;
 					}
+					if (error instanceof StoreError && error.code === "not_applied") {
+						// The answer to an earlier attempt was lost, and no attempt so far had or can have an effect.
+						uncertain = undefined;
+						session.done(sequence);
+						sequence = session.next();
+						continue;
+					}
 					const verdict = judge(error);
 					if (verdict === "uncertain") uncertain = error;
 					if (verdict === "final" && (uncertain === undefined || isAnswer(error))) throw error;
@@ -242,9 +249,10 @@ class NativeClient implements StoreClient {
 	}
 
 	async #openNewSession(deadline: number): Promise<WriteSession> {
-		const id = this.#random.bytes(8).readBigUInt64BE() | 1n;
 		for (let attempt = 0; ; attempt++) {
 			const connection = await this.#connection(true, deadline, undefined);
+			// Each attempt opens another: a late copy of an answered one would open it anew, without memory, after its end.
+			const id = this.#random.bytes(8).readBigUInt64BE() | 1n;
 			try {
 				await connection.request(method.sessionOpen, [], { session: id, sequence: 0, acknowledged: 0 });
 				return new WriteSession(id);
@@ -271,7 +279,7 @@ class NativeClient implements StoreClient {
 				if (uncertain !== undefined) throw unknownOutcome(uncertain);
 				throw new StoreError("unavailable", `no member of the store can be reached: ${this.#endpoints.complaint}`);
 			}
-			await this.#sleep(Math.min(left, retryMs), this.#endpoints.onceUp());
+			await this.#sleep(Math.min(left, retryMs), (wake) => this.#endpoints.onceUp(wake));
 		}
 	}
 
@@ -285,16 +293,17 @@ class NativeClient implements StoreClient {
 		if (attempt > 0 || !(last instanceof ConnectionLostError)) await this.#sleep(wait);
 	}
 
-	#sleep(ms: number, sooner?: Promise<void>): Promise<void> {
+	#sleep(ms: number, sooner?: (wake: () => void) => { cancel(): void }): Promise<void> {
 		return new Promise((resolve) => {
 			const wake = () => {
 				this.#sleeping.delete(entry);
 				entry.timer.cancel();
+				early?.cancel();
 				resolve();
 			};
 			const entry = { timer: this.#clock.after(ms, wake, { keepAlive: true }), wake };
 			this.#sleeping.add(entry);
-			sooner?.then(wake);
+			const early = sooner?.(wake);
 		});
 	}
 }
@@ -314,9 +323,11 @@ function judge(error: unknown): Verdict {
 	return error.code === "outcome_unknown" ? "uncertain" : "final";
 }
 
-/** Not an answer: says nothing about an earlier attempt of the same write. */
+/** Refused before the log was asked: says nothing about an earlier attempt of the same write. */
+const refusals: ReadonlySet<StoreError["code"]> = new Set(["too_many_requests", "no_space", "closed"]);
+
 function isAnswer(error: unknown): boolean {
-	return error instanceof StoreError && error.code !== "too_many_requests" && error.code !== "closed";
+	return error instanceof StoreError && !refusals.has(error.code);
 }
 
 function unknownOutcome(cause: unknown): StoreError {

@@ -31,7 +31,7 @@ export class Endpoints {
 	readonly #all: Endpoint[];
 	readonly #placements = new Set<(connection: ClientConnection) => void>();
 	readonly #mover: Timer;
-	#up: { readonly promise: Promise<void>; readonly resolve: () => void } = Promise.withResolvers<void>();
+	readonly #upWaiters = new Set<() => void>();
 	#clusterId: bigint;
 	#leader = 0n;
 	#closed = false;
@@ -69,16 +69,31 @@ export class Endpoints {
 		return best;
 	}
 
-	/** Resolves when the next connection comes up. */
-	onceUp(): Promise<void> {
-		return this.#up.promise;
+	/** Calls back once, when the next connection comes up; forgotten with `cancel`. */
+	onceUp(onUp: () => void): { cancel(): void } {
+		this.#upWaiters.add(onUp);
+		return { cancel: () => void this.#upWaiters.delete(onUp) };
 	}
 
-	whenPlaced(onPlaced: (connection: ClientConnection) => void): { cancel(): void } {
-		this.#placements.add(onPlaced);
-		// Not at once: whoever asks from inside a failing connection must finish first.
-		queueMicrotask(() => this.#place());
-		return { cancel: () => void this.#placements.delete(onPlaced) };
+	/** `afterMs`: not before then. */
+	whenPlaced(onPlaced: (connection: ClientConnection) => void, afterMs = 0): { cancel(): void } {
+		const ask = () => {
+			this.#placements.add(onPlaced);
+			this.#place();
+		};
+		let timer: Timer | undefined;
+		if (afterMs > 0) timer = this.#options.clock.after(afterMs, ask, { keepAlive: true });
+		else {
+			this.#placements.add(onPlaced);
+			// Not at once: whoever asks from inside a failing connection must finish first.
+			queueMicrotask(() => this.#place());
+		}
+		return {
+			cancel: () => {
+				timer?.cancel();
+				this.#placements.delete(onPlaced);
+			},
+		};
 	}
 
 	close(): void {
@@ -89,7 +104,7 @@ export class Endpoints {
 			endpoint.timer?.cancel();
 			endpoint.connection?.close();
 		}
-		this.#up.resolve();
+		this.#wakeUp();
 	}
 
 	#place(): void {
@@ -150,9 +165,14 @@ export class Endpoints {
 		endpoint.connection = connection;
 		endpoint.retryMs = firstRetryMs;
 		this.#options.logger.debug("connected to the store", { endpoint: endpoint.url, member: connection.memberId });
-		this.#up.resolve();
-		this.#up = Promise.withResolvers<void>();
+		this.#wakeUp();
 		this.#place();
+	}
+
+	#wakeUp(): void {
+		const waiters = [...this.#upWaiters];
+		this.#upWaiters.clear();
+		for (const onUp of waiters) onUp();
 	}
 
 	#lost(endpoint: Endpoint, connection: ClientConnection, reason: Error): void {

@@ -4,13 +4,17 @@ import { watchToWire } from "../native/wire.ts";
 import type { ClientConnection } from "./connection.ts";
 
 export interface WatchHome {
-	/** A connection for a watch, now or when there is one again; `cancelled` stops the wait. */
-	place(onPlaced: (connection: ClientConnection) => void): { cancel(): void };
+	/** A connection for a watch, after `afterMs` or when there is one again; `cancel` stops the wait. */
+	place(onPlaced: (connection: ClientConnection) => void, afterMs: number): { cancel(): void };
 	ended(watcher: Watcher): void;
 }
 
 /** Codes after which the same watch elsewhere goes on. */
 const resumable: ReadonlySet<StoreError["code"]> = new Set(["unavailable", "timeout", "closed", "too_many_requests"]);
+
+/** Waits between attempts that members refuse or end at once, ms. */
+const firstRetryMs = 50;
+const lastRetryMs = 2000;
 
 export class Watcher implements WatchHandle {
 	readonly #home: WatchHome;
@@ -23,6 +27,8 @@ export class Watcher implements WatchHandle {
 	#placing: { cancel(): void } | undefined;
 	#progressWanted = false;
 	#ended = false;
+	/** Of the next attempt, should this one be ended by its member; 0 again once something is delivered. */
+	#retryMs = 0;
 
 	constructor(home: WatchHome, request: WatchRequest, handler: WatchHandler) {
 		this.#home = home;
@@ -53,12 +59,18 @@ export class Watcher implements WatchHandle {
 		this.#handler.onEnd(error);
 	}
 
-	#place(): void {
+	#place(afterMs = 0): void {
 		this.#connection = undefined;
 		this.#placing = this.#home.place((connection) => {
 			this.#placing = undefined;
 			if (!this.#ended) this.#start(connection);
-		});
+		}, afterMs);
+	}
+
+	#placeLater(): void {
+		const wait = Math.max(firstRetryMs, this.#retryMs);
+		this.#retryMs = Math.min(lastRetryMs, 2 * wait);
+		this.#place(wait);
 	}
 
 	#start(connection: ClientConnection): void {
@@ -76,7 +88,7 @@ export class Watcher implements WatchHandle {
 			},
 			onEnd: (error) => {
 				if (!current()) return;
-				if (resumable.has(error.code)) this.#place();
+				if (resumable.has(error.code)) this.#placeLater();
 				else {
 					this.#ended = true;
 					this.#home.ended(this);
@@ -92,6 +104,7 @@ export class Watcher implements WatchHandle {
 	/** Another member may be behind the one we came from, or send again what we have seen. */
 	#deliver(batch: WatchBatch): void {
 		if (batch.revision < this.#next - 1) return;
+		this.#retryMs = 0;
 		const first = batch.events[0];
 		const fresh =
 			first === undefined || first.kv.modRevision >= this.#next
