@@ -234,18 +234,50 @@ function isWrite(request: ModelRequest): boolean {
 	return request.op !== "range";
 }
 
-/** Of the whole store: its operations carry revisions, so that hardly any order is left to choice. */
-export const storeModel: LinearModel<PossibleStates, ModelInput> = {
-	initial: [emptyModel],
-	step: (states, input) => {
+/**
+ * Of the whole store, for the search of an order. Answers carry revisions, so that hardly any order is left to choice:
+ * `answeredRevisions` are those that answered writes made, which no other write can have made. An operation without an
+ * answer may stay out of the order, so here it needs no fork: placed, it was applied and changed something.
+ */
+export function storeModel(answeredRevisions: ReadonlySet<number>): LinearModel<ModelState, ModelInput> {
+	return {
+		initial: emptyModel,
+		step: (state, { request, answer }) => {
+			const result = applyRequest(state, request);
+			if (answer !== undefined) return answersAgree(request, result.answer, answer) ? result.state : undefined;
+			const { revision } = result.state;
+			if (result.state === state || (revision > state.revision && answeredRevisions.has(revision))) return undefined;
+			return result.state;
+		},
+		key: stateKey,
+		show: showState,
+		removable: (input) => !isWrite(input.request) || (input.answer !== undefined && "refused" in input.answer),
+		forget: (input) => (isWrite(input.request) ? { request: input.request } : undefined),
+	};
+}
+
+function changes({ request, answer }: ModelInput): boolean {
+	if (answer === undefined || "refused" in answer) return false;
+	if (request.op === "range" || request.op === "lease_grant" || request.op === "lease_revoke") return false;
+	return answer.answers.some((each) => each.op === "put" || (each.op === "delete" && each.deleted > 0));
+}
+
+/**
+ * One client's operations, one after the other: every error forks what is possible (applied at once, or never), every
+ * answer must fit something.
+ */
+export function checkSequential(operations: readonly ModelOperation[]): Violation[] {
+	let states: PossibleStates = [emptyModel];
+	for (const { name, input } of operations) {
 		const after = stepPossible(states, input.request, input.answer);
-		return after.length === 0 ? undefined : after;
-	},
-	key: (states) => states.map(stateKey).sort().join("|"),
-	show: (states) => states.map(showState).join(" or "),
-	removable: (input) => !isWrite(input.request) || (input.answer !== undefined && "refused" in input.answer),
-	forget: (input) => (isWrite(input.request) ? { request: input.request } : undefined),
-};
+		if (after.length === 0) {
+			const message = `${name} fits none of ${states.length} possible states`;
+			return [{ kind: "impossible-answer", message, witness: states.slice(0, 5).map(showState) }];
+		}
+		states = after;
+	}
+	return [];
+}
 
 function showState(state: ModelState): string {
 	const kvs = [...state.kvs.values()].map((kv) => `${kv.key}=${kv.value}@${kv.modRevision}`);
@@ -263,14 +295,18 @@ export interface OldRead {
 
 /** The whole store's history: linearizable with revisions, and every old read shows a state that was. */
 export function checkStore(operations: readonly ModelOperation[], oldReads: readonly OldRead[] = []): Violation[] {
-	const found = checkLinearizable(storeModel, operations);
-	if (found.verdict !== "linearizable") return linearizabilityViolations("store", storeModel, operations);
+	const answered = operations.flatMap(({ input }) => (changes(input) ? (input.answer?.revision ?? []) : []));
+	const model = storeModel(new Set(answered));
+	const found = checkLinearizable(model, operations);
+	if (found.verdict !== "linearizable") return linearizabilityViolations("store", model, operations);
 	const byRevision = new Map<number, ModelState>([[emptyModel.revision, emptyModel]]);
-	let states: PossibleStates = [emptyModel];
+	let state = emptyModel;
 	for (const { input } of found.order) {
-		states = stepPossible(states, input.request, input.answer);
-		// With one possible state only, the revision's content is certain.
-		if (states.length === 1) byRevision.set(states[0]!.revision, states[0]!);
+		const after = applyRequest(state, input.request).state;
+		// From here on another order of the unanswered could be the true one.
+		if (input.answer === undefined && after !== state) break;
+		state = after;
+		byRevision.set(state.revision, state);
 	}
 	return oldReads.flatMap((read) => checkOldRead(read, byRevision));
 }

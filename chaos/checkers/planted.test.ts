@@ -8,7 +8,15 @@ import { checkListAppend, checkReadWrite, type MicroOp, type Transaction } from 
 import { checkElection } from "./election.ts";
 import { checkLinearizable, linearizabilityViolations, registerModel } from "./linearizability.ts";
 import { checkGuarded, checkMutualExclusion } from "./lock.ts";
-import { checkStore, type ModelKv, type ModelOperation, rangeOf } from "./model.ts";
+import {
+	checkSequential,
+	checkStore,
+	type ModelAnswer,
+	type ModelKv,
+	type ModelOperation,
+	type ModelRequest,
+	rangeOf,
+} from "./model.ts";
 import { checkQueue, type Dequeue, type Enqueue } from "./queue.ts";
 import { checkSet, type SetAdd, type SetRead } from "./set.ts";
 import { describeViolation, type Violation } from "./violation.ts";
@@ -107,6 +115,38 @@ describe("chaos/checkers with planted anomalies", function () {
 			);
 			assertKind(checkStore([...operations, put, lost]), "nonlinearizable");
 		});
+	});
+
+	it("one client of the whole store, whose errors fork what is possible", () => {
+		const operation = (request: ModelRequest, answer?: ModelAnswer): ModelOperation => {
+			return {
+				name: JSON.stringify(request),
+				input: answer === undefined ? { request } : { request, answer },
+				invoked: 0,
+				completed: 0,
+			};
+		};
+		const put = (value: string): ModelRequest => ({ op: "put", key: "k", value });
+		const swap = (expected: string): ModelRequest => {
+			const compare = [{ key: "k", target: "value", result: "equal", operand: expected }] as const;
+			return { op: "txn", compare, success: [{ op: "put", key: "k", value: "swapped" }], failure: [] };
+		};
+		const swapped = (revision: number, done: boolean) => ({
+			revision,
+			succeeded: done,
+			answers: ok(1).answers.slice(done ? 0 : 1),
+		});
+		const history = [operation(put("a"), ok(2)), operation(put("b")), operation(put("c"))];
+		for (const [value, revision] of [
+			["a", 3],
+			["b", 4],
+			["c", 4],
+			["c", 5],
+		] as const) {
+			assertNone(checkSequential([...history, operation(swap(value), swapped(revision, true))]));
+		}
+		assertKind(checkSequential([...history, operation(swap("b"), swapped(5, true))]), "impossible-answer");
+		assertKind(checkSequential([...history, operation(swap("a"), swapped(2, false))]), "impossible-answer");
 	});
 
 	it("list-append and rw-register: right ones pass as strict serializable", () => {
