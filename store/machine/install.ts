@@ -9,7 +9,7 @@ import type { SnapshotMeta } from "../raft/types.ts";
 import { FormatError } from "./bytes.ts";
 import { encodeGeneration, generationRange, pointerKey } from "./layout.ts";
 import { encodeMeta, type Meta } from "./meta.ts";
-import { readSnapshot, type SnapshotTarget } from "./snapshot.ts";
+import { checkHead, readSnapshot, type SnapshotTarget } from "./snapshot.ts";
 import { encodeTerms, type State } from "./state.ts";
 
 /** Bytes collected before they are written. */
@@ -55,11 +55,8 @@ class Installation implements SnapshotTarget {
 	}
 
 	head(meta: Meta): void {
-		const { index, term, conf } = this.#wanted;
-		if (meta.index !== index || meta.term !== term) {
-			throw new FormatError(`snapshot of index ${meta.index} term ${meta.term}, announced as ${index} term ${term}`);
-		}
-		this.#meta = { ...meta, conf };
+		checkHead(meta, this.#wanted);
+		this.#meta = { ...meta, conf: this.#wanted.conf };
 		this.#state.setMeta(this.#meta);
 	}
 

@@ -16,6 +16,7 @@
  */
 import { crc32c } from "../../kit/crc32c.ts";
 import type { Lease } from "../lease/lessor.ts";
+import type { SnapshotMeta } from "../raft/types.ts";
 import { FormatError, Reader, Writer } from "./bytes.ts";
 import { decodeMeta, encodeMeta, type Meta } from "./meta.ts";
 
@@ -134,40 +135,82 @@ export interface SnapshotTarget {
 	frameDone(): Promise<void>;
 }
 
+interface Frame {
+	readonly payload: Buffer;
+	readonly crc: Buffer;
+}
+
 /** Puts buffers of any size together into frames with correct checksums. */
-async function* readFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ payload: Buffer; crc: Buffer }> {
-	let pending: Buffer[] = [];
-	let size = 0;
-	let needed = 8;
-	for await (const chunk of chunks) {
-		pending.push(chunk);
-		size += chunk.length;
-		while (size >= needed) {
-			const data = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
+class FrameCutter {
+	#pending: Buffer[] = [];
+	#size = 0;
+	#needed = 8;
+
+	push(chunk: Buffer): Frame[] {
+		const frames: Frame[] = [];
+		this.#pending.push(chunk);
+		this.#size += chunk.length;
+		while (this.#size >= this.#needed) {
+			const data = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending);
 			const length = data.readUInt32BE(0);
 			if (length < 1 || length > maxFrameBytes) throw new FormatError(`snapshot frame of ${length} bytes`);
-			needed = 8 + length;
-			pending = [data];
-			if (size < needed) break;
-			const payload = data.subarray(8, needed);
+			this.#needed = 8 + length;
+			this.#pending = [data];
+			if (this.#size < this.#needed) break;
+			const payload = data.subarray(8, this.#needed);
 			if (crc32c(payload) !== data.readUInt32BE(4)) throw new FormatError("snapshot frame with a wrong checksum");
-			pending = [data.subarray(needed)];
-			size -= needed;
-			needed = 8;
-			yield { payload, crc: data.subarray(4, 8) };
+			this.#pending = [data.subarray(this.#needed)];
+			this.#size -= this.#needed;
+			this.#needed = 8;
+			frames.push({ payload, crc: data.subarray(4, 8) });
 		}
+		return frames;
 	}
-	if (size > 0) throw new FormatError(`snapshot ends within a frame, ${size} bytes left over`);
+
+	end(): void {
+		if (this.#size > 0) throw new FormatError(`snapshot ends within a frame, ${this.#size} bytes left over`);
+	}
 }
 
 /** Reads a whole stream into `target`. Throws `FormatError` on damage, a version not known, or a stream that is not whole. */
 export async function readSnapshot(chunks: AsyncIterable<Buffer>, target: SnapshotTarget): Promise<void> {
 	const reader = new SnapshotReader(target);
-	for await (const { payload, crc } of readFrames(chunks)) {
-		reader.frame(payload, crc);
-		await target.frameDone();
+	const cutter = new FrameCutter();
+	for await (const chunk of chunks) {
+		for (const { payload, crc } of cutter.push(chunk)) {
+			reader.frame(payload, crc);
+			await target.frameDone();
+		}
 	}
-	if (!reader.ended) throw new FormatError("snapshot ends without its last frame");
+	cutter.end();
+	reader.end();
+}
+
+/**
+ * Passes a stream on and checks it on its way: versions, checksums, that it is of `wanted` and whole. Throws `FormatError`,
+ * at the latest at its end.
+ */
+export async function* checkedSnapshot(wanted: SnapshotMeta, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+	const reader = new SnapshotReader({
+		head: (meta) => checkHead(meta, wanted),
+		lease: () => {},
+		session: () => {},
+		record: () => {},
+		frameDone: async () => {},
+	});
+	const cutter = new FrameCutter();
+	for await (const chunk of chunks) {
+		for (const { payload, crc } of cutter.push(chunk)) reader.frame(payload, crc);
+		yield chunk;
+	}
+	cutter.end();
+	reader.end();
+}
+
+/** Throws `FormatError` unless a stream's head is what was announced. */
+export function checkHead(meta: Meta, { index, term }: SnapshotMeta): void {
+	if (meta.index === index && meta.term === term) return;
+	throw new FormatError(`snapshot of index ${meta.index} term ${meta.term}, announced as ${index} term ${term}`);
 }
 
 class SnapshotReader {
@@ -177,7 +220,7 @@ class SnapshotReader {
 	#records = 0;
 	#leases = 0;
 	#sessions = 0;
-	ended = false;
+	#ended = false;
 
 	constructor(target: SnapshotTarget) {
 		this.#target = target;
@@ -186,7 +229,7 @@ class SnapshotReader {
 	frame(payload: Buffer, crc: Buffer): void {
 		const type = payload[0];
 		const r = new Reader(payload, 1);
-		if (this.ended) throw new FormatError("snapshot goes on after its last frame");
+		if (this.#ended) throw new FormatError("snapshot goes on after its last frame");
 		if ((type === types.head) !== (this.#frames === 0)) throw new FormatError("snapshot head out of place");
 		if (type === types.head) this.#head(r);
 		else if (type === types.leases) while (r.left > 0) this.#lease(r);
@@ -196,6 +239,11 @@ class SnapshotReader {
 		else throw new FormatError(`snapshot frame of unknown type ${type}`);
 		this.#frames++;
 		this.#sum = crc32c(crc, this.#sum);
+	}
+
+	/** Throws unless the last frame was the end. */
+	end(): void {
+		if (!this.#ended) throw new FormatError("snapshot ends without its last frame");
 	}
 
 	#head(r: Reader): void {
@@ -230,6 +278,6 @@ class SnapshotReader {
 			r.u32() === this.#sum;
 		r.end();
 		if (!whole) throw new FormatError("snapshot lost or repeated frames");
-		this.ended = true;
+		this.#ended = true;
 	}
 }

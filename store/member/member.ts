@@ -9,6 +9,7 @@ import type { Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import { StoreError } from "../api.ts";
 import { encodeCommand } from "../machine/codec.ts";
+import { checkedSnapshot } from "../machine/snapshot.ts";
 import type { Applied, Command, StateMachine } from "../machine/types.ts";
 import { decodeConfChange } from "../raft/codec.ts";
 import { Raft } from "../raft/raft.ts";
@@ -319,8 +320,11 @@ export class Member {
 		this.#incoming?.done(new Error("member stopped"));
 		await this.#transport.close();
 		await Promise.allSettled([...this.#background]);
-		await this.#log.close();
-		await this.machine.close();
+		try {
+			await this.#log.close();
+		} finally {
+			await this.machine.close();
+		}
 	}
 
 	/** Stops at once, as a power cut would: no timer fires, nothing is answered, sent or written afterwards. Log, machine and transport stay as they are. */
@@ -729,9 +733,11 @@ export class Member {
 		if (this.#stopped || meta === undefined) throw new Error("member cannot take a snapshot now");
 		if (this.#receiving) throw new Error("another snapshot is being received");
 		this.#receiving = true;
-		const spool = await (this.#options.openSpool ?? memorySpool)();
+		let spool: SnapshotSpool | undefined;
 		try {
-			for await (const chunk of chunks) {
+			spool = await (this.#options.openSpool ?? memorySpool)();
+			// Once the core has taken it there is no way back: a damaged one must be refused before.
+			for await (const chunk of checkedSnapshot(meta, chunks)) {
 				if (this.#stopped) throw new Error("member stopped");
 				await spool.write(chunk);
 			}
@@ -739,7 +745,7 @@ export class Member {
 		} finally {
 			this.#receiving = false;
 			this.#incoming = undefined;
-			await spool.discard();
+			await spool?.discard();
 		}
 	}
 

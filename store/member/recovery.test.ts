@@ -52,10 +52,24 @@ describe("store/member/recovery", () => {
 		assert.deepEqual(record?.snapshot, recovered.snapshot);
 	});
 
+	it("does so, too, when the log goes on with what a deposed leader never got committed", () => {
+		const { recovered, record } = start(
+			{ entries: entries(1, 120, 2), hardState: { term: 3, vote: 1n, commit: 5 } },
+			100,
+			4,
+		);
+		assert.deepEqual(recovered.snapshot, { index: 100, term: 4, conf });
+		assert.deepEqual(recovered.entries, []);
+		assert.deepEqual(recovered.hardState, { term: 4, vote: 0n, commit: 100 });
+		assert.deepEqual(record?.snapshot, recovered.snapshot);
+	});
+
 	it("refuses contradictions that no crash explains", () => {
 		const snapshot = { index: 50, term: 1, conf };
 		assert.throws(() => start({ snapshot }, 40, 1), RecoveryError);
-		assert.throws(() => start({ entries: entries(1, 10, 2) }, 7, 1), /different histories/);
+		const committed = { term: 2, vote: 1n, commit: 7 };
+		assert.throws(() => start({ entries: entries(1, 10, 2), hardState: committed }, 7, 1), /different histories/);
+		assert.throws(() => start({ snapshot, entries: entries(51, 60, 2) }, 50, 2), /different histories/);
 		assert.throws(
 			() => start({ entries: entries(1, 10, 2), hardState: { term: 2, vote: 0n, commit: 11 } }, 7, 2),
 			/its end is missing/,

@@ -20,8 +20,9 @@ export function initialConf(voters: readonly bigint[]): ConfState {
 }
 
 /**
- * The machine may be ahead of the log's mark (normal: entries are replayed only above its applied index), and ahead of
- * the whole log when the crash came after a received snapshot was installed but before the log's mark of it was durable.
+ * The machine may be ahead of the log's mark (normal: entries are replayed only above its applied index). When the crash
+ * came after a received snapshot was installed but before the log's mark of it was durable, the machine is ahead of the
+ * whole log, or the log holds other entries there, which were never committed: those of a leader deposed since.
  */
 export function reconcile(options: Pick<MemberOptions, "config" | "recovered" | "machine">): Start {
 	const { config, machine } = options;
@@ -34,8 +35,9 @@ export function reconcile(options: Pick<MemberOptions, "config" | "recovered" | 
 			`the state holds entries up to ${applied}, but the log was released up to ${snapshot.index}: data is missing from the data directory`,
 		);
 	}
-	if (applied > last) return installedButNotMarked(options, snapshot);
-	checkTerm(log, snapshot, machine.appliedIndex, machine.appliedTerm);
+	if (applied > last || isVoid(log, snapshot, applied, machine.appliedTerm)) {
+		return installedButNotMarked(options, snapshot);
+	}
 	const commit = Math.max(log.hardState.commit, applied);
 	if (commit > last) {
 		throw new RecoveryError(
@@ -62,12 +64,13 @@ function installedButNotMarked(options: Pick<MemberOptions, "recovered" | "machi
 	};
 }
 
-function checkTerm(log: RecoveredLog, snapshot: SnapshotMeta, applied: number, appliedTerm: number): void {
-	if (applied === 0) return;
+/** Whether the log's entry at the applied index is another one than was applied. Throws when the log says it was committed. */
+function isVoid(log: RecoveredLog, snapshot: SnapshotMeta, applied: number, appliedTerm: number): boolean {
+	if (applied === 0) return false;
 	const term = applied === snapshot.index ? snapshot.term : log.entries[applied - snapshot.index - 1]?.term;
-	if (term !== appliedTerm) {
-		throw new RecoveryError(
-			`entry ${applied} has term ${term} in the log, but ${appliedTerm} in the state: they are of different histories`,
-		);
-	}
+	if (term === appliedTerm) return false;
+	if (applied > snapshot.index && log.hardState.commit < applied) return true;
+	throw new RecoveryError(
+		`entry ${applied} has term ${term} in the log, but ${appliedTerm} in the state: they are of different histories`,
+	);
 }

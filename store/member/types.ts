@@ -43,7 +43,7 @@ export interface PeerHandlers {
 /** Where a snapshot under way is kept until it is whole: memory in simulation, a file in production. */
 export interface SnapshotSpool {
 	write(chunk: Buffer): Promise<void>;
-	/** After the last write; may be read once. */
+	/** After the last write; may be read once. Where one buffer ends and the next begins means nothing. */
 	read(): AsyncIterable<Buffer>;
 	/** Frees the space; idempotent. */
 	discard(): Promise<void>;

@@ -10,14 +10,13 @@ import { fileURLToPath } from "node:url";
 import { realDisk } from "../../kit/disk-real.ts";
 import { seededRandom } from "../../kit/random.ts";
 import type { Entry, SnapshotMeta } from "../raft/types.ts";
-import { readSnapshotFile, snapshotPath, writeSnapshotFile } from "./snapshot-file.ts";
 import { createLog, openLog } from "./wal.ts";
 
 const fixtures = fileURLToPath(new URL("./fixtures/v1", import.meta.url));
 const identity = { clusterId: 0xc0ffee00c0ffee01n, memberId: 0x8000000000000001n };
-const meta: SnapshotMeta = {
-	index: 6,
-	term: 2,
+const logMark: SnapshotMeta = {
+	index: 7,
+	term: 1,
 	conf: {
 		voters: [0x8000000000000001n, 2n, 3n],
 		votersOutgoing: [2n],
@@ -26,9 +25,7 @@ const meta: SnapshotMeta = {
 		autoLeave: true,
 	},
 };
-const logMark = { ...meta, index: 7, term: 1 };
 const hardState = { term: 3, vote: 0x8000000000000001n, commit: 11 };
-const chunks = [Buffer.from("first chunk"), Buffer.alloc(600, "b")];
 
 function entry(index: number, term: number): Entry {
 	const kind = index % 5 === 0 ? "confchange" : "normal";
@@ -55,11 +52,6 @@ async function writeFixtures(): Promise<void> {
 		await log.append({ entries: [entry(index, 3)], hardState, mustSync: true });
 	await log.release(7);
 	await log.close();
-	await realDisk.makeDirectory(join(fixtures, "snap"));
-	async function* stream() {
-		yield* chunks;
-	}
-	await writeSnapshotFile(realDisk, join(fixtures, "snap"), meta, stream());
 }
 
 describe("store/wal/fixtures", () => {
@@ -89,12 +81,5 @@ describe("store/wal/fixtures", () => {
 		const again = await openLog(realDisk, directory, identity);
 		assert.deepEqual(again.recovered.entries, [...expected.entries, entry(15, 3)]);
 		await again.log.close();
-	});
-
-	it("reads a snapshot file of format 1", async () => {
-		const file = await readSnapshotFile(realDisk, snapshotPath(join(copy, "snap"), meta));
-		const read: Buffer[] = [];
-		for await (const chunk of file.chunks) read.push(chunk);
-		assert.deepEqual([file.meta, read], [meta, chunks]);
 	});
 });

@@ -347,7 +347,7 @@ function decodeRecord(type: number, body: Buffer, offset: number, visit: RecordV
 	}
 }
 
-/** index, term, auto-leave, four counts, then the members' ids. Shared by log and snapshot files. */
+/** index, term, auto-leave, four counts, then the members' ids. */
 export function encodeSnapshotMeta(meta: SnapshotMeta): Buffer {
 	const { conf } = meta;
 	const groups = [conf.voters, conf.votersOutgoing, conf.learners, conf.learnersNext];
