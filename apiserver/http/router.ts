@@ -1,5 +1,6 @@
 /** Where an admitted request goes: a resource, a fixed path, or nowhere. */
 
+import { badRequest } from "../machinery/errors.ts";
 import type { Services } from "../registry/context.ts";
 import { dispatch } from "../registry/dispatch.ts";
 import { findResource, groupVersions } from "../scheme/resources.ts";
@@ -16,6 +17,16 @@ function notFoundPage({ response }: AdmittedRequest): void {
 	sendBytes(response, 404, textType, "404 page not found\n", { "x-content-type-options": "nosniff" });
 }
 
+/** Nothing can have such a name, and no key in the store may be made of it (upstream's IsValidPathSegmentName). */
+function requireSegment(what: string, segment: string): void {
+	const problems =
+		segment === "." || segment === ".."
+			? [`may not be '${segment}'`]
+			: ["/", "%"].filter((c) => segment.includes(c)).map((c) => `may not contain '${c}'`);
+	if (problems.length === 0) return;
+	throw badRequest(`${what} parameter invalid: ${JSON.stringify(segment)}: ${problems.join(";")}`);
+}
+
 async function serveResource(services: Services, admitted: AdmittedRequest): Promise<void> {
 	const { info, request } = admitted;
 	if (!isServed(info.group, info.version)) return notFoundPage(admitted);
@@ -25,6 +36,8 @@ async function serveResource(services: Services, admitted: AdmittedRequest): Pro
 	const subresource =
 		info.subresource === "" ? undefined : resource.subresources.find((s) => s.name === info.subresource);
 	if (info.subresource !== "" && subresource === undefined) throw noSuchResource();
+	requireSegment("Namespace", info.namespace);
+	requireSegment("Name", info.pathName);
 	if (info.rest.length > 0) throw noSuchResource();
 	if (info.verb === "") throw noSuchMethod();
 	// Only reads over all namespaces may leave the namespace out.

@@ -125,6 +125,35 @@ describe("registry/bad input", () => {
 		);
 	});
 
+	it("patches that make an object of the wrong form", async () => {
+		const map = "/api/v1/namespaces/default/configmaps/patched";
+		await h.call("POST", maps, { body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "patched" } } });
+		const patch = (type: string, body: unknown, query = "") => [
+			"PATCH",
+			`${map}${query}`,
+			{ body: JSON.stringify(body), headers: { "content-type": `application/${type}+json` } },
+		];
+		const refusedPatch = (request: ReturnType<typeof patch>, message: RegExp) =>
+			refused(request[0] as string, request[1] as string, request[2] as object, {
+				status: 422,
+				reason: "Invalid",
+				message,
+			});
+		await refusedPatch(
+			patch("merge-patch", { data: [] }),
+			/^ "" is invalid: patch: Invalid value: "\{.*\}": json: cannot unmarshal array into Go struct field ConfigMap\.data of type map\[string\]string$/,
+		);
+		await refusedPatch(
+			patch("strategic-merge-patch", { data: { a: 1 }, immutable: null }),
+			/^ "" is invalid: patch: Invalid value: "map\[data:map\[a:1\] immutable:<nil>\]": unrecognized type: string$/,
+		);
+		await refusedPatch(
+			patch("merge-patch", { dta: {} }, "?fieldValidation=Strict"),
+			/^ "" is invalid: patch: Invalid value: .*: strict decoding error: unknown field "dta"$/,
+		);
+		assert.equal((await h.call("GET", map)).body.data, undefined);
+	});
+
 	it("bodies that are too large", async () => {
 		const big = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "big" }, data: { a: "x".repeat(3 << 20) } };
 		await refused(
@@ -227,6 +256,21 @@ describe("registry/bad input", () => {
 				message: "the server does not allow this method on the requested resource",
 			},
 		);
+		for (const method of ["PUT", "PATCH"]) {
+			await refused(method, maps, { body: {} }, { status: 405, reason: "MethodNotAllowed", message: /method/ });
+		}
+		for (const [segment, why] of [
+			["..%2Fkube-system%2Fx", "may not contain '/'"],
+			["a%25b", "may not contain '%'"],
+		]) {
+			const shown = JSON.stringify(decodeURIComponent(segment as string));
+			await refused(
+				"GET",
+				`${maps}/${segment}`,
+				{},
+				{ status: 400, reason: "BadRequest", message: `Name parameter invalid: ${shown}: ${why}` },
+			);
+		}
 		await refused("POST", "/api/v1/pods", { body: {} }, { status: 405, reason: "MethodNotAllowed", message: /method/ });
 		for (const path of ["/apis/nope/v1/things", "/nope", "/apis/apps/v2/deployments"]) {
 			const page = await h.call("GET", path);

@@ -148,7 +148,11 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 	return { gone: outcome.kind === "delete", object, bytes: outcome.object.bytes, revision };
 }
 
-function checkPreconditions({ resource, name, options }: DeleteRequest, object: KubeObject): void {
+/** Throws ApiError 409. */
+export function checkPreconditions(
+	{ resource, name, options }: Pick<DeleteRequest, "resource" | "name" | "options">,
+	object: KubeObject,
+): void {
 	const { uid, resourceVersion } = options.preconditions ?? {};
 	const { metadata } = object;
 	if (uid !== undefined && uid !== null && uid !== metadata.uid) {

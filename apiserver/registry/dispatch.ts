@@ -39,6 +39,9 @@ const subresources: Readonly<Record<string, Verb>> = {
 	"log get": getLog,
 };
 
+/** Verbs whose subject may be a whole collection. */
+const collectionVerbs: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
+
 /** GET of a subresource that shows something else than the object. */
 async function getShown(scope: Scope): Promise<void> {
 	const { services, resource, namespace, name } = scope;
@@ -61,6 +64,6 @@ export async function dispatch(scope: Scope, verb: string): Promise<void> {
 		if (isReview(resource.resource)) return createReview(scope);
 		return createBinding(scope);
 	}
-	if (verb === "create" && name !== "") throw noSuchMethod();
+	if ((verb === "create") !== (name === "") && !collectionVerbs.has(verb)) throw noSuchMethod();
 	return (verbs[verb] as Verb)(scope);
 }

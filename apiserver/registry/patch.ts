@@ -4,10 +4,11 @@ import { header } from "../http/types.ts";
 import { badRequest, fieldInvalid, invalid, unsupportedMediaType } from "../machinery/errors.ts";
 import { deepClone } from "../machinery/meta.ts";
 import { jsonPatch, mergePatch, strategicMergePatch } from "../machinery/patch/index.ts";
-import { maxBodyBytes, mediaTypeOf, normalize } from "../scheme/codec/codec.ts";
+import { DecodingError, maxBodyBytes, mediaTypeOf, normalize } from "../scheme/codec/codec.ts";
 import { applyDefaults } from "../scheme/defaults/defaults.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Scope } from "./context.ts";
+import { type PatchSource, patchSource } from "./patch-errors.ts";
 import { readWriteOptions, type WriteOptions } from "./query.ts";
 import { sendShown, sendStored } from "./respond.ts";
 import { type Shape, shapeOf } from "./shape.ts";
@@ -22,6 +23,9 @@ const patchTypes = [
 	"application/merge-patch+json",
 	"application/strategic-merge-patch+json",
 ] as const;
+
+/** Upstream shows the whole patch, or object; as much of it as a terminal has use for is enough. */
+const maxShownPatch = 4096;
 
 function parsePatch(body: Buffer): unknown {
 	try {
@@ -51,13 +55,15 @@ export async function patchObject(scope: Scope): Promise<void> {
 	const options = readWriteOptions(request.query, "PatchOptions");
 	const body = await request.body(maxBodyBytes);
 	const shape = shapeOf(resource, subresource);
-	const apply = applier(type, parsePatch(body), shape);
+	const patch = parsePatch(body);
+	const apply = applier(type, patch, shape);
+	const source = patchSource(type, patch);
 	const updated = await update(services, {
 		...scope,
 		subresource: subresource?.name ?? "",
 		dryRun: options.dryRun,
 		wanted(current) {
-			const shown = patched(scope, shape, apply, deepClone(shape.show(current)), options, body);
+			const shown = patched(scope, shape, apply, deepClone(shape.show(current)), options, source);
 			checkName(resource, shown, namespace, name);
 			return shape.absorb(shown, current);
 		},
@@ -74,7 +80,7 @@ function patched(
 	apply: Apply,
 	shown: KubeObject,
 	options: WriteOptions,
-	body: Buffer,
+	source: PatchSource,
 ): KubeObject {
 	const { apiVersion, kind } = shown;
 	const result = apply(shown as Json);
@@ -89,27 +95,31 @@ function patched(
 			);
 		}
 	}
-	const { object, strictErrors } = normalize(result, shape.kind);
-	settleStrictErrors(scope, shape, options, strictErrors, body);
+	const { object, strictErrors } = normalized(result, shape, source);
+	settleStrictErrors(scope, options, strictErrors, () => source.shown(result));
 	object.metadata ??= {};
 	applyDefaults(object);
 	return object;
 }
 
-function settleStrictErrors(
-	scope: Scope,
-	shape: Shape,
-	options: WriteOptions,
-	errors: readonly string[],
-	body: Buffer,
-): void {
+/** Upstream refuses what a patch made of an object with an error about the patch, of no kind and no name. */
+const unfit = (shown: string, why: string) =>
+	invalid("", "", "", [fieldInvalid("patch", shown.slice(0, maxShownPatch), why)]);
+
+function normalized(result: Json, shape: Shape, source: PatchSource) {
+	try {
+		return normalize(result, shape.kind);
+	} catch (error) {
+		if (!(error instanceof DecodingError)) throw error;
+		throw unfit(source.shown(result), source.typeError(error.message));
+	}
+}
+
+function settleStrictErrors(scope: Scope, options: WriteOptions, errors: readonly string[], shown: () => string): void {
 	if (errors.length === 0 || options.fieldValidation === "Ignore") return;
 	if (options.fieldValidation === "Warn") {
 		scope.warnings.push(...errors);
 		return;
 	}
-	const shown = body.toString("utf8", 0, 1024);
-	throw invalid(shape.kind.group, shape.kind.kind, "", [
-		fieldInvalid("patch", shown, `strict decoding error: ${errors.join(", ")}`),
-	]);
+	throw unfit(shown(), `strict decoding error: ${errors.join(", ")}`);
 }

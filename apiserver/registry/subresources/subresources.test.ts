@@ -101,10 +101,17 @@ describe("registry/subresources", () => {
 			h.call("POST", `${pods}/${name}/eviction`, {
 				body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "default" } },
 			});
+		await h.call("PATCH", `${pods}/two/status`, {
+			body: JSON.stringify({ status: { phase: "Running" } }),
+			headers: { "content-type": "application/merge-patch+json" },
+		});
 		const done = await evict("two");
 		assert.equal(done.status, 201);
 		assert.equal(done.body.status, "Success");
-		assert.ok((await h.call("GET", `${pods}/two`)).body.metadata.deletionTimestamp);
+		const going = (await h.call("GET", `${pods}/two`)).body;
+		assert.ok(going.metadata.deletionTimestamp);
+		const mark = going.status.conditions?.find((c: { type: string }) => c.type === "DisruptionTarget");
+		assert.equal(mark?.reason, "EvictionByEvictionAPI");
 		assert.equal((await evict("nobody")).status, 404);
 	});
 

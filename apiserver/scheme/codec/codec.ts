@@ -52,6 +52,11 @@ interface StrictError {
 	readonly offset: number;
 }
 
+/** A value that does not fit its field, in upstream's words (`json: cannot unmarshal …`). */
+export class DecodingError extends Error {
+	override readonly name = "DecodingError";
+}
+
 interface Parsed {
 	readonly value: Json;
 	/** What strict decoding objects to, given the paths of unknown fields. */
@@ -280,14 +285,15 @@ function depthOf(value: unknown, limit: number): number {
 
 /**
  * Brings an object made in memory (a patch's result) to the normalized form, as decodeObject does for bodies; changes it
- * in place. `strictErrors` are the unknown fields' texts, for the caller to refuse, warn of or ignore.
+ * in place. `strictErrors` are the unknown fields' texts, for the caller to refuse, warn of or ignore. Throws DecodingError
+ * for a value of a wrong type.
  */
 export function normalize(object: Json, kind: KindName): { object: KubeObject; strictErrors: string[] } {
 	const options: DecodeOptions = { fieldValidation: "Ignore", defaultKind: kind };
 	if (depthOf(object, maxJsonDepth + 1) > maxJsonDepth) throw badRequest("exceeded max depth");
 	const message = messageFor(kind, options);
 	const { unknown, typeError } = normalizeObject(message, object);
-	if (typeError !== undefined) throw cannotHandle(kind, options, typeError);
+	if (typeError !== undefined) throw new DecodingError(typeError);
 	const result = { ...object, kind: kind.kind, apiVersion: apiVersionOf(kind) } as KubeObject;
 	return { object: result, strictErrors: unknown.map((path) => `unknown field ${JSON.stringify(path)}`) };
 }

@@ -62,7 +62,7 @@ export function validateConfigMap(map: ConfigMap): FieldError[] {
 		errors.push(...problems(`binaryData[${key}]`, key, configMapKeyProblems(key)));
 		size += decodedLength(value);
 	}
-	if (size > maxDataBytes) errors.push(fieldTooLong("", maxDataBytes));
+	if (size > maxDataBytes) errors.push(fieldTooLong("[]", maxDataBytes));
 	return errors;
 }
 
