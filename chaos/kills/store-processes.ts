@@ -65,6 +65,10 @@ export class StoreProcesses {
 		return this.#members.map((member) => member.name);
 	}
 
+	get endpoints(): string[] {
+		return this.#members.map((member) => member.clientUrl);
+	}
+
 	connect(): StoreClient {
 		return connectStore({ endpoints: this.#members.map((member) => member.clientUrl) });
 	}
