@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { seededRandom } from "../../kit/random.ts";
 import { engineContract } from "./contract.ts";
 import { openLevelEngine } from "./level.ts";
@@ -35,6 +35,30 @@ engineContract("level", async () => {
 			await rm(directory, { recursive: true });
 		},
 	};
+});
+
+describe("level engine", () => {
+	it("syncs every log file LevelDB may still need before a synced batch, and none for others", async () => {
+		const directory = await mkdtemp(join(tmpdir(), "barque-engine-"));
+		const synced: string[] = [];
+		const syncFile = async (path: string) => void synced.push(basename(path));
+		const engine = await openLevelEngine(directory, { writeBufferBytes: 1 << 20, syncFile });
+		const logs = async () => (await readdir(directory)).filter((name) => name.endsWith(".log"));
+		let most = 0;
+		for (let i = 0; i < 40; i++) {
+			const value = Buffer.alloc(200_000, i);
+			await engine.batch([{ type: "put", key: Buffer.from(`k${i}`), value }], { sync: false });
+			assert.deepEqual(synced.splice(0), []);
+			const before = await logs();
+			await engine.batch([{ type: "put", key: Buffer.from("head"), value: Buffer.from(String(i)) }], { sync: true });
+			const left = (await logs()).filter((name) => before.includes(name));
+			for (const name of left) assert.ok(synced.includes(name), name);
+			most = Math.max(most, synced.splice(0).length);
+		}
+		assert.ok(most >= 1);
+		await engine.close();
+		await rm(directory, { recursive: true });
+	});
 });
 
 describe("memory engine at a crash", () => {
