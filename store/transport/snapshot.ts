@@ -124,10 +124,12 @@ class ChunkQueue {
 	}
 }
 
+/** Resolves once it is handled; `silenceMs`: a sender that sends nothing for this long, though we read, is given up. */
 export async function receiveSnapshot(
 	socket: Socket,
 	rest: Buffer,
 	handle: (message: Message, chunks: AsyncIterable<Buffer>) => Promise<void>,
+	silenceMs: number = stallMs,
 ): Promise<void> {
 	const queue = new ChunkQueue(socket);
 	let settle: (message: Message) => void = () => {};
@@ -141,16 +143,21 @@ export async function receiveSnapshot(
 		queue.push({ kind: "failed", error });
 	};
 	let started = false;
+	let ended = false;
 	const reader = new FrameReader(maxFrameBytes, (frame) => {
 		if (!started) {
 			if (frame[0] !== frameKind.snapshot) throw new FrameError("a snapshot connection begins with a snapshot message");
 			started = true;
 			settle(decodeMessage(frame));
 		} else if (frame[0] === frameKind.chunk) queue.push({ kind: "chunk", data: Buffer.from(frame.subarray(1)) });
-		else if (frame[0] === frameKind.end) queue.push({ kind: "end" });
-		else throw new FrameError(`unexpected kind of frame ${frame[0]}`);
+		else if (frame[0] === frameKind.end) {
+			ended = true;
+			queue.push({ kind: "end" });
+		} else throw new FrameError(`unexpected kind of frame ${frame[0]}`);
 	});
+	let quietTicks = 0;
 	const onData = (chunk: Buffer) => {
+		quietTicks = 0;
 		try {
 			reader.push(chunk);
 		} catch (error) {
@@ -158,19 +165,25 @@ export async function receiveSnapshot(
 			socket.destroy();
 		}
 	};
-	socket.setTimeout(stallMs, () => socket.destroy(new Error(`no progress for ${stallMs} ms`)));
 	socket.on("close", () => fail(new Error("connection closed before the end of the snapshot")));
 	if (rest.length > 0) onData(rest);
 	socket.on("data", onData);
+	// The socket's own timeout would count our signs of life as the sender's.
 	const alive = setInterval(() => {
-		if (!socket.isPaused()) for (const piece of encodeBytes(frameKind.pong, Buffer.alloc(0))) socket.write(piece);
-	}, stallMs / 4);
+		if (socket.isPaused()) return;
+		if (!ended && ++quietTicks > 4) {
+			fail(new Error(`nothing came for ${silenceMs} ms`));
+			socket.destroy();
+		} else for (const piece of encodeBytes(frameKind.pong, Buffer.alloc(0))) socket.write(piece);
+	}, silenceMs / 4);
 	try {
 		await handle(await first, queue.chunks());
 		for (const piece of encodeBytes(frameKind.result, Buffer.alloc(0))) socket.write(piece);
 	} catch (error) {
 		const text = Buffer.from((error as Error).message.slice(0, 1000) || "failed");
 		for (const piece of encodeBytes(frameKind.result, text)) socket.write(piece);
+		// Nobody reads the rest: the sender must not wait for room.
+		socket.destroySoon();
 		throw error;
 	} finally {
 		clearInterval(alive);
