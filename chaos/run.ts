@@ -1,0 +1,200 @@
+/** Runs a workload's clients against a target while a nemesis does harm, and has the history judged. */
+import { type Clock, sleep } from "../kit/clock.ts";
+import { type Random, seededRandom } from "../kit/random.ts";
+import type { Violation } from "./checkers/violation.ts";
+import { type HistoryEvent, HistoryRecorder, nemesisProcess } from "./history.ts";
+import { TargetError } from "./workloads/target.ts";
+import type { Actor, Invocation, Workload } from "./workloads/workload.ts";
+
+/** Does harm by a schedule of its own. */
+export interface Nemesis {
+	/** Resolves when stopped, with everything whole again. `note` records a fault: its name and what it hits. */
+	run(signal: AbortSignal, note: (f: string, value: unknown) => void): Promise<void>;
+}
+
+export interface RunOptions<T> {
+	readonly workload: Workload<T>;
+	/** A client of its own for each actor. */
+	readonly connect: (index: number) => T & { close(): Promise<void> };
+	readonly nemesis?: Nemesis | undefined;
+	readonly clock: Clock;
+	readonly seed: number;
+	readonly clients: number;
+	/** How long clients work and faults happen. */
+	readonly workMs: number;
+	/** Operations a second of all clients; by default the workload's. */
+	readonly rate?: number | undefined;
+	/** How long the last operations may take once everything is healed. Default 30 s. */
+	readonly patienceMs?: number | undefined;
+	readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface Counts {
+	readonly ok: number;
+	readonly fail: number;
+	readonly info: number;
+}
+
+export interface Progress extends Counts {
+	readonly elapsedMs: number;
+	readonly faults: number;
+	readonly lastFault: string;
+	readonly phase: "setup" | "work" | "heal" | "finish" | "check";
+}
+
+export interface RunOutcome {
+	readonly events: readonly HistoryEvent[];
+	readonly violations: readonly Violation[];
+	readonly counts: Counts;
+	readonly faults: number;
+	/** The last operations were answered within the patience. */
+	readonly finished: boolean;
+}
+
+const progressMs = 1000;
+const retryMs = 300;
+/** Operations an actor gets to end by itself when the work is over. */
+const graceMs = 15_000;
+
+export function runWorkload<T>(options: RunOptions<T>): Promise<RunOutcome> {
+	return new Run(options).run();
+}
+
+class Run<T> {
+	readonly #options: RunOptions<T>;
+	readonly #recorder: HistoryRecorder;
+	readonly #counts = { ok: 0, fail: 0, info: 0 };
+	readonly #startedAt: number;
+	#faults = 0;
+	#lastFault = "";
+	#phase: Progress["phase"] = "setup";
+
+	constructor(options: RunOptions<T>) {
+		this.#options = options;
+		this.#startedAt = options.clock.monotonic();
+		this.#recorder = new HistoryRecorder(() => this.#elapsed());
+	}
+
+	#elapsed(): number {
+		return this.#options.clock.monotonic() - this.#startedAt;
+	}
+
+	async run(): Promise<RunOutcome> {
+		const { clock, workload, onProgress } = this.#options;
+		const report = () => {
+			onProgress?.({
+				...this.#counts,
+				elapsedMs: this.#elapsed(),
+				faults: this.#faults,
+				lastFault: this.#lastFault,
+				phase: this.#phase,
+			});
+		};
+		const timer = clock.every(progressMs, report);
+		try {
+			const finished = await this.#work();
+			this.#phase = "check";
+			report();
+			const violations = workload.check(this.#recorder.operations, finished);
+			const { events } = this.#recorder;
+			return { events, violations: [...violations], counts: this.#counts, faults: this.#faults, finished };
+		} finally {
+			timer.cancel();
+		}
+	}
+
+	/** Whether the last operations were answered. */
+	async #work(): Promise<boolean> {
+		const { workload, clock, connect, clients, workMs, seed } = this.#options;
+		const targets = Array.from({ length: clients }, (_, index) => connect(index));
+		const actors: Actor[] = [];
+		try {
+			await this.#setUp(targets[0]!);
+			for (const [index, target] of targets.entries()) {
+				const random = seededRandom(seed * 1009 + index);
+				actors.push(workload.actor(target, { name: `p${index}`, index, random, clock }));
+			}
+			const over = new AbortController();
+			this.#phase = "work";
+			const harm = this.#options.nemesis?.run(over.signal, (f, value) => this.#note(f, value));
+			const deadline = clock.monotonic() + workMs;
+			const work = actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline));
+			await sleep(clock, workMs);
+			this.#phase = "heal";
+			over.abort();
+			await harm;
+			await Promise.race([Promise.all(work), sleep(clock, graceMs)]);
+			this.#phase = "finish";
+			return await this.#finish(actors);
+		} finally {
+			for (const actor of actors) actor.close?.();
+			await Promise.all(targets.map((target) => target.close()));
+		}
+	}
+
+	async #setUp(target: T): Promise<void> {
+		const { workload, clock, patienceMs = 30_000 } = this.#options;
+		const deadline = clock.monotonic() + patienceMs;
+		for (;;) {
+			try {
+				await workload.setup?.(target);
+				return;
+			} catch (error) {
+				if (!(error instanceof TargetError) || clock.monotonic() > deadline) throw error;
+				await sleep(clock, retryMs);
+			}
+		}
+	}
+
+	#note(f: string, value: unknown): void {
+		if (!f.startsWith("heal")) this.#faults++;
+		this.#lastFault = `${f} ${Array.isArray(value) ? value.join(" ") : String(value ?? "")}`;
+		this.#recorder.record({ process: nemesisProcess, type: "info", f, value });
+	}
+
+	async #act(actor: Actor, index: number, random: Random, deadline: number): Promise<void> {
+		const { clock, clients, rate = this.#options.workload.rate } = this.#options;
+		const meanMs = (1000 * clients) / rate;
+		for (;;) {
+			await sleep(clock, -Math.log(1 - random.float()) * meanMs);
+			if (clock.monotonic() >= deadline) return;
+			await this.#perform(actor, index, actor.next());
+		}
+	}
+
+	/** Whether it was answered with ok. */
+	async #perform(actor: Actor, index: number, invocation: Invocation): Promise<boolean> {
+		const { f, key } = invocation;
+		const process = `p${index}`;
+		this.#recorder.record({ process, type: "invoke", ...invocation });
+		try {
+			const value = await actor.perform(invocation);
+			this.#recorder.record({ process, type: "ok", f, key, value });
+			this.#counts.ok++;
+			return true;
+		} catch (error) {
+			if (!(error instanceof TargetError)) throw error;
+			const type = error.applied === "no" ? "fail" : "info";
+			this.#recorder.record({ process, type, f, key, error: error.message });
+			this.#counts[type]++;
+			return false;
+		}
+	}
+
+	/** Everything is healed, so the last operations must be answered. */
+	async #finish(actors: readonly Actor[]): Promise<boolean> {
+		const { workload, clock, patienceMs = 30_000 } = this.#options;
+		const { finish } = workload;
+		const chosen = finish?.by === "all" ? actors : actors.slice(0, 1);
+		if (finish === undefined) return true;
+		const deadline = clock.monotonic() + patienceMs;
+		const answers = chosen.map(async (actor, index) => {
+			while (!(await this.#perform(actor, index, finish.invocation))) {
+				if (clock.monotonic() > deadline) return false;
+				await sleep(clock, retryMs);
+			}
+			return true;
+		});
+		return (await Promise.all(answers)).every(Boolean);
+	}
+}

@@ -1,0 +1,114 @@
+/** Writes to a few keys under many watches: all see one order, nothing missing, and replaying one gives the state. */
+
+import { sleep } from "../../kit/clock.ts";
+import type { Violation } from "../checkers/violation.ts";
+import { checkReplay, checkWatches, coveredTo, type WatchedBatch, type WatchRecording } from "../checkers/watch.ts";
+import type { Operation } from "../history.ts";
+import { type KvTarget, listPrefix, TargetError, type WatchOptions } from "./target.ts";
+import { type Actor, type ActorOptions, type Invocation, pick, type Workload } from "./workload.ts";
+
+const prefix = "w/";
+const end = "w0";
+const keys = ["w/0", "w/1", "w/2", "w/3"];
+const patienceMs = 10_000;
+
+/** Result of `collect`: what a client's watches got, and what a read showed once they had caught up. */
+interface Collected {
+	readonly watches: readonly WatchRecording[];
+	readonly ended: readonly string[];
+	readonly revision: number;
+	readonly state: Readonly<Record<string, { readonly value: string; readonly modRevision: number }>>;
+}
+
+class WatchActor implements Actor {
+	readonly #target: KvTarget;
+	readonly #options: ActorOptions;
+	readonly #watches: Array<{ readonly recording: WatchRecording; requestProgress(): void; cancel(): void }> = [];
+	readonly #ended: string[] = [];
+	#values = 0;
+	#revision = 1;
+
+	constructor(target: KvTarget, options: ActorOptions) {
+		this.#target = target;
+		this.#options = options;
+		this.#watch({ key: prefix, end, startRevision: 1, prevKv: options.index % 2 === 0 });
+	}
+
+	#watch(options: WatchOptions): void {
+		const batches: WatchedBatch[] = [];
+		const name = `${this.#options.name}/${this.#watches.length} ${options.end === undefined ? options.key : `${options.key}*`} from ${options.startRevision}`;
+		const handle = this.#target.watch(
+			options,
+			(batch) => void batches.push(batch),
+			(reason) => void this.#ended.push(`${name}: ${reason}`),
+		);
+		this.#watches.push({
+			recording: { name, ...options, batches },
+			requestProgress: () => handle.requestProgress(),
+			cancel: () => handle.cancel(),
+		});
+	}
+
+	next(): Invocation {
+		const { random, name } = this.#options;
+		const key = pick(random, keys);
+		const dice = random.int(20);
+		if (dice === 0 && this.#watches.length < 6) return { f: "watch", key, value: this.#revision + 1 };
+		if (dice < 5) return { f: "delete", key };
+		return { f: "put", key, value: `${name}.${++this.#values}` };
+	}
+
+	async perform({ f, key = "", value }: Invocation): Promise<unknown> {
+		if (f === "watch") {
+			this.#watch({ key, startRevision: value as number, prevKv: this.#options.random.int(2) === 0 });
+			return undefined;
+		}
+		if (f === "collect") return this.#collect();
+		const { revision } = f === "put" ? await this.#target.put(key, value as string) : await this.#target.delete(key);
+		this.#revision = Math.max(this.#revision, revision);
+		return revision;
+	}
+
+	/** A last write, so that the watch of everything has something to catch up to. */
+	async #collect(): Promise<Collected> {
+		await this.#target.put(`${prefix}last`, this.#options.name);
+		const { revision, kvs } = await listPrefix(this.#target, prefix);
+		const newest = Math.max(...kvs.map((kv) => kv.modRevision));
+		const { clock } = this.#options;
+		const deadline = clock.monotonic() + patienceMs;
+		while (coveredTo(this.#watches[0]!.recording) < newest) {
+			if (clock.monotonic() > deadline) throw new TargetError("no", `the watch is behind revision ${newest}`);
+			for (const watch of this.#watches) watch.requestProgress();
+			await sleep(clock, 50);
+		}
+		const state = Object.fromEntries(kvs.map(({ key, value, modRevision }) => [key, { value, modRevision }]));
+		const watches = this.#watches.map(({ recording }) => ({ ...recording, batches: [...recording.batches] }));
+		return { watches, ended: this.#ended, revision: Math.min(revision, newest), state };
+	}
+
+	close(): void {
+		for (const watch of this.#watches) watch.cancel();
+	}
+}
+
+function check(history: readonly Operation[], finished: boolean): Violation[] {
+	const collected = history.flatMap((op) => (op.f === "collect" && op.type === "ok" ? [op.result as Collected] : []));
+	const violations = checkWatches(collected.flatMap((each) => each.watches));
+	for (const { watches, ended, revision, state } of collected) {
+		violations.push(...checkReplay(watches[0]!, new Map(Object.entries(state)), revision));
+		for (const reason of ended) violations.push({ kind: "watch-ended", message: reason, witness: [] });
+	}
+	if (finished && collected.length === 0) {
+		violations.push({ kind: "watch-behind", message: "no client's watch caught up", witness: [] });
+	}
+	return violations;
+}
+
+export const watch: Workload<KvTarget> = {
+	name: "watch",
+	summary: "writes under many watches; all see one order without gaps, and a replay gives the state",
+	rate: 150,
+	actor: (target, options) => new WatchActor(target, options),
+	finish: { invocation: { f: "collect" }, by: "all" },
+	check,
+};
