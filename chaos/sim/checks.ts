@@ -5,6 +5,7 @@
 import type { WatchEvent } from "../../store/api.ts";
 import { checkRegister, type RegisterOperation } from "../checkers/linearizability.ts";
 import { describeRequest, type History, type Operation, type Seen, type WatchRecord } from "./history.ts";
+import type { LeaseEnd } from "./ledger.ts";
 
 /** A member's account of the key space. */
 export interface Account {
@@ -294,5 +295,37 @@ function watchComplete(record: WatchRecord, account: Account): string[] {
 		const [want, got] = [expected[i], actual[i]].map((event) => (event === undefined ? "nothing" : eventText(event)));
 		if (want !== got) return [`${record.name}, delivered up to ${record.coveredTo}: got ${got} where ${want} happened`];
 	}
+	return previousPairs(record, actual, account);
+}
+
+/** An event that brings the pair it replaced brings the right one. (A member that has compacted it cannot know any more.) */
+function previousPairs(record: WatchRecord, events: readonly WatchEvent[], account: Account): string[] {
+	if (!record.prevKv) return [];
+	const timeline = new Timeline(account);
+	for (const { kv, prevKv } of events) {
+		if (prevKv === undefined) continue;
+		const before = timeline.state(kv.key.toString(), kv.modRevision - 1);
+		if (before?.modRevision === prevKv.modRevision && before.value === prevKv.value.toString()) continue;
+		const was = before === undefined ? "nothing" : `${before.value}@${before.modRevision}`;
+		return [
+			`${record.name}: revision ${kv.modRevision} brings ${prevKv.value}@${prevKv.modRevision} as the previous pair, it was ${was}`,
+		];
+	}
 	return [];
+}
+
+/** Times inside the store are whole milliseconds. */
+const clockGrainMs = 2;
+
+/** A lease lives at least its TTL from the beginning of the last renewal that was confirmed. */
+export function leasesKept(history: History, ends: readonly LeaseEnd[]): string[] {
+	const faults: string[] = [];
+	for (const { client, id, ttl, renewedAt } of history.leases) {
+		const end = ends.find((each) => each.id === id);
+		if (end === undefined || end.at >= renewedAt + 1000 * ttl - clockGrainMs) continue;
+		faults.push(
+			`${client}'s lease ${id.toString(16)} expired at ${end.at.toFixed(3)}, though a renewal of ${ttl} s that began at ${renewedAt.toFixed(3)} was confirmed`,
+		);
+	}
+	return faults;
 }

@@ -1,5 +1,4 @@
 /** Members of the production store on simulated machines: each with its clock, disk, engine and place in the network. */
-import { crc32c } from "../../kit/crc32c.ts";
 import type { Logger } from "../../kit/log.ts";
 import { silentLogger } from "../../kit/log.ts";
 import { type Random, seededRandom } from "../../kit/random.ts";
@@ -9,29 +8,33 @@ import { MemoryEngine } from "../../store/engine/memory.ts";
 import { type Machine, openMachine } from "../../store/machine/machine.ts";
 import { Member } from "../../store/member/member.ts";
 import { Requests } from "../../store/member/requests.ts";
-import { type Entry, type MemberId, none } from "../../store/raft/types.ts";
+import { type MemberId, none } from "../../store/raft/types.ts";
 import { NativeConnection } from "../../store/serve/native.ts";
+import { recoverSegments } from "../../store/wal/recover.ts";
+import { type Log, LogCorruptError } from "../../store/wal/types.ts";
 import { createLog, logExists, openLog } from "../../store/wal/wal.ts";
 import { createDiskWriter } from "../../store/wal/writer.ts";
+import type { Ledger, MemberImage } from "./ledger.ts";
 import type { NodeName, SimNetwork } from "./network.ts";
+import type { Swarm } from "./swarm.ts";
 
 const clusterId = 0xba59_0e00_0000_0001n;
 const supervisorMs = 50;
-const walDirectory = "/data/wal";
+export const walDirectory = "/data/wal";
 
 export interface ClusterOptions {
 	readonly clock: VirtualClock;
 	readonly network: SimNetwork;
+	readonly ledger: Ledger;
 	readonly seed: number;
+	readonly swarm: Swarm;
 	readonly ids: ReadonlyMap<MemberId, NodeName>;
-	readonly heartbeatMs: number;
-	readonly electionMs: number;
-	readonly preVote: boolean;
-	readonly snapshotCount: number;
-	readonly catchUpEntries: number;
-	readonly segmentBytes: number;
 	readonly note: (line: string) => void;
 	readonly violation: (what: string) => void;
+	/** A named code path was taken. */
+	readonly reached: (path: string) => void;
+	/** A member made a mark. */
+	readonly onMark: (node: SimNode) => void;
 }
 
 export type CrashKind = "power" | "kill";
@@ -42,6 +45,9 @@ export class SimNode {
 	readonly name: NodeName;
 	readonly disk: SimDisk;
 	readonly random: Random;
+	readonly image: MemberImage;
+	/** The machine's own clock: disk operations end on it. Paused with the process. */
+	readonly hardware: ClockView;
 	engine: MemoryEngine;
 	/** Counts processes. */
 	life = 0;
@@ -52,20 +58,37 @@ export class SimNode {
 	wallOffset = 0;
 	/** Added to every sync while it lasts, ms. */
 	stallMs = 0;
-	/** This life was given a disk error: it may end itself. */
+	/** Added to every batch of the engine while it lasts, ms. */
+	engineStallMs = 0;
+	engineFails = false;
+	/** This life was given an error of its machine: it may end itself. */
 	excused = false;
+	/** It must not start again before its disk is repaired. */
+	quarantined = false;
+	readonly #engineMs: number;
 
-	constructor(id: MemberId, name: NodeName, clock: VirtualClock, seed: number) {
+	constructor(id: MemberId, name: NodeName, image: MemberImage, clock: VirtualClock, seed: number, engineMs: number) {
 		this.id = id;
 		this.name = name;
+		this.image = image;
 		this.random = seededRandom(seed);
+		this.hardware = clock.view();
+		this.#engineMs = engineMs;
 		const latency = (operation: string) => this.#latency(operation);
-		this.disk = new SimDisk({ random: seededRandom(seed + 1), clock, latency });
-		this.engine = new MemoryEngine({ delay: () => this.#engineDelay() });
+		this.disk = new SimDisk({ random: seededRandom(seed + 1), clock: this.hardware, latency });
+		this.engine = this.newEngine();
 	}
 
 	get up(): boolean {
 		return this.view !== undefined;
+	}
+
+	get paused(): boolean {
+		return this.view?.paused === true;
+	}
+
+	newEngine(): MemoryEngine {
+		return new MemoryEngine({ delay: () => this.#engineDelay() });
 	}
 
 	#latency(operation: string): number {
@@ -74,61 +97,29 @@ export class SimNode {
 	}
 
 	/** On the process's clock: a dead process's batches never arrive. */
-	#engineDelay(): Promise<void> {
+	async #engineDelay(): Promise<void> {
 		const view = this.view;
 		if (view === undefined) return new Promise(() => {});
-		return new Promise((resolve) => view.after(0.05 + this.random.float() * 0.4, resolve));
+		const ms = 0.05 + this.random.float() * this.#engineMs + this.engineStallMs;
+		await new Promise<void>((resolve) => view.after(ms, resolve));
+		if (this.engineFails) throw new Error("EIO: the engine cannot write");
 	}
 }
 
-/** What all lives of all members must agree on, recorded as it happens. */
-class Ledger {
-	readonly #options: ClusterOptions;
-	readonly #entries = new Map<number, string>();
-	readonly #revisions = new Map<number, number>();
-	readonly #leaders = new Map<number, MemberId>();
-
-	constructor(options: ClusterOptions) {
-		this.#options = options;
-	}
-
-	/** State-machine safety (paper figure 3): no two members apply different entries at one index. */
-	entry(node: SimNode, entry: Entry): void {
-		const print = `term ${entry.term} ${entry.kind} ${entry.data.length} bytes crc ${crc32c(entry.data).toString(16)}`;
-		const known = this.#entries.get(entry.index);
-		if (known === undefined) this.#entries.set(entry.index, print);
-		else if (known !== print) {
-			this.#options.violation(`${node.name} applies at index ${entry.index} ${print}, where another applied ${known}`);
-		}
-	}
-
-	/** The same entries give the same state: by the cheapest of its prints. */
-	revision(node: SimNode, index: number, revision: number): void {
-		const known = this.#revisions.get(index);
-		if (known === undefined) this.#revisions.set(index, revision);
-		else if (known !== revision) {
-			this.#options.violation(`${node.name} is at revision ${revision} after index ${index}, another was at ${known}`);
-		}
-	}
-
-	/** Election safety: at most one leader a term. */
-	leader(node: SimNode, term: number): void {
-		const known = this.#leaders.get(term);
-		if (known === undefined) this.#leaders.set(term, node.id);
-		else if (known !== node.id) this.#options.violation(`term ${term} has two leaders, the second is ${node.name}`);
-	}
+/** Damage was done to its disk, and this start would hide what is lost. */
+class DamageError extends Error {
+	override name = "DamageError";
 }
 
 export class SimCluster {
 	readonly nodes: readonly SimNode[];
 	readonly #options: ClusterOptions;
-	readonly #ledger: Ledger;
 
 	constructor(options: ClusterOptions) {
 		this.#options = options;
-		this.#ledger = new Ledger(options);
-		this.nodes = [...options.ids].map(
-			([id, name], i) => new SimNode(id, name, options.clock, options.seed * 1009 + 17 * (i + 1)),
+		const { ids, ledger, clock, seed, swarm } = options;
+		this.nodes = [...ids].map(
+			([id, name], i) => new SimNode(id, name, ledger.add(name, id), clock, seed * 1009 + 17 * (i + 1), swarm.engineMs),
 		);
 	}
 
@@ -137,12 +128,18 @@ export class SimCluster {
 		return leaders.sort((a, b) => b.member!.term - a.member!.term)[0];
 	}
 
+	named(name: NodeName): SimNode | undefined {
+		return this.nodes.find((node) => node.name === name);
+	}
+
 	/** Starts the node's process; it is up at once, and answers when it has recovered. */
 	boot(node: SimNode): void {
-		if (node.up) return;
+		if (node.up || node.quarantined) return;
 		const life = ++node.life;
 		node.view = this.#options.clock.view(node.wallOffset);
 		node.excused = false;
+		node.engineFails = false;
+		this.#options.network.up(node.name, node.view);
 		this.#options.note(`${node.name} starts, life ${life}`);
 		this.#start(node, life).catch((error: Error) => {
 			// A process that was killed while it started takes its errors with it.
@@ -153,12 +150,14 @@ export class SimCluster {
 	crash(node: SimNode, kind: CrashKind): void {
 		if (!node.up) return;
 		this.#options.note(`${node.name} ${kind === "power" ? "loses power" : "is killed"}`);
+		this.resume(node);
 		node.member?.crash();
 		node.view?.stop();
 		node.view = undefined;
 		node.member = undefined;
 		node.machine = undefined;
 		node.disk.fault = undefined;
+		node.disk.misdirect = undefined;
 		this.#options.network.down(node.name);
 		if (kind === "power") node.disk.crash();
 		else node.disk.kill();
@@ -167,46 +166,92 @@ export class SimCluster {
 		node.engine = node.engine.crash(kind === "power" ? node.random : all);
 	}
 
+	pause(node: SimNode): void {
+		node.view?.pause();
+		node.hardware.pause();
+	}
+
+	resume(node: SimNode): void {
+		node.view?.resume();
+		node.hardware.resume();
+	}
+
+	/** The machine gets an empty disk. Whether that is safe is the caller's to know. */
+	wipe(node: SimNode): void {
+		this.crash(node, "power");
+		node.disk.wipe();
+		node.engine = node.newEngine();
+		node.image.damaged = false;
+		this.#options.ledger.wiped(node.image);
+	}
+
+	/** Undoes damage of the disk, so that the node may start again. */
+	repair(node: SimNode): void {
+		if (!node.image.damaged || node.up) return;
+		this.#options.note(`${node.name}'s disk is repaired`);
+		node.disk.repair();
+		node.image.damaged = false;
+		node.quarantined = false;
+	}
+
 	#died(node: SimNode, life: number, error: Error): void {
 		if (node.life !== life || !node.up) return;
-		const { note, violation, clock } = this.#options;
+		const { note, violation, clock, reached } = this.#options;
 		note(`${node.name} ended itself: ${error.message}`);
-		if (!node.excused) violation(`${node.name} ended itself: ${error.name}: ${error.message}`);
+		if (error instanceof LogCorruptError) reached("a damaged log is refused");
+		if (error instanceof DamageError) reached("damage that cannot be told from a torn write");
+		const excused = node.excused || node.image.damaged || node.disk.capacity !== undefined;
+		if (excused) reached("a member ends itself");
+		else violation(`crash: ${node.name} ended itself: ${error.name}: ${error.message}`);
+		if (node.image.damaged) node.quarantined = true;
 		// Outside of the dying code's own call. After a disk error a supervisor starts it again.
 		clock.after(0, () => {
 			if (node.life !== life) return;
 			this.crash(node, "kill");
-			if (node.excused) clock.after(supervisorMs, () => this.boot(node));
+			if (excused) clock.after(supervisorMs, () => this.boot(node));
 		});
 	}
 
 	async #start(node: SimNode, life: number): Promise<void> {
-		const { network, note, heartbeatMs, electionMs, preVote, snapshotCount, catchUpEntries } = this.#options;
+		const { network, note, reached, swarm, ledger } = this.#options;
 		const view = node.view!;
 		const { log, recovered } = await this.#openLog(node, view);
 		const onFatal = (error: unknown) => this.#died(node, life, error as Error);
-		const machine = await openMachine(node.engine, { recentBytes: 8192, cacheBytes: 16384, onFatal });
+		const machine = await openMachine(node.engine, {
+			recentBytes: 8192,
+			cacheBytes: 16384,
+			quotaBytes: swarm.quotaBytes,
+			sessionLimits: { maxAnswers: swarm.maxAnswers, maxSessions: swarm.maxSessions },
+			onFatal,
+		});
 		if (node.life !== life || !node.up) return;
 		note(
 			`${node.name} recovered term ${recovered.hardState.term} mark ${recovered.snapshot.index} entries ${recovered.entries.length} applied ${machine.appliedIndex}${recovered.repaired === undefined ? "" : ` cut ${recovered.repaired.bytes}`}`,
 		);
-		this.#spy(node, machine);
+		if (recovered.repaired !== undefined) reached("a torn end of the log is cut");
+		const last = recovered.entries.at(-1)?.index ?? recovered.snapshot.index;
+		if (machine.appliedIndex > last) reached("a snapshot was installed but not marked");
+		this.#spyMachine(node, machine);
+		const connections = new Set<NativeConnection>();
 		const member = await Member.open({
 			config: {
 				id: node.id,
 				clusterId,
 				name: node.name,
 				voters: [...this.#options.ids.keys()],
-				heartbeatMs,
-				electionMs,
-				preVote,
-				snapshotCount,
-				catchUpEntries,
+				heartbeatMs: swarm.heartbeatMs,
+				electionMs: swarm.electionMs,
+				preVote: swarm.preVote,
+				snapshotCount: swarm.snapshotCount,
+				catchUpEntries: swarm.catchUpEntries,
+				autoCompaction:
+					swarm.autoCompactionMs === 0 ? undefined : { mode: "periodic", retention: swarm.autoCompactionMs },
 			},
+			limits: { machinePendingBytes: swarm.pendingBytes },
 			clock: view,
 			random: node.random,
 			logger: this.#logger(node),
-			log,
+			log: this.#spyLog(node, life, log),
 			recovered,
 			machine,
 			transport: network.transport(node.name),
@@ -214,11 +259,19 @@ export class SimCluster {
 			observer: {
 				onSoftState: (leader, role, term) => {
 					note(`${node.name} ${role} term ${term} leader ${leader === none ? "none" : this.#options.ids.get(leader)}`);
-					if (role === "leader") this.#ledger.leader(node, term);
+					if (role === "leader") ledger.leader(node.image, term);
+					for (const connection of connections) connection.leaderChanged(leader);
 				},
-				onApplied: (index, revision) => this.#ledger.revision(node, index, revision),
-				onSnapshotMark: (index) => note(`${node.name} mark ${index}`),
-				onSnapshotInstalled: (index) => note(`${node.name} installed snapshot ${index}`),
+				onSnapshotMark: (index) => {
+					note(`${node.name} mark ${index}`);
+					this.#options.onMark(node);
+				},
+				onSnapshotSent: (_to, ok) => reached(ok ? "a snapshot is delivered" : "a snapshot is not delivered"),
+				onSnapshotInstalled: (index) => {
+					note(`${node.name} installed snapshot ${index}`);
+					reached("a snapshot is installed");
+					ledger.installed(node.image, machine);
+				},
 			},
 		});
 		if (node.life !== life || !node.up) return;
@@ -226,13 +279,15 @@ export class SimCluster {
 		node.machine = machine;
 		const requests = new Requests(member);
 		network.listen(node.name, (channel) => {
-			new NativeConnection(channel, {
+			const connection = new NativeConnection(channel, {
 				requests,
 				clock: view,
 				logger: this.#logger(node),
 				serverVersion: "simulated",
 				leader: () => member.leader,
+				limits: { pauseAbove: 4096 },
 			});
+			connections.add(connection);
 		});
 	}
 
@@ -242,21 +297,54 @@ export class SimCluster {
 		const options = {
 			clock: view,
 			random: node.random,
-			segmentBytes: this.#options.segmentBytes,
+			segmentBytes: this.#options.swarm.segmentBytes,
 			writer: createDiskWriter(disk, { preallocateBytes: 4096 }),
 		};
-		if (await logExists(disk, walDirectory)) return openLog(disk, walDirectory, identity, options);
-		await disk.makeDirectory("/data");
-		return createLog(disk, walDirectory, identity, options);
+		if (!(await logExists(disk, walDirectory))) {
+			if (node.image.damaged) throw new DamageError("no log");
+			await disk.makeDirectory("/data");
+			const empty = await createLog(disk, walDirectory, identity, options);
+			this.#recovered(node, empty.recovered);
+			return empty;
+		}
+		if (node.image.damaged) {
+			// Looked at before anything is written: after this the damage could not be repaired.
+			const { recovered } = await recoverSegments(disk, walDirectory, identity);
+			if (!this.#options.ledger.recovered(node.image, recovered)) throw new DamageError("the log lost what it held");
+		}
+		const opened = await openLog(disk, walDirectory, identity, options);
+		this.#recovered(node, opened.recovered);
+		return opened;
+	}
+
+	#recovered(node: SimNode, recovered: Parameters<Ledger["recovered"]>[1]): void {
+		if (this.#options.ledger.recovered(node.image, recovered)) return;
+		const what = `entries up to ${recovered.entries.at(-1)?.index ?? recovered.snapshot.index}, term ${recovered.hardState.term}`;
+		this.#options.violation(
+			`durability: ${node.name}'s log comes back with ${what}; durable was ${node.image.durable.last}, term ${node.image.durable.hard.term}`,
+		);
+	}
+
+	/** Writes the member's log into the ledger. */
+	#spyLog(node: SimNode, life: number, log: Log): Log {
+		const { ledger } = this.#options;
+		return {
+			append: (record) => {
+				const pending = ledger.append(node.image, record);
+				return log.append(record).then(() => {
+					if (node.life === life && node.up) ledger.durable(node.image, pending);
+				});
+			},
+			release: (index) => log.release(index),
+			close: () => log.close(),
+		};
 	}
 
 	/** Reads along with what is applied. */
-	#spy(node: SimNode, machine: Machine): void {
+	#spyMachine(node: SimNode, machine: Machine): void {
 		const apply = machine.apply.bind(machine);
-		machine.apply = (entries, confAfter) => {
-			for (const entry of entries) this.#ledger.entry(node, entry);
-			return apply(entries, confAfter);
-		};
+		machine.apply = (entries, confAfter) =>
+			this.#options.ledger.apply(node.image, entries, machine, () => apply(entries, confAfter));
 	}
 
 	/** What production code logs as an error is worth a line of the transcript. */

@@ -54,6 +54,8 @@ export interface WatchRecord {
 	/** Absent: every key. */
 	readonly key: string | undefined;
 	readonly startRevision: number;
+	/** Asks for the pairs replaced. */
+	readonly prevKv: boolean;
 	readonly events: WatchEvent[];
 	/** Everything up to here has been delivered; 0: nothing yet. */
 	coveredTo: number;
@@ -62,9 +64,21 @@ export interface WatchRecord {
 	readonly faults: string[];
 }
 
+/** A lease, and the latest time at which its holder began a renewal that succeeded. */
+export interface LeaseRecord {
+	readonly client: string;
+	readonly id: bigint;
+	/** Seconds. */
+	readonly ttl: number;
+	/** Virtual ms. */
+	renewedAt: number;
+	revoked: boolean;
+}
+
 export class History {
 	readonly operations: Operation[] = [];
 	readonly watches: WatchRecord[] = [];
+	readonly leases: LeaseRecord[] = [];
 	#order = 0;
 
 	invoke(client: string, request: WorkRequest): Operation {
@@ -79,11 +93,12 @@ export class History {
 		operation.completed = this.#order++;
 	}
 
-	watch(name: string, key: string | undefined, startRevision: number): WatchRecord {
+	watch(name: string, key: string | undefined, startRevision: number, prevKv: boolean): WatchRecord {
 		const record: WatchRecord = {
 			name,
 			key,
 			startRevision,
+			prevKv,
 			events: [],
 			coveredTo: 0,
 			ended: undefined,

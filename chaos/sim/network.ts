@@ -4,10 +4,10 @@
  */
 
 import type { Random } from "../../kit/random.ts";
-import type { VirtualClock } from "../../kit/sim/clock.ts";
+import type { ClockView, VirtualClock } from "../../kit/sim/clock.ts";
 import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../../store/member/types.ts";
 import type { FrameChannel, FrameHandlers } from "../../store/native/protocol.ts";
-import type { MemberId, Message, MessageType } from "../../store/raft/types.ts";
+import type { MemberId, Message } from "../../store/raft/types.ts";
 import {
 	decodeForward,
 	decodeMessage,
@@ -51,27 +51,65 @@ export class SimNetwork {
 	readonly random: Random;
 	weather: Weather = fairWeather;
 	/** Sees every datagram as it is sent. */
-	onDatagram: ((from: NodeName, type: MessageType) => void) | undefined;
+	onDatagram: ((from: NodeName, message: Message) => void) | undefined;
 	readonly #names: ReadonlyMap<MemberId, NodeName>;
 	readonly #peers = new Map<NodeName, Peer>();
 	readonly #servers = new Map<NodeName, (channel: FrameChannel) => void>();
-	readonly #cuts = new Set<string>();
+	/** How many faults cut each way. */
+	readonly #cuts = new Map<string, number>();
+	/** What waits on each clogged way. */
+	readonly #clogs = new Map<string, (() => void)[]>();
+	/** Clocks of processes, which may be paused. */
+	readonly #views = new Map<NodeName, ClockView>();
+	/** The weather all along. */
+	readonly climate: Weather;
 	#streams: Stream[] = [];
 
-	constructor(clock: VirtualClock, random: Random, names: ReadonlyMap<MemberId, NodeName>) {
+	constructor(clock: VirtualClock, random: Random, names: ReadonlyMap<MemberId, NodeName>, climate = fairWeather) {
 		this.clock = clock;
 		this.random = random;
 		this.#names = names;
+		this.climate = climate;
+		this.weather = climate;
 	}
 
-	/** Nothing goes from `from` to `to` until healed. */
-	cut(from: NodeName, to: NodeName): void {
-		this.#cuts.add(`${from}>${to}`);
+	/** Nothing goes from `from` to `to` until the function returned is called. */
+	cut(from: NodeName, to: NodeName): () => void {
+		const way = `${from}>${to}`;
+		this.#cuts.set(way, (this.#cuts.get(way) ?? 0) + 1);
+		return once(() => {
+			const left = (this.#cuts.get(way) ?? 1) - 1;
+			if (left > 0) this.#cuts.set(way, left);
+			else this.#cuts.delete(way);
+		});
 	}
 
-	heal(): void {
-		this.#cuts.clear();
-		this.weather = fairWeather;
+	/** What goes from `from` to `to` waits, and arrives in a burst when the function returned is called. */
+	clog(from: NodeName, to: NodeName): () => void {
+		const way = `${from}>${to}`;
+		if (!this.#clogs.has(way)) this.#clogs.set(way, []);
+		return once(() => {
+			const waiting = this.#clogs.get(way) ?? [];
+			this.#clogs.delete(way);
+			for (const arrive of waiting) this.clock.after(this.random.float(), arrive);
+		});
+	}
+
+	/** Whatever arrives at the node waits while this clock is paused. */
+	up(node: NodeName, view: ClockView): void {
+		this.#views.set(node, view);
+	}
+
+	/** At its receiver, unless something on the way or there holds it up. */
+	arrive(from: NodeName, to: NodeName, deliver: () => void): void {
+		const waiting = this.#clogs.get(`${from}>${to}`);
+		if (waiting !== undefined) {
+			waiting.push(() => this.arrive(from, to, deliver));
+			return;
+		}
+		const view = this.#views.get(to);
+		if (view?.paused === true) view.run(deliver);
+		else deliver();
 	}
 
 	isCut(from: NodeName, to: NodeName): boolean {
@@ -82,6 +120,7 @@ export class SimNetwork {
 	down(node: NodeName): void {
 		this.#peers.delete(node);
 		this.#servers.delete(node);
+		this.#views.delete(node);
 		for (const stream of this.#streams) stream.endpointDied(node);
 		this.#streams = this.#streams.filter((stream) => !stream.broken);
 	}
@@ -142,15 +181,17 @@ export class SimNetwork {
 		const copies = mayRepeat && this.random.float() < this.weather.duplicate ? 2 : 1;
 		for (let i = 0; i < copies; i++) {
 			this.clock.after(this.delay(), () => {
-				const peer = this.#peers.get(to);
-				if (peer !== undefined && !this.isCut(from, to)) deliver(peer.handlers);
+				this.arrive(from, to, () => {
+					const peer = this.#peers.get(to);
+					if (peer !== undefined && !this.isCut(from, to)) deliver(peer.handlers);
+				});
 			});
 		}
 	}
 
 	#sendMessage(from: NodeName, message: Message): void {
 		const to = this.#name(message.to);
-		this.onDatagram?.(from, message.type);
+		this.onDatagram?.(from, message);
 		const frame = join(encodeMessage(message));
 		if (this.isCut(from, to) && this.random.int(4) === 0) {
 			this.clock.after(this.delay(), () => this.#peers.get(from)?.handlers.onUnreachable(message.to));
@@ -178,7 +219,7 @@ export class SimNetwork {
 
 	async #sendSnapshot(from: NodeName, message: Message, chunks: AsyncIterable<Buffer>): Promise<void> {
 		const to = this.#name(message.to);
-		this.onDatagram?.(from, message.type);
+		this.onDatagram?.(from, message);
 		const stream = new Stream(this, from, to);
 		this.#streams.push(stream);
 		const received = new ChunkReader(stream.right);
@@ -201,6 +242,14 @@ export class SimNetwork {
 		stream.left.close();
 		if (reply !== "ok") throw new Error(reply);
 	}
+}
+
+function once(undo: () => void): () => void {
+	let done = false;
+	return () => {
+		if (!done) undo();
+		done = true;
+	};
 }
 
 function join(pieces: Pieces): Buffer {
@@ -237,7 +286,9 @@ class Stream {
 		const at = Math.max(to.busyUntil, clock.time + this.#network.delay());
 		to.busyUntil = at;
 		clock.after(at - clock.time, () => {
-			if (!this.broken) deliver(to);
+			this.#network.arrive(from.node, to.node, () => {
+				if (!this.broken) deliver(to);
+			});
 		});
 	}
 

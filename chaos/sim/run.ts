@@ -1,14 +1,17 @@
 /**
- * One simulated run: three members of the production store and a few of its clients, in one process, on virtual time.
+ * One simulated run: members of the production store and a few of its clients, in one process, on virtual time.
  * Everything random comes from the seed, so that a seed gives the same transcript, byte for byte, every time.
+ *
+ * Phase one is the storm: safety is checked all along. Phase two heals a random majority and demands that it serves every
+ * client; then the rest is healed, all must agree, and the clients' history is judged.
  */
-
 import { seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
 import type { WatchEvent } from "../../store/api.ts";
 import {
 	type Account,
 	accountedFor,
+	leasesKept,
 	linearizable,
 	realTimeOrder,
 	sameAccounts,
@@ -17,81 +20,90 @@ import {
 } from "./checks.ts";
 import { SimCluster, type SimNode } from "./cluster.ts";
 import { History, seen } from "./history.ts";
+import { Ledger } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
 import { SimNetwork } from "./network.ts";
+import { drawSwarm, type Reduction, type Swarm } from "./swarm.ts";
 import { registers, WorkloadClient } from "./workload.ts";
 
 export interface RunResult {
 	readonly seed: number;
 	/** Lines, each with its virtual time. */
 	readonly transcript: string;
-	/** Empty: the run is good. */
+	/** Each `kind: what`. Empty: the run is good. */
 	readonly violations: readonly string[];
 	readonly operations: { readonly ok: number; readonly failed: number; readonly unknown: number };
 	/** Virtual ms. */
 	readonly took: number;
+	readonly swarm: Swarm;
+	/** Numbers of the faults that happened, in order. */
+	readonly faults: readonly number[];
+	readonly faultCounts: ReadonlyMap<string, number>;
+	/** Named code paths that were taken, with how often. */
+	readonly reached: ReadonlyMap<string, number>;
 }
 
-const ids = new Map([
+const allIds = [
 	[0x1111_1111_1111_1111n, "n1"],
 	[0x2222_2222_2222_2222n, "n2"],
 	[0x3333_3333_3333_3333n, "n3"],
-]);
+	[0x4444_4444_4444_4444n, "n4"],
+	[0x5555_5555_5555_5555n, "n5"],
+] as const;
 /** Once everything is healed, all must be well within this time. */
 const livenessMs = 12_000;
-const stormMs = 2000;
 /** A good run needs a few thousand; members that go round in circles would fill hours with them. */
-const maxEvents = 100_000;
-
-/** Drawn from the seed; small limits, so that rare paths are common. */
-function drawOptions(seed: number) {
-	const random = seededRandom(seed);
-	const electionMs = 100 + random.int(3) * 50;
-	return {
-		clients: 2 + random.int(2),
-		heartbeatMs: 20,
-		electionMs,
-		preVote: random.int(4) > 0,
-		snapshotCount: 10 + random.int(80),
-		catchUpEntries: random.int(40),
-		segmentBytes: 2048 << random.int(5),
-		compacts: random.int(4) === 0,
-		voteCrash: random.int(3) === 0 ? 0.3 : 0,
-		pauseMs: random.int(2) === 0 ? 150 : 500,
-	};
-}
+const maxEvents = 200_000;
+/** TTL of the clients' leases, and time for the leader to see that they are over. */
+const leaseEndMs = 2000 + 4000;
 
 class Run {
 	readonly #seed: number;
+	readonly #swarm: Swarm;
 	readonly #lines: string[] = [];
 	readonly #violations: string[] = [];
+	readonly #reached = new Map<string, number>();
 	readonly #clock = new VirtualClock();
 	readonly #history = new History();
+	readonly #ledger: Ledger;
+	readonly #network: SimNetwork;
 	readonly #cluster: SimCluster;
 	readonly #nemesis: Nemesis;
 	readonly #clients: readonly WorkloadClient[];
 
-	constructor(seed: number) {
+	constructor(seed: number, reduction: Reduction) {
 		this.#seed = seed;
-		const options = drawOptions(seed);
+		const swarm = drawSwarm(seed, reduction);
+		this.#swarm = swarm;
 		const clock = this.#clock;
 		const note = (line: string) => this.#note(line);
 		const violation = (what: string) => this.#violation(what);
-		this.#lines.push(`seed ${seed} ${JSON.stringify(options)}`);
-		const network = new SimNetwork(clock, seededRandom(seed * 31 + 1), ids);
-		this.#cluster = new SimCluster({ ...options, clock, network, seed, ids, note, violation });
-		const random = seededRandom(seed * 31 + 2);
-		this.#nemesis = new Nemesis({ ...options, clock, network, cluster: this.#cluster, random, note });
-		const workload = { clock, network, note, history: this.#history, members: [...ids.values()] };
-		this.#clients = Array.from(
-			{ length: options.clients },
-			(_, i) =>
-				new WorkloadClient(`c${i + 1}`, {
-					...workload,
-					random: seededRandom(seed * 31 + 3 + i),
-					requestTimeoutMs: 1500,
-					compacts: options.compacts,
-				}),
+		const reached = (path: string) => void this.#reached.set(path, (this.#reached.get(path) ?? 0) + 1);
+		this.#lines.push(`seed ${seed} ${JSON.stringify(swarm)}`);
+		const ids = new Map<bigint, string>(allIds.slice(0, swarm.members));
+		const climate = { loss: swarm.loss, duplicate: swarm.duplicate, slow: 0, slowMs: 0 };
+		const network = new SimNetwork(clock, seededRandom(seed * 31 + 1), ids, climate);
+		this.#network = network;
+		const ledger = new Ledger({ now: () => clock.time, violation, reached });
+		this.#ledger = ledger;
+		this.#cluster = new SimCluster({
+			clock,
+			network,
+			ledger,
+			seed,
+			swarm,
+			ids,
+			note,
+			violation,
+			reached,
+			onMark: (node) => this.#nemesis.onMark(node),
+		});
+		const cluster = this.#cluster;
+		const clients = Array.from({ length: swarm.clients }, (_, i) => `c${i + 1}`);
+		this.#nemesis = new Nemesis({ clock, network, cluster, ledger, seed, swarm, reduction, clients, note });
+		const workload = { ...swarm, clock, network, note, reached, history: this.#history, members: [...ids.values()] };
+		this.#clients = clients.map(
+			(name, i) => new WorkloadClient(name, { ...workload, random: seededRandom(seed * 31 + 3 + i) }),
 		);
 	}
 
@@ -104,17 +116,21 @@ class Run {
 		this.#note(`VIOLATION ${what}`);
 	}
 
+	get #bad(): boolean {
+		return this.#violations.length > 0;
+	}
+
 	async run(): Promise<RunResult> {
 		const clock = this.#clock;
 		for (const node of this.#cluster.nodes) this.#cluster.boot(node);
 		let working = this.#clients.length;
 		for (const client of this.#clients) void client.run().then(() => working--);
 		void this.#nemesis.run();
-		await clock.runUntil(stormMs);
-		this.#nemesis.heal();
+		await clock.runUntilTrue(() => this.#bad, this.#swarm.stormMs);
+		this.#nemesis.stop();
 		for (const client of this.#clients) client.stop();
-		const live = await this.#until(() => working === 0, "the clients' last operations were not answered");
-		if (live && this.#violations.length === 0) await this.#finish();
+		if (!this.#bad) await this.#heal(() => working === 0);
+		if (!this.#bad) await this.#finish();
 		for (const client of this.#clients) void client.close();
 		await clock.runFor(1000);
 		const took = clock.time;
@@ -125,42 +141,99 @@ class Run {
 	#result(took: number): RunResult {
 		const count = (status: string) => this.#history.operations.filter((each) => each.outcome?.status === status).length;
 		const operations = { ok: count("ok"), failed: count("failed"), unknown: count("unknown") };
+		if (this.#ledger.elections > 1) this.#reached.set("leadership changes", this.#ledger.elections - 1);
 		this.#note(`end: ${operations.ok} ok, ${operations.failed} failed, ${operations.unknown} unknown`);
-		const transcript = `${this.#lines.join("\n")}\n`;
-		return { seed: this.#seed, transcript, violations: this.#violations, operations, took };
+		return {
+			seed: this.#seed,
+			transcript: `${this.#lines.join("\n")}\n`,
+			violations: this.#violations,
+			operations,
+			took,
+			swarm: this.#swarm,
+			faults: this.#nemesis.happened,
+			faultCounts: this.#nemesis.counts,
+			reached: this.#reached,
+		};
 	}
 
 	async #until(condition: () => boolean, complaint: string): Promise<boolean> {
 		const limit = this.#clock.fired + maxEvents;
-		const reached = () => condition() || this.#clock.fired > limit;
+		const reached = () => this.#bad || condition() || this.#clock.fired > limit;
 		if ((await this.#clock.runUntilTrue(reached, livenessMs)) && condition()) return true;
-		this.#violation(`liveness: ${complaint}`);
+		if (!this.#bad) this.#violation(`liveness: ${complaint}`);
 		return false;
+	}
+
+	/** Phase two: a majority is healed and the others are cut off; that must be enough for every client. */
+	async #heal(workDone: () => boolean): Promise<void> {
+		const { nodes } = this.#cluster;
+		const random = seededRandom(this.#seed * 31 + 53);
+		const order = [...nodes];
+		for (let i = order.length - 1; i > 0; i--) {
+			const at = random.int(i + 1);
+			[order[i], order[at]] = [order[at]!, order[i]!];
+		}
+		const majority = order.slice(0, Math.floor(nodes.length / 2) + 1);
+		const others = order.slice(majority.length);
+		const cuts = others.flatMap((a) =>
+			majority.flatMap((b) => [this.#network.cut(a.name, b.name), this.#network.cut(b.name, a.name)]),
+		);
+		for (const node of majority) this.#nemesis.restore(node);
+		this.#note(`healed: ${majority.map((node) => node.name).join(", ")}`);
+		const live = await this.#until(workDone, "the clients' last operations were not answered");
+		if (live) await this.#readAll("a majority does not answer reads");
+		for (const undo of cuts) undo();
+		for (const node of others) this.#nemesis.restore(node);
+		this.#note("healed: all");
+	}
+
+	async #readAll(complaint: string): Promise<boolean> {
+		let left = this.#clients.length;
+		// Reads may fail while a leader is found: each client asks until it gets its answer.
+		const read = async (client: WorkloadClient) => {
+			for (;;) {
+				const operation = await client.readAll();
+				if (operation.outcome?.status === "ok" || this.#bad) break;
+			}
+			left--;
+		};
+		for (const client of this.#clients) void read(client);
+		return this.#until(() => left === 0, complaint);
 	}
 
 	/** Last reads, agreement of the members, and the judgement. */
 	async #finish(): Promise<void> {
-		let reads = 0;
-		for (const client of this.#clients) {
-			void client.readAll().then((operation) => {
-				if (operation.outcome?.status === "ok") reads++;
-			});
-		}
-		if (!(await this.#until(() => reads === this.#clients.length, "the last reads were not answered"))) return;
 		if (!(await this.#until(() => this.#agreed(), "the members did not catch up with each other"))) return;
+		if (!(await this.#readAll("the last reads were not answered"))) return;
+		if (this.#history.leases.length > 0 && !(await this.#leasesOver())) return;
+		if (!(await this.#until(() => this.#agreed(), "the members did not come to rest"))) return;
 		const accounts = await this.#accounts();
 		if (accounts === undefined || !(await this.#watchesCaughtUp(accounts[0]!.revision))) return;
-		for (const account of accounts) for (const what of wellFormed(account)) this.#violation(what);
-		for (const what of sameAccounts(accounts)) this.#violation(what);
-		const [account] = accounts as [Account];
-		const faults = [
-			...accountedFor(this.#history, account),
-			...realTimeOrder(this.#history),
-			...watchesComplete(this.#history, account),
-			...linearizable(this.#history, account, registers),
+		this.#judge(accounts);
+	}
+
+	#judge(accounts: readonly Account[]): void {
+		const account = accounts[0]!;
+		const judgements: readonly (readonly [kind: string, faults: readonly string[]])[] = [
+			["history", accounts.flatMap(wellFormed)],
+			["equal state", sameAccounts(accounts)],
+			["effects", accountedFor(this.#history, account)],
+			["real time", realTimeOrder(this.#history)],
+			["watch", watchesComplete(this.#history, account)],
+			["linearizability", linearizable(this.#history, account, registers)],
+			["lease", leasesKept(this.#history, this.#ledger.leaseEnds)],
 		];
-		for (const what of faults) this.#violation(what);
+		for (const [kind, faults] of judgements) for (const what of faults) this.#violation(`${kind}: ${what}`);
 		this.#note(`revision ${account.revision} hash ${account.hash.toString(16)} base ${account.baseRevision}`);
+	}
+
+	/** Nobody renews any more: all leases expire, and their keys go with them. */
+	async #leasesOver(): Promise<boolean> {
+		const over = () => this.#cluster.nodes.every((node) => node.machine?.leases().length === 0);
+		await this.#clock.runUntilTrue(() => this.#bad || over(), leaseEndMs);
+		if (over() || this.#bad) return !this.#bad;
+		this.#violation("lease: a lease that nobody renews does not expire");
+		return false;
 	}
 
 	#agreed(): boolean {
@@ -233,6 +306,7 @@ class AccountCollector {
 	}
 }
 
-export function runSeed(seed: number): Promise<RunResult> {
-	return new Run(seed).run();
+/** Runs a seed, or a smaller form of it. */
+export function runSeed(seed: number, reduction: Reduction = {}): Promise<RunResult> {
+	return new Run(seed, reduction).run();
 }

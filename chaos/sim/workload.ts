@@ -8,6 +8,7 @@ import {
 	describeOutcome,
 	describeRequest,
 	type History,
+	type LeaseRecord,
 	type Operation,
 	type Outcome,
 	recordBatch,
@@ -30,6 +31,11 @@ export interface WorkloadOptions {
 	readonly members: readonly NodeName[];
 	readonly requestTimeoutMs: number;
 	readonly compacts: boolean;
+	readonly leases: boolean;
+	/** Longest time between two operations, ms. */
+	readonly thinkMs: number;
+	/** A named code path was taken. */
+	readonly reached: (path: string) => void;
 }
 
 /** Codes after which a write may have been applied; every other says that it was not. */
@@ -39,10 +45,10 @@ export class WorkloadClient {
 	readonly name: string;
 	readonly store: StoreClient;
 	readonly #options: WorkloadOptions;
-	readonly #handles: WatchHandle[] = [];
+	readonly #watches: { readonly record: WatchRecord; handle: WatchHandle }[] = [];
 	#stopping = false;
 	#values = 0;
-	#lease = 0n;
+	#lease: LeaseRecord | undefined;
 	/** Highest revision seen in an answer. */
 	#revision = 0;
 	/** What this client last knew of each register. */
@@ -63,10 +69,11 @@ export class WorkloadClient {
 
 	/** Works until told to stop. */
 	async run(): Promise<void> {
-		const { clock, random } = this.#options;
+		const { clock, random, thinkMs, leases } = this.#options;
 		this.#watch(undefined, 1);
+		if (leases) void this.#keepLease();
 		while (!this.#stopping) {
-			await sleep(clock, random.float() * 30);
+			await sleep(clock, random.float() * thinkMs);
 			await this.#next();
 		}
 	}
@@ -81,7 +88,7 @@ export class WorkloadClient {
 	}
 
 	askProgress(): void {
-		for (const handle of this.#handles) handle.requestProgress();
+		for (const { handle } of this.#watches) handle.requestProgress();
 	}
 
 	async close(): Promise<void> {
@@ -99,7 +106,8 @@ export class WorkloadClient {
 		else if (dice < 70) await this.#perform({ kind: "list", keys: registers });
 		else if (dice < 85) await this.#swap(key);
 		else if (dice < 93) await this.#pair(key);
-		else if (dice < 96) await this.#leased();
+		else if (dice < 94) await this.#putLeased();
+		else if (dice < 96) this.#resume();
 		else if (dice < 98) this.#watch(key, this.#revision + 1);
 		else if (compacts && this.#revision > 30) {
 			await this.#perform({ kind: "compact", revision: this.#revision - random.int(30) });
@@ -124,41 +132,83 @@ export class WorkloadClient {
 	}
 
 	/** A key of its own, which may vanish with the lease. */
-	async #leased(): Promise<void> {
-		const { random, note } = this.#options;
-		try {
-			if (this.#lease === 0n || random.int(3) === 0) {
-				this.#lease = (await this.store.leaseGrant({ id: 0n, ttl: 2 })).id;
-				note(`${this.name} lease ${this.#lease.toString(16)} granted`);
-			} else if (random.int(2) === 0) {
-				await this.store.leaseKeepAlive(this.#lease);
+	async #putLeased(): Promise<void> {
+		const lease = this.#lease?.id ?? 0n;
+		await this.#perform({ kind: "put", key: `l/${this.name}`, value: this.#value(), lease });
+	}
+
+	/** Side by side with the other work: grants leases, keeps them for a while, often by a hair, and lets them go. */
+	async #keepLease(): Promise<void> {
+		const { clock, random } = this.#options;
+		while (!this.#stopping) {
+			try {
+				if (this.#lease === undefined) await this.#grant();
+				else if (random.int(8) === 0) await this.#revoke(this.#lease);
+				else await this.#renew(this.#lease);
+			} catch (error) {
+				this.#options.note(`${this.name} lease failed: ${codeOf(error)}`);
+				if (random.int(3) === 0) this.#lease = undefined;
 			}
-		} catch (error) {
-			note(`${this.name} lease failed: ${codeOf(error)}`);
-			this.#lease = 0n;
-			return;
+			// A renewal in the last moment must still count, one right after must not.
+			await sleep(clock, random.int(3) === 0 ? 1600 + random.float() * 450 : random.float() * 500);
 		}
-		const request = { kind: "put", key: `l/${this.name}`, value: this.#value(), lease: this.#lease } as const;
-		const { outcome } = await this.#perform(request);
-		if (outcome?.status !== "ok") this.#lease = 0n;
+	}
+
+	async #grant(): Promise<void> {
+		const { clock, history, note } = this.#options;
+		const began = clock.time;
+		const { id, ttl } = await this.store.leaseGrant({ id: 0n, ttl: 2 });
+		this.#lease = { client: this.name, id, ttl, renewedAt: began, revoked: false };
+		history.leases.push(this.#lease);
+		note(`${this.name} lease ${id.toString(16)} granted`);
+	}
+
+	async #renew(lease: LeaseRecord): Promise<void> {
+		const began = this.#options.clock.time;
+		const { ttl } = await this.store.leaseKeepAlive(lease.id);
+		this.#options.note(`${this.name} lease ${lease.id.toString(16)} ${ttl > 0 ? "renewed" : "is gone"}`);
+		if (ttl > 0) {
+			lease.renewedAt = began;
+			this.#options.reached("a lease is renewed");
+		} else this.#lease = undefined;
+	}
+
+	async #revoke(lease: LeaseRecord): Promise<void> {
+		this.#lease = undefined;
+		lease.revoked = true;
+		await this.store.leaseRevoke(lease.id);
 	}
 
 	#watch(key: string | undefined, startRevision: number): void {
-		const { history, note } = this.#options;
-		const name = `${this.name}/w${this.#handles.length + 1}`;
-		const record = history.watch(name, key, startRevision);
+		const { history, note, random } = this.#options;
+		const name = `${this.name}/w${this.#watches.length + 1}`;
+		const record = history.watch(name, key, startRevision, random.int(3) === 0);
 		note(`${name} watch ${key ?? "everything"} from ${startRevision}`);
-		this.#handles.push(this.#startWatch(record));
+		this.#watches.push({ record, handle: this.#startWatch(record, startRevision) });
 	}
 
-	#startWatch(record: WatchRecord): WatchHandle {
+	/** Leaves a watch and goes on from its bookmark. */
+	#resume(): void {
+		const { random, note } = this.#options;
+		const watch = this.#watches[random.int(this.#watches.length)];
+		if (watch === undefined || watch.record.ended !== undefined || watch.record.coveredTo === 0) return;
+		watch.handle.cancel();
+		note(`${watch.record.name} resumes from ${watch.record.coveredTo + 1}`);
+		watch.handle = this.#startWatch(watch.record, watch.record.coveredTo + 1);
+	}
+
+	#startWatch(record: WatchRecord, startRevision: number): WatchHandle {
 		const range = record.key === undefined ? { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) } : undefined;
 		return this.store.watch(
-			{ ...(range ?? { key: Buffer.from(record.key!) }), startRevision: record.startRevision },
+			{ ...(range ?? { key: Buffer.from(record.key!) }), startRevision, prevKv: record.prevKv },
 			{
-				onBatch: (batch) => recordBatch(record, batch),
+				onBatch: (batch) => {
+					if (batch.events.length === 0) this.#options.reached("a watch is told its progress");
+					recordBatch(record, batch);
+				},
 				onEnd: (error) => {
 					record.ended = error.code;
+					if (error.code === "compacted") this.#options.reached("a watch ends by compaction");
 					this.#options.note(`${record.name} ended: ${error.code}`);
 				},
 			},
@@ -170,6 +220,7 @@ export class WorkloadClient {
 		const operation = history.invoke(this.name, request);
 		note(`${this.name} #${operation.id} ${describeRequest(request)}`);
 		const outcome = await this.#attempt(request);
+		if (outcome.status !== "ok") this.#options.reached(`an operation ends with ${outcome.code}`);
 		history.complete(operation, outcome);
 		note(`${this.name} #${operation.id} ${describeOutcome(outcome)}`);
 		this.#learn(request, outcome);

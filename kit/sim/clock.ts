@@ -4,6 +4,9 @@
  */
 import type { Clock, Timer } from "../clock.ts";
 
+/** Events run in one turn of the event loop. */
+const eventsPerTurn = 128;
+
 interface Event {
 	readonly at: number;
 	readonly order: number;
@@ -67,6 +70,8 @@ export class ClockView implements Clock {
 	/** Added to the virtual wall time, ms. */
 	wallOffset: number;
 	#stopped = false;
+	/** While paused: what came due, in order. */
+	#held: (() => void)[] | undefined;
 
 	constructor(clock: VirtualClock, wallOffset: number) {
 		this.#clock = clock;
@@ -104,6 +109,29 @@ export class ClockView implements Clock {
 	/** The process died: none of its timers fires any more. */
 	stop(): void {
 		this.#stopped = true;
+		this.#held = undefined;
+	}
+
+	get paused(): boolean {
+		return this.#held !== undefined;
+	}
+
+	/** As SIGSTOP does: time goes on, but whatever comes due waits for `resume`. */
+	pause(): void {
+		if (!this.#stopped) this.#held ??= [];
+	}
+
+	/** What came due meanwhile runs now, in its order, each at an event of its own. */
+	resume(): void {
+		const held = this.#held ?? [];
+		this.#held = undefined;
+		for (const callback of held) this.#clock.schedule(this, 0, callback);
+	}
+
+	/** Runs the callback now, or after the pause. */
+	run(callback: () => void): void {
+		if (this.#held !== undefined) this.#held.push(callback);
+		else if (!this.#stopped) callback();
 	}
 }
 
@@ -182,12 +210,7 @@ export class VirtualClock implements Clock {
 	/** Runs every event up to `time` (ms since the start) and leaves the clock there. */
 	async runUntil(time: number): Promise<void> {
 		await this.settle();
-		for (;;) {
-			const next = this.#queue.peek();
-			if (next === undefined || next.at > time) break;
-			this.#queue.pop();
-			await this.#fire(next);
-		}
+		await this.#pump(time, () => false);
 		this.#time = Math.max(this.#time, time);
 	}
 
@@ -197,13 +220,55 @@ export class VirtualClock implements Clock {
 
 	/** Runs events until `condition` holds; false if it does not within `ms`. */
 	async runUntilTrue(condition: () => boolean, ms: number): Promise<boolean> {
-		const deadline = this.#time + ms;
 		await this.settle();
+		return this.#pump(this.#time + ms, condition);
+	}
+
+	/**
+	 * Runs events up to `deadline`, one in each macrotask, since the microtask queue runs dry between two. Many macrotasks
+	 * are laid ready at once: the event loop's own turn costs more than most events.
+	 */
+	#pump(deadline: number, condition: () => boolean): Promise<boolean> {
+		return new Promise((resolve, reject) => {
+			let over = false;
+			const end = (result: boolean) => {
+				over = true;
+				resolve(result);
+			};
+			const one = () => {
+				if (over) return;
+				try {
+					if (condition()) return end(true);
+					const next = this.#queue.peek();
+					if (next === undefined || next.at > deadline) return end(false);
+					this.#queue.pop();
+					this.#run(next);
+				} catch (error) {
+					over = true;
+					reject(error as Error);
+				}
+			};
+			const lay = () => {
+				for (let i = 0; i < eventsPerTurn && !over; i++) {
+					setImmediate(one);
+				}
+				setImmediate(() => {
+					if (!over) lay();
+				});
+			};
+			if (this.#turns > 1) this.#slowly(deadline, condition).then(resolve, reject);
+			else lay();
+		});
+	}
+
+	/** Production code that uses `setImmediate` itself needs turns of the loop between two events. */
+	async #slowly(deadline: number, condition: () => boolean): Promise<boolean> {
 		while (!condition()) {
 			const next = this.#queue.peek();
 			if (next === undefined || next.at > deadline) return false;
 			this.#queue.pop();
-			await this.#fire(next);
+			this.#run(next);
+			await this.settle();
 		}
 		return true;
 	}
@@ -215,12 +280,27 @@ export class VirtualClock implements Clock {
 	}
 
 	async #fire(event: Event): Promise<void> {
+		this.#run(event);
+		await this.settle();
+	}
+
+	#run(event: Event): void {
 		this.#time = event.at;
+		const { callback, owner } = event;
+		if (owner.stopped || callback === undefined) return;
+		if (owner.paused) {
+			// Still to be cancelled by its timer.
+			owner.run(() => this.#call(event));
+			return;
+		}
+		this.#call(event);
+	}
+
+	#call(event: Event): void {
 		const callback = event.callback;
 		event.callback = undefined;
-		if (event.owner.stopped || callback === undefined) return;
+		if (callback === undefined || event.owner.stopped) return;
 		this.#fired++;
 		callback();
-		await this.settle();
 	}
 }

@@ -79,10 +79,22 @@ class Inode {
 	current = new Content();
 	durable = new Content();
 	changes: Change[] = [];
+	/** Once damaged: what the file would hold without the damage. */
+	intended: Content | undefined;
 
-	change(change: Change): void {
+	/** `meant`: what was asked for, where the medium did something else. */
+	change(change: Change, meant: Change = change): void {
+		this.intended?.apply(meant);
 		this.current.apply(change);
 		this.changes.push(change);
+	}
+
+	repair(): void {
+		if (this.intended === undefined) return;
+		this.durable = Content.copy(this.intended);
+		this.current = this.intended;
+		this.intended = undefined;
+		this.changes = [];
 	}
 
 	/** Makes durable what had been changed when the sync began. */
@@ -143,9 +155,14 @@ export class SimDisk implements Disk {
 	#generation = 0;
 	/** Asked before every operation: an error code makes it fail. Set by tests and nemeses. */
 	fault: ((operation: DiskOperation, path: string) => string | undefined) | undefined;
+	/** Asked before every read and write: where it goes instead. */
+	misdirect: ((operation: "read" | "write", path: string, position: number) => number) | undefined;
+	/** Bytes all files together may hold; beyond it writes fail with ENOSPC. */
+	capacity: number | undefined;
 
 	constructor(options: SimDiskOptions) {
 		this.#options = options;
+		this.capacity = options.capacity;
 	}
 
 	/** Counts crashes and kills. */
@@ -183,13 +200,32 @@ export class SimDisk implements Disk {
 		this.#durableNames.set(path, inode);
 	}
 
-	/** Rot: the bit changes on the medium and for readers. */
+	/** Rot: the bit changes on the medium and for readers; `repair` undoes it. */
 	flipBit(path: string, offset: number, bit: number): void {
 		const inode = this.#inode("read", path);
+		inode.intended ??= Content.copy(inode.current);
 		for (const content of [inode.current, inode.durable]) {
 			const bytes = content.bytes();
 			if (offset < bytes.length) bytes[offset] = bytes[offset]! ^ (1 << bit);
 		}
+	}
+
+	/** Undoes rot and misdirected writes: every file holds what its writers meant. */
+	repair(): void {
+		for (const inode of this.#names.values()) inode.repair();
+	}
+
+	/** A new, empty disk in place of this one. */
+	wipe(): void {
+		this.#generation++;
+		this.#names = new Map();
+		this.#durableNames = new Map();
+		this.#nameChanges = [];
+		this.#directories.clear();
+	}
+
+	used(): number {
+		return this.#used();
 	}
 
 	paths(): string[] {
@@ -284,21 +320,28 @@ export class SimDisk implements Disk {
 		const begin = (operation: DiskOperation) => this.#begin(operation, path, generation);
 		const reserve = (size: number) => {
 			const grown = size - inode.current.size;
-			const { capacity } = this.#options;
+			const { capacity } = this;
 			if (capacity !== undefined && grown > 0 && this.#used() + grown > capacity)
 				throw failure("ENOSPC", "write", path);
 		};
 		return {
 			read: async (target, position) => {
 				await begin("read");
-				return inode.current.bytes().copy(target, 0, Math.min(position, inode.current.size));
+				const at = this.misdirect?.("read", path, position) ?? position;
+				return inode.current.bytes().copy(target, 0, Math.min(at, inode.current.size));
 			},
 			write: async (data, position) => {
 				// The caller may use its buffer again only after the call, but a bug there must not depend on our latency.
 				const copy = Buffer.from(data);
 				await begin("write");
 				reserve(position + copy.length);
-				inode.change({ type: "write", position, data: copy, lost: false });
+				const meant: Change = { type: "write", position, data: copy, lost: false };
+				const at = this.misdirect?.("write", path, position) ?? position;
+				if (at === position) inode.change(meant);
+				else {
+					inode.intended ??= Content.copy(inode.current);
+					inode.change({ ...meant, position: at }, meant);
+				}
 			},
 			sync: async () => {
 				const covered = [...inode.changes];
