@@ -42,6 +42,45 @@ describe("kit/sim/clock", () => {
 		assert.equal(fired, 3);
 	});
 
+	it("holds back what comes due in a pause, and runs it afterwards in its order", async () => {
+		const clock = new VirtualClock();
+		const view = clock.view();
+		const seen: string[] = [];
+		const note = (what: string) => seen.push(`${clock.time} ${what}`);
+		view.after(1, () => note("a"));
+		view.after(2, () => note("b"));
+		const cancelled = view.after(3, () => note("never"));
+		view.pause();
+		await clock.runUntil(10);
+		assert.deepEqual(seen, []);
+		cancelled.cancel();
+		view.run(() => note("c"));
+		view.resume();
+		await clock.runUntil(20);
+		assert.deepEqual(seen, ["10 a", "10 b", "10 c"]);
+		view.pause();
+		view.after(1, () => note("of a dead process"));
+		await clock.runUntil(30);
+		view.resume();
+		view.stop();
+		await clock.runUntil(40);
+		assert.equal(seen.length, 3);
+	});
+
+	it("fails where an event fails, and gives turns of the loop to who needs them", async () => {
+		const clock = new VirtualClock();
+		clock.after(1, () => {
+			throw new Error("out of an event");
+		});
+		await assert.rejects(clock.runUntil(5), /out of an event/);
+		const patient = new VirtualClock({ turns: 3 });
+		const seen: string[] = [];
+		patient.after(1, () => void setImmediate(() => seen.push("immediate")));
+		patient.after(2, () => void seen.push("next event"));
+		await patient.runUntil(5);
+		assert.deepEqual(seen, ["immediate", "next event"]);
+	});
+
 	it("runs until a condition holds", async () => {
 		const clock = new VirtualClock();
 		let done = false;
@@ -120,6 +159,40 @@ describe("kit/sim/disk", () => {
 		disk.crash();
 		assert.deepEqual(disk.contents("/d/f"), Buffer.alloc(1024, "a"));
 		await assert.rejects(disk.open("/d/none"), { code: "ENOENT" });
+	});
+
+	it("writes and reads elsewhere when told, and repairs to what was meant", async () => {
+		const disk = await written(1);
+		const file = await disk.open("/d/f");
+		disk.misdirect = (operation, _path, position) => (operation === "write" ? position + 512 : position);
+		await file.write(Buffer.alloc(512, "c"), 0);
+		disk.misdirect = undefined;
+		await file.write(Buffer.alloc(512, "d"), 1536);
+		const sectors = () =>
+			disk
+				.contents("/d/f")
+				.toString()
+				.replace(/(.)\1{511}/g, "$1");
+		assert.equal(sectors(), "acbd");
+		disk.repair();
+		assert.equal(sectors(), "cbbd");
+		disk.flipBit("/d/f", 0, 0);
+		disk.crash();
+		disk.repair();
+		assert.equal(sectors(), "cbbd");
+		disk.misdirect = (_operation, _path, position) => position + 512;
+		const again = await disk.open("/d/f");
+		const target = Buffer.alloc(512);
+		await again.read(target, 0);
+		assert.equal(target.toString(), "b".repeat(512));
+	});
+
+	it("is empty when it is wiped", async () => {
+		const disk = await written(1);
+		assert.equal(disk.used(), 1536);
+		disk.wipe();
+		assert.deepEqual([disk.paths(), disk.used()], [[], 0]);
+		await assert.rejects(disk.list("/d"), { code: "ENOENT" });
 	});
 
 	it("is full at its capacity, and rots where told", async () => {
