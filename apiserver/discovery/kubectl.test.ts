@@ -1,31 +1,14 @@
 // Real kubectl against nothing but the discovery and OpenAPI documents, served by a bare HTTP server.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { openapiResponse } from "../openapi/openapi.ts";
+import { findKubectls } from "../testing/kubectl.ts";
 import { discoveryResponse } from "./discovery.ts";
-
-/** Every kubectl installed: `kubectl` and, beside it, `kubectl.1.27` and the like. */
-function findKubectls(): string[] {
-	const found = (process.env["PATH"] ?? "").split(path.delimiter).flatMap((folder) => {
-		try {
-			const binary = realpathSync(path.join(folder, "kubectl"));
-			const beside = path.dirname(binary);
-			return readdirSync(beside)
-				.filter((name) => /^kubectl\.1\.\d+$/.test(name))
-				.concat(path.basename(binary))
-				.map((name) => path.join(beside, name));
-		} catch {
-			// No kubectl in this folder.
-			return [];
-		}
-	});
-	return [...new Set(found)];
-}
 
 const all = findKubectls();
 /** The oldest, one in between and the newest: the others differ from them in nothing asserted here. */

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { startTimeOf } from "../../agents/kubelet/runtime/process-table.ts";
 import { launcher } from "./launcher.ts";
 import { logFile, pidFile } from "./layout.ts";
 import { restartInPlace } from "./restart.ts";
@@ -47,27 +48,13 @@ export async function runningPid(dir: string, part: string): Promise<number | un
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 		throw error;
 	}
-	if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return undefined;
+	if (!Number.isSafeInteger(pid) || pid <= 1 || startTimeOf(pid) === undefined) return undefined;
 	if (process.platform !== "linux") return pid;
 	try {
-		const [commandLine, stat] = await Promise.all([
-			readFile(`/proc/${pid}/cmdline`, "utf8"),
-			readFile(`/proc/${pid}/stat`, "utf8"),
-		]);
-		const state = stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
-		return commandLine.includes(launcher) && state !== "Z" ? pid : undefined;
+		return (await readFile(`/proc/${pid}/cmdline`, "utf8")).includes(launcher) ? pid : undefined;
 	} catch (error) {
 		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
 		throw error;
-	}
-}
-
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === "EPERM";
 	}
 }
 

@@ -1,9 +1,9 @@
 /** The real kubectl binaries of this machine, newest first; tests run against every one. */
 import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { findKubectls as installedKubectls } from "../../apiserver/testing/kubectl.ts";
 
 export interface Kubectl {
 	/** Minor version, e.g. 33. */
@@ -19,29 +19,15 @@ function minorOf(file: string): number | undefined {
 	return match === null ? undefined : Number(match[1] ?? match[2]);
 }
 
-function onPath(): string | undefined {
-	for (const folder of (process.env["PATH"] ?? "").split(path.delimiter)) {
-		try {
-			return realpathSync(path.join(folder, "kubectl"));
-		} catch {
-			// Not in this folder.
-		}
-	}
-	return undefined;
-}
-
-/** `kubectl.1.29` and its like beside the `kubectl` on the path, which itself counts where no versioned one is there. */
+/** The versioned ones where the machine has them, else the `kubectl` on the path. */
 export function findKubectls(): Kubectl[] {
-	const main = onPath();
-	if (main === undefined) return [];
-	const folder = path.dirname(main);
-	const versioned = readdirSync(folder).filter((name) => /^kubectl\.1\.\d+$/.test(name));
-	const files = versioned.length > 0 ? versioned.map((name) => path.join(folder, name)) : [main];
-	const found = files.flatMap((file) => {
+	const all = installedKubectls();
+	const versioned = all.filter((file) => /^kubectl\.1\.\d+$/.test(path.basename(file)));
+	const found = (versioned.length > 0 ? versioned : all).flatMap((file) => {
 		const minor = minorOf(file);
 		return minor === undefined ? [] : [{ minor, file }];
 	});
-	return found.sort((a, b) => b.minor - a.minor);
+	return found.sort((x, y) => y.minor - x.minor);
 }
 
 export interface Result {
