@@ -215,6 +215,10 @@ export class Requests {
 	): Promise<T> {
 		return this.replica.propose(command, options).then(({ outcome, revision }) => {
 			if (outcome instanceof StoreError) throw outcome;
+			// A kept answer: the client numbered two requests alike.
+			if (outcome.kind !== command.kind) {
+				throw new StoreError("invalid_argument", `sequence: the number was used for another request (${outcome.kind})`);
+			}
 			return answer(this.header(revision), outcome as Answer<K>);
 		});
 	}

@@ -69,6 +69,13 @@ export class Fields {
 		return value as number;
 	}
 
+	/** 0 when absent. */
+	count(field: string): number {
+		const value = this.integer(field, 0);
+		if (value < 0) throw bad(`${this.#name}.${field}`, "must not be negative");
+		return value;
+	}
+
 	/** A 64-bit id; small ones may come as plain integers. */
 	id(field: string): bigint {
 		const value = this.#next() ?? 0;

@@ -179,7 +179,7 @@ export class NativeConnection {
 		const plain = methods.get(number);
 		if (plain !== undefined) {
 			const session = f.id("session");
-			const options = { session, sequence: f.integer("sequence", 0), acknowledged: f.integer("acknowledged", 0) };
+			const options = { session, sequence: f.count("sequence"), acknowledged: f.count("acknowledged") };
 			this.#reply(id, plain(this.#options.requests, body, options));
 		} else if (number === method.ping) {
 			this.#send([id, status.ok, this.#options.leader()]);
