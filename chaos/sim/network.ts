@@ -227,7 +227,7 @@ export class SimNetwork {
 		const frame = join(encodeMessage(message));
 		this.clock.after(this.delay(), () => {
 			const peer = this.#peers.get(to);
-			if (peer === undefined) {
+			if (peer === undefined || stream.broken || stream.right.dead || this.isCut(from, to) || this.isCut(to, from)) {
 				stream.break("connection refused");
 				return;
 			}
