@@ -74,6 +74,11 @@ const commands: Readonly<Record<string, Command>> = {
 		summary: "measure the store (put) and the watch path (watch-fanout)",
 		run: async (argv) => (await import("../bench/command.ts")).runBench(argv),
 	},
+	chaos: {
+		group: "Measuring and proving",
+		summary: "kill and pause real processes under a workload, and judge what its clients saw",
+		run: async (argv) => (await import("../chaos/command.ts")).runChaos(argv),
+	},
 	sim: {
 		group: "Measuring and proving",
 		summary: "run the store in deterministic simulation, or replay a seed",

@@ -117,6 +117,8 @@ class Run<T> {
 			const over = new AbortController();
 			this.#phase = "work";
 			const harm = this.#options.nemesis?.run(over.signal, (f, value) => this.#note(f, value));
+			// Its failure is told below, where it is waited for.
+			harm?.catch(() => undefined);
 			const deadline = clock.monotonic() + workMs;
 			const work = actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline));
 			await sleep(clock, workMs);

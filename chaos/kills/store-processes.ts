@@ -19,7 +19,8 @@ interface Member {
 
 const readyMs = 30_000;
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports on loopback that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
 	const servers = await Promise.all(
 		Array.from(
 			{ length: count },
@@ -135,6 +136,21 @@ export class StoreProcesses {
 		const gone = new Promise((resolve) => child.once("exit", resolve));
 		child.kill("SIGKILL");
 		await gone;
+	}
+
+	/** SIGSTOP: it stands still, its sockets stay open. */
+	pause(name: string): void {
+		this.#member(name).child?.kill("SIGSTOP");
+	}
+
+	/** SIGCONT. */
+	resume(name: string): void {
+		this.#member(name).child?.kill("SIGCONT");
+	}
+
+	/** The address of each member's clients, in the order of `names`. */
+	get clientUrls(): string[] {
+		return this.#members.map((member) => member.clientUrl);
 	}
 
 	async killAll(): Promise<void> {

@@ -1,0 +1,233 @@
+/** `barque chaos`: clients, faults and checkers against real processes. */
+import { writeFile } from "node:fs/promises";
+import { systemClock } from "../kit/clock.ts";
+import { parseCommand } from "../kit/flags.ts";
+import { seededRandom } from "../kit/random.ts";
+import { connectStore } from "../store/client/client.ts";
+import { describeViolation } from "./checkers/violation.ts";
+import { formatHistory } from "./history.ts";
+import { createNemesis, type FaultKind, faultKinds } from "./nemeses/nemesis.ts";
+import { renderReport } from "./report/html.ts";
+import { type Progress, type RunOutcome, runWorkload } from "./run.ts";
+import { startEtcdMembers } from "./targets/etcd.ts";
+import { EtcdGateway } from "./targets/etcd-gateway.ts";
+import { type Members, rotated } from "./targets/members.ts";
+import { prefixed } from "./targets/prefixed.ts";
+import { startStoreMembers } from "./targets/processes.ts";
+import { storeTarget } from "./targets/store.ts";
+import { kvWorkloads } from "./workloads/all.ts";
+
+const spec = {
+	name: "barque chaos",
+	summary:
+		"Runs clients against a cluster while processes are killed and paused, and judges what the clients saw. Exit code 0: nothing wrong; 1: a violation; 2: wrong flags; 3: the run itself failed.",
+	flags: {
+		target: {
+			type: "string",
+			default: "processes",
+			choices: ["processes", "etcd", "endpoints"],
+			help: "processes: members of our store on this machine; etcd: the same with a real etcd; endpoints: what --endpoints names",
+		},
+		workload: {
+			type: "string",
+			default: "register",
+			choices: [...kvWorkloads.keys()],
+			help: "what clients do (see --list)",
+		},
+		nemesis: {
+			type: "list",
+			default: [],
+			choices: [...faultKinds],
+			help: "faults, combined with commas; none by default",
+		},
+		time: { type: "duration", default: 20_000, help: "how long clients work and faults happen" },
+		seed: { type: "integer", min: 1, help: "plans operations and faults; by default drawn and printed" },
+		clients: { type: "integer", min: 1, max: 200, default: 8, help: "concurrent clients" },
+		rate: {
+			type: "integer",
+			min: 1,
+			max: 10_000,
+			help: "operations a second of all clients; by default the workload's",
+		},
+		members: { type: "integer", min: 1, max: 7, default: 3, help: "members of the cluster that is started" },
+		"request-timeout": { type: "duration", default: 3000, help: "how long a client waits for one answer" },
+		"serializable-reads": {
+			type: "boolean",
+			help: "wrong on purpose: reads may be stale; the register workload must notice",
+		},
+		endpoints: { type: "list", default: [], help: "URLs of --target endpoints" },
+		api: {
+			type: "string",
+			default: "native",
+			choices: ["native", "etcd"],
+			help: "what the endpoints speak: our own protocol, or etcd v3's JSON gateway",
+		},
+		etcd: { type: "string", default: "etcd", help: "the program of --target etcd" },
+		output: {
+			type: "string",
+			default: "text",
+			choices: ["text", "json"],
+			help: "form of the result on standard output",
+		},
+		report: { type: "string", placeholder: "FILE.html", help: "write a self-contained page about the run" },
+		history: { type: "string", placeholder: "FILE.jsonl", help: "write the history, a JSON line an event" },
+		list: { type: "boolean", help: "list workloads and faults" },
+	},
+	examples: [
+		"barque chaos --workload register --nemesis kill,pause --time 60s",
+		"barque chaos --target etcd --workload append --nemesis kill-leader --report run.html",
+		"barque chaos --target etcd --workload register --serializable-reads --nemesis pause   # must be caught",
+		"barque chaos --target endpoints --api etcd --endpoints http://127.0.0.1:2379 --workload bank",
+	],
+} as const;
+
+type Flags = Extract<ReturnType<typeof parseCommand<(typeof spec)["flags"]>>, { values: unknown }>["values"];
+
+/** Resolves to the exit code: 0 nothing wrong, 1 a violation, 2 wrong flags, 3 the run itself failed. */
+export async function runChaos(argv: readonly string[]): Promise<number> {
+	const parsed = parseCommand(spec, argv);
+	if ("exit" in parsed) return parsed.exit;
+	const flags = parsed.values;
+	if (flags.list === true) return list();
+	const complaint = objection(flags);
+	if (complaint !== undefined) {
+		process.stderr.write(`barque chaos: ${complaint}\n`);
+		return 2;
+	}
+	try {
+		return await runOnce(flags, flags.seed ?? 1 + Math.floor(Math.random() * 1_000_000));
+	} catch (error) {
+		process.stderr.write(`barque chaos: the run failed: ${(error as Error).message}\n`);
+		return 3;
+	}
+}
+
+function list(): number {
+	const lines = [...kvWorkloads.values()].map(({ name, summary }) => `  ${name.padEnd(14)} ${summary}`);
+	process.stdout.write(`Workloads:\n${lines.join("\n")}\n\nFaults:\n  ${faultKinds.join("\n  ")}\n`);
+	return 0;
+}
+
+function objection(flags: Flags): string | undefined {
+	if (flags.target !== "endpoints") {
+		return flags.endpoints.length === 0 ? undefined : "--endpoints is for --target endpoints";
+	}
+	if (flags.endpoints.length === 0) return "--target endpoints needs --endpoints";
+	if (flags.nemesis.length > 0) return "--nemesis reaches only processes that this command started";
+	if (flags.workload === "kv") return "the kv workload needs a store that nobody else writes to";
+	return undefined;
+}
+
+function startMembers(flags: Flags): Promise<Members> {
+	const options = {
+		size: flags.members,
+		requestTimeoutMs: flags["request-timeout"],
+		serializableReads: flags["serializable-reads"] === true,
+	};
+	if (flags.target === "processes") return startStoreMembers(options);
+	if (flags.target === "etcd") return startEtcdMembers({ ...options, program: flags.etcd });
+	return Promise.resolve(givenEndpoints(flags, options));
+}
+
+/** Clusters of others: nothing can be done to them, and only keys under a prefix of this run are touched. */
+function givenEndpoints(flags: Flags, options: { requestTimeoutMs: number; serializableReads: boolean }): Members {
+	const { endpoints } = flags;
+	const prefix = `barque-chaos/${Date.now().toString(36)}/`;
+	const out = () => Promise.reject(new Error("endpoints are out of reach"));
+	return {
+		description: `${endpoints.length} endpoints (${flags.api}); keys under ${prefix}`,
+		names: endpoints,
+		kill: out,
+		start: out,
+		leader: async () => undefined,
+		connect: (index) => {
+			const near = rotated(endpoints, index);
+			const { requestTimeoutMs, serializableReads } = options;
+			const target =
+				flags.api === "etcd"
+					? new EtcdGateway({ endpoints: near, requestTimeoutMs, serializableReads })
+					: storeTarget(connectStore({ endpoints: near, requestTimeoutMs }), { serializableReads });
+			return prefixed(target, prefix);
+		},
+		close: async () => {},
+	};
+}
+
+async function runOnce(flags: Flags, seed: number): Promise<number> {
+	const workload = kvWorkloads.get(flags.workload)!;
+	const say = (line: string) => void process.stderr.write(`${line}\n`);
+	const replay = replayCommand(flags, seed);
+	say(`seed ${seed}; again: ${replay}`);
+	const members = await startMembers(flags);
+	try {
+		const faults = flags.nemesis.length === 0 ? "no faults" : flags.nemesis.join(",");
+		say(`${members.description}; workload ${workload.name}; ${faults}; ${flags.time / 1000} s`);
+		const kinds = flags.nemesis as readonly FaultKind[];
+		const clock = systemClock;
+		const outcome = await runWorkload({
+			workload,
+			connect: (index) => members.connect(index),
+			nemesis: kinds.length === 0 ? undefined : createNemesis({ members, kinds, random: seededRandom(seed), clock }),
+			clock,
+			seed,
+			clients: flags.clients,
+			workMs: flags.time,
+			rate: flags.rate,
+			onProgress: (progress) => say(progressLine(progress)),
+		});
+		await writeFiles(flags, seed, replay, members.description, outcome);
+		process.stdout.write(
+			flags.output === "json" ? jsonResult(flags, seed, replay, outcome) : textResult(outcome, replay),
+		);
+		return outcome.violations.length === 0 ? 0 : 1;
+	} finally {
+		await members.close();
+	}
+}
+
+/** The operations and faults drawn are the same; when exactly they meet is the machine's. */
+function replayCommand(flags: Flags, seed: number): string {
+	const parts = [`barque chaos --target ${flags.target} --workload ${flags.workload} --time ${flags.time / 1000}s`];
+	if (flags.nemesis.length > 0) parts.push(`--nemesis ${flags.nemesis.join(",")}`);
+	if (flags.endpoints.length > 0) parts.push(`--api ${flags.api} --endpoints ${flags.endpoints.join(",")}`);
+	if (flags["serializable-reads"] === true) parts.push("--serializable-reads");
+	if (flags.rate !== undefined) parts.push(`--rate ${flags.rate}`);
+	if (flags["request-timeout"] !== 3000) parts.push(`--request-timeout ${flags["request-timeout"]}ms`);
+	parts.push(`--clients ${flags.clients} --members ${flags.members} --seed ${seed}`);
+	return parts.join(" ");
+}
+
+function progressLine({ elapsedMs, ok, fail, info, faults, lastFault, phase }: Progress): string {
+	const at = `${(elapsedMs / 1000).toFixed(0).padStart(4)} s ${phase.padEnd(6)}`;
+	return `${at} ${ok} ok, ${fail} failed, ${info} unknown; ${faults} faults${lastFault === "" ? "" : `, last: ${lastFault}`}`;
+}
+
+async function writeFiles(
+	flags: Flags,
+	seed: number,
+	replay: string,
+	target: string,
+	outcome: RunOutcome,
+): Promise<void> {
+	if (flags.history !== undefined) await writeFile(flags.history, formatHistory(outcome.events));
+	if (flags.report === undefined) return;
+	const { workload, nemesis } = flags;
+	await writeFile(flags.report, renderReport({ workload, nemesis, seed, replay, target, outcome }));
+}
+
+function textResult({ violations, counts, faults, finished }: RunOutcome, replay: string): string {
+	const lines = violations.map((violation) => `${describeViolation(violation)}\n`);
+	const { ok, fail, info } = counts;
+	if (!finished)
+		lines.push("the last operations were not answered in time, so nothing was said about what is missing\n");
+	const verdict = violations.length === 0 ? "nothing wrong" : `${violations.length} violations`;
+	lines.push(`${verdict}: ${ok} ok, ${fail} failed, ${info} unknown operations; ${faults} faults\n`);
+	if (violations.length > 0) lines.push(`again: ${replay}\n`);
+	return lines.join("");
+}
+
+function jsonResult(flags: Flags, seed: number, replay: string, outcome: RunOutcome): string {
+	const { target, workload, nemesis } = flags;
+	const { counts, faults, finished, violations } = outcome;
+	return `${JSON.stringify({ target, workload, nemesis, seed, replay, ...counts, faults, finished, violations })}\n`;
+}
