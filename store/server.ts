@@ -209,6 +209,7 @@ async function assemble(
 		minLeaseTtl: Math.ceil((1.5 * options.electionMs) / 1000),
 		quotaBytes: options.quotaBytes,
 		usedBytes: () => machine.stats.trackedBytes,
+		turn: () => new Promise<void>((resolve) => setImmediate(resolve)),
 	};
 	const requests = new Requests(member, limits);
 	const http = httpHandler({

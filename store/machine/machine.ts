@@ -331,10 +331,10 @@ export class Machine implements StateMachine {
 		return this.#compactor.whenDone(Math.min(revision, this.compactRevision));
 	}
 
-	range(request: RangeRequest): RangeResult {
+	range(request: RangeRequest, options?: { readonly count?: boolean }): RangeResult {
 		const error = checkRange(request);
 		if (error !== undefined) throw error;
-		return executeRange(this.#state.space, request);
+		return executeRange(this.#state.space, request, options?.count !== false);
 	}
 
 	leaseTimeToLive(id: bigint, keys: boolean): LeaseTimeToLiveResult {

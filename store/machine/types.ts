@@ -109,8 +109,8 @@ export interface StateMachine {
 	/** Bytes applied but not yet written to the engine; the shell stops applying above a limit until it falls. */
 	readonly pendingBytes: number;
 
-	/** Answers from this member's state; the shell confirms linearizability first. Throws StoreError. */
-	range(request: RangeRequest): RangeResult;
+	/** Answers from this member's state; the shell confirms linearizability first. Throws StoreError. `count` false: not wanted, and 0. */
+	range(request: RangeRequest, options?: { readonly count?: boolean }): RangeResult;
 	leaseTimeToLive(id: bigint, keys: boolean): LeaseTimeToLiveResult;
 	leases(): bigint[];
 	/** Leases past their time on the machine's clock moved forward to `now` (ms); at most `limit`. For the leader to propose revokes. */

@@ -6,6 +6,7 @@ import {
 	type CompactRequest,
 	type DeleteRangeRequest,
 	type DeleteRangeResult,
+	type KeyValue,
 	type LeaseGrantRequest,
 	type LeaseGrantResult,
 	type LeaseTimeToLiveResult,
@@ -24,6 +25,7 @@ import {
 } from "../api.ts";
 import type { Applied, Command, CommandResult, StateMachine, WatchCursor } from "../machine/types.ts";
 import { checkDelete, checkPut, checkRange, checkTxn, maxTxnOps } from "../mvcc/check.ts";
+import { isInKeyOrder } from "../mvcc/read.ts";
 import type { Renewal } from "./keepalives.ts";
 import type { ProposeOptions } from "./member.ts";
 
@@ -47,6 +49,11 @@ export interface RequestLimits {
 	readonly quotaBytes: number;
 	/** Looked at now and then, not at every request. */
 	readonly usedBytes: () => number;
+	/** Keys read in one piece; between pieces of a longer range `turn` lets others run. */
+	readonly rangePageKeys: number;
+	/** Bytes of keys and values in one answer; a range that has more is refused. */
+	readonly maxAnswerBytes: number;
+	readonly turn: () => Promise<void>;
 }
 
 export const defaultRequestLimits: RequestLimits = {
@@ -55,10 +62,21 @@ export const defaultRequestLimits: RequestLimits = {
 	minLeaseTtl: 2,
 	quotaBytes: 2 * 2 ** 30,
 	usedBytes: () => 0,
+	rangePageKeys: 1000,
+	maxAnswerBytes: 512 * 2 ** 20,
+	turn: () => Promise.resolve(),
 };
 
 /** Requests between two looks at the space in use. */
 const quotaCheckEvery = 64;
+
+const zeroByte = Buffer.alloc(1);
+
+function pairBytes(kvs: readonly KeyValue[]): number {
+	let bytes = 0;
+	for (const { key, value } of kvs) bytes += key.length + value.length;
+	return bytes;
+}
 
 type Answer<K extends CommandResult["kind"]> = Extract<CommandResult, { kind: K }>;
 
@@ -101,10 +119,67 @@ export class Requests {
 	async range(request: RangeRequest): Promise<WithHeader<RangeResult>> {
 		reject(checkRange(request));
 		if (request.serializable !== true) await this.replica.linearizableRead();
+		return this.#isPaged(request) ? this.#rangeInPages(request) : this.#rangeAtOnce(request);
+	}
+
+	#rangeAtOnce(request: RangeRequest): WithHeader<RangeResult> {
 		const { machine } = this.replica;
 		// Read and revision belong together: no await between them.
-		const result = machine.range(request);
-		return { header: this.header(machine.revision), kvs: result.kvs, more: result.more, count: result.count };
+		const { kvs, more, count } = machine.range(request);
+		const header = this.header(machine.revision);
+		this.#checkAnswer(pairBytes(kvs));
+		return { header, kvs, more, count };
+	}
+
+	/** Keys alone are read from the index, which knows them for the newest revision only. */
+	#isPaged(request: RangeRequest): boolean {
+		const { rangePageKeys } = this.#limits;
+		const { limit = 0, rangeEnd } = request;
+		if (rangeEnd === undefined || rangeEnd.length === 0 || request.countOnly === true) return false;
+		return request.keysOnly !== true && (limit <= 0 || limit > rangePageKeys) && isInKeyOrder(request);
+	}
+
+	/** Reads at the revision of the first page, so that the answer is what one piece would have given at its time. */
+	async #rangeInPages(request: RangeRequest): Promise<WithHeader<RangeResult>> {
+		const { machine } = this.replica;
+		const { rangePageKeys, turn } = this.#limits;
+		const header = this.header(machine.revision);
+		const asked = request.revision ?? 0;
+		const wanted = (request.limit ?? 0) > 0 ? request.limit! : Number.POSITIVE_INFINITY;
+		const first = machine.range({ ...request, limit: rangePageKeys });
+		if (!first.more) {
+			this.#checkAnswer(pairBytes(first.kvs));
+			return { header, kvs: first.kvs, more: false, count: first.count };
+		}
+		const kvs = [...first.kvs];
+		let bytes = pairBytes(kvs);
+		let more: boolean = first.more;
+		while (more && kvs.length < wanted) {
+			this.#checkAnswer(bytes);
+			await turn();
+			const key = Buffer.concat([kvs.at(-1)!.key, zeroByte]);
+			const limit = Math.min(rangePageKeys, wanted - kvs.length);
+			const next = { ...request, key, limit, revision: asked > 0 ? asked : header.revision };
+			let page: RangeResult;
+			try {
+				page = machine.range(next, { count: false });
+			} catch (error) {
+				// Compacted away under us, although the newest was asked for.
+				if (asked <= 0 && error instanceof StoreError && error.code === "compacted") return this.#rangeAtOnce(request);
+				throw error;
+			}
+			for (const kv of page.kvs) kvs.push(kv);
+			bytes += pairBytes(page.kvs);
+			more = page.more;
+		}
+		this.#checkAnswer(bytes);
+		return { header, kvs, more, count: first.count };
+	}
+
+	#checkAnswer(bytes: number): void {
+		const { maxAnswerBytes } = this.#limits;
+		if (bytes <= maxAnswerBytes) return;
+		throw new StoreError("invalid_argument", `range: the answer is above ${maxAnswerBytes} bytes; ask with a limit`);
 	}
 
 	/** Like the other writes, throws at once what is wrong with the request itself. */

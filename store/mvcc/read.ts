@@ -4,16 +4,19 @@ import { boundsOf, type Found, type KeySpace } from "./keyspace.ts";
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/** Throws `compacted`, `future_revision`. Within a write transaction it sees the changes made so far. */
-export function executeRange(space: KeySpace, request: RangeRequest): RangeResult {
+/**
+ * Throws `compacted`, `future_revision`. Within a write transaction it sees the changes made so far. Without `counting`
+ * the result's `count` is 0: counting at an older revision visits the whole range.
+ */
+export function executeRange(space: KeySpace, request: RangeRequest, counting = true): RangeResult {
 	const revision = Math.max(request.revision ?? 0, 0);
 	space.checkReadable(revision);
 	const bounds = boundsOf(request.key, request.rangeEnd);
-	const count = space.count(bounds, revision);
+	const count = counting ? space.count(bounds, revision) : 0;
 	if (request.countOnly === true) return { kvs: [], more: false, count };
 	const limit = Math.max(request.limit ?? 0, 0);
 	const order = sortOrderOf(request);
-	const everything = limit === 0 || order !== 0 || hasFilters(request);
+	const everything = limit === 0 || !isInKeyOrder(request);
 	let found = space.findRange(bounds, revision, everything ? 0 : limit + 1);
 	if (hasFilters(request)) found = found.filter((one) => passes(one, request));
 	if (order !== 0 && request.sortTarget === "value") {
@@ -32,6 +35,11 @@ function sortOrderOf(request: RangeRequest): number {
 	if (order === "descend") return -1;
 	// As in etcd, a target other than the key sorts ascending even when no order is given.
 	return target === "key" ? 0 : 1;
+}
+
+/** Whether `limit` ends the search: the result is the first keys of the range, all of them. */
+export function isInKeyOrder(request: RangeRequest): boolean {
+	return sortOrderOf(request) === 0 && !hasFilters(request);
 }
 
 function hasFilters(request: RangeRequest): boolean {
