@@ -79,6 +79,15 @@ describe("store/member/requests: long ranges", () => {
 		await assert.rejects(old, (error: StoreError) => error.code === "compacted");
 	});
 
+	it("take their turns when there are many", async () => {
+		const requests = make();
+		const answers = await Promise.all(Array.from({ length: 20 }, () => requests.range(all)));
+		assert.ok(answers.every(({ kvs }) => kvs.length === 95));
+		const failing = Array.from({ length: 20 }, () => requests.range({ ...all, revision: 1000 }));
+		assert.equal((await Promise.allSettled(failing)).filter(({ status }) => status === "rejected").length, 20);
+		assert.equal((await requests.range(all)).kvs.length, 95);
+	});
+
 	it("are refused above the limit on an answer", async () => {
 		const refused = (error: StoreError) => error.code === "invalid_argument" && /above 300 bytes/.test(error.message);
 		await assert.rejects(make({ maxAnswerBytes: 300 }).range(all), refused);

@@ -67,6 +67,10 @@ export const defaultRequestLimits: RequestLimits = {
 	turn: () => Promise.resolve(),
 };
 
+/** Long ranges read at a time; the others wait, so that their answers are not all in memory at once. */
+const maxLongRanges = 4;
+const maxWaitingRanges = 10_000;
+
 /** Requests between two looks at the space in use. */
 const quotaCheckEvery = 64;
 
@@ -105,6 +109,8 @@ export class Requests {
 	readonly #limits: RequestLimits;
 	#sinceQuotaCheck = quotaCheckEvery;
 	#full = false;
+	#longRanges = 0;
+	readonly #waitingRanges: (() => void)[] = [];
 
 	constructor(replica: Replica, limits: Partial<RequestLimits> = {}) {
 		this.replica = replica;
@@ -120,6 +126,19 @@ export class Requests {
 		reject(checkRange(request));
 		if (request.serializable !== true) await this.replica.linearizableRead();
 		return this.#isPaged(request) ? this.#rangeInPages(request) : this.#rangeAtOnce(request);
+	}
+
+	/** Waits for one of the few places of long ranges; to be given back. */
+	async #longRangePlace(): Promise<() => void> {
+		if (this.#longRanges < maxLongRanges) this.#longRanges++;
+		else if (this.#waitingRanges.length >= maxWaitingRanges) {
+			throw new StoreError("too_many_requests", "etcdserver: too many requests");
+		} else await new Promise<void>((resolve) => this.#waitingRanges.push(resolve));
+		return () => {
+			const next = this.#waitingRanges.shift();
+			if (next === undefined) this.#longRanges--;
+			else next();
+		};
 	}
 
 	#rangeAtOnce(request: RangeRequest): WithHeader<RangeResult> {
@@ -142,38 +161,45 @@ export class Requests {
 	/** Reads at the revision of the first page, so that the answer is what one piece would have given at its time. */
 	async #rangeInPages(request: RangeRequest): Promise<WithHeader<RangeResult>> {
 		const { machine } = this.replica;
-		const { rangePageKeys, turn } = this.#limits;
 		const header = this.header(machine.revision);
+		const first = machine.range({ ...request, limit: this.#limits.rangePageKeys });
+		this.#checkAnswer(pairBytes(first.kvs));
+		if (!first.more) return { header, kvs: first.kvs, more: false, count: first.count };
+		const release = await this.#longRangePlace();
 		const asked = request.revision ?? 0;
-		const wanted = (request.limit ?? 0) > 0 ? request.limit! : Number.POSITIVE_INFINITY;
-		const first = machine.range({ ...request, limit: rangePageKeys });
-		if (!first.more) {
-			this.#checkAnswer(pairBytes(first.kvs));
-			return { header, kvs: first.kvs, more: false, count: first.count };
+		try {
+			const rest = await this.#furtherPages(request, first.kvs, asked > 0 ? asked : header.revision);
+			return { header, ...rest, count: first.count };
+		} catch (error) {
+			// Compacted away under us, although the newest was asked for.
+			if (asked <= 0 && error instanceof StoreError && error.code === "compacted") return this.#rangeAtOnce(request);
+			throw error;
+		} finally {
+			release();
 		}
-		const kvs = [...first.kvs];
+	}
+
+	async #furtherPages(
+		request: RangeRequest,
+		first: readonly KeyValue[],
+		revision: number,
+	): Promise<Pick<RangeResult, "kvs" | "more">> {
+		const { rangePageKeys, turn } = this.#limits;
+		const wanted = (request.limit ?? 0) > 0 ? request.limit! : Number.POSITIVE_INFINITY;
+		const kvs = [...first];
 		let bytes = pairBytes(kvs);
-		let more: boolean = first.more;
+		let more = true;
 		while (more && kvs.length < wanted) {
-			this.#checkAnswer(bytes);
 			await turn();
 			const key = Buffer.concat([kvs.at(-1)!.key, zeroByte]);
 			const limit = Math.min(rangePageKeys, wanted - kvs.length);
-			const next = { ...request, key, limit, revision: asked > 0 ? asked : header.revision };
-			let page: RangeResult;
-			try {
-				page = machine.range(next, { count: false });
-			} catch (error) {
-				// Compacted away under us, although the newest was asked for.
-				if (asked <= 0 && error instanceof StoreError && error.code === "compacted") return this.#rangeAtOnce(request);
-				throw error;
-			}
+			const page = this.replica.machine.range({ ...request, key, limit, revision }, { count: false });
 			for (const kv of page.kvs) kvs.push(kv);
 			bytes += pairBytes(page.kvs);
+			this.#checkAnswer(bytes);
 			more = page.more;
 		}
-		this.#checkAnswer(bytes);
-		return { header, kvs, more, count: first.count };
+		return { kvs, more };
 	}
 
 	#checkAnswer(bytes: number): void {

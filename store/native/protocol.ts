@@ -97,6 +97,8 @@ export interface FrameChannel {
 	/** Called once. Frames that arrived before are kept until then. */
 	start(handlers: FrameHandlers): void;
 	send(frame: Buffer): void;
+	/** Stops taking bytes from the other side, or goes on; frames taken already may still come. */
+	setReading?(on: boolean): void;
 	/** What was sent is still delivered when possible; `onClose` follows. Idempotent. */
 	close(): void;
 }

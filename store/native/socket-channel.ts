@@ -64,6 +64,11 @@ export class SocketChannel implements FrameChannel {
 		this.#outbox.push(frame);
 	}
 
+	setReading(on: boolean): void {
+		if (on) this.#socket.resume();
+		else this.#socket.pause();
+	}
+
 	/** Writes bytes that are not a frame (the protocol's magic). */
 	sendRaw(bytes: Buffer): void {
 		this.#outbox.push(bytes);

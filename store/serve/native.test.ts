@@ -52,6 +52,7 @@ class Loop implements FrameChannel {
 	handlers: FrameHandlers | undefined;
 	backlog = 0;
 	closed = false;
+	reading = true;
 
 	start(handlers: FrameHandlers): void {
 		this.handlers = handlers;
@@ -59,6 +60,10 @@ class Loop implements FrameChannel {
 
 	send(frame: Buffer): void {
 		this.answers.push(unpack(frame) as unknown[]);
+	}
+
+	setReading(on: boolean): void {
+		this.reading = on;
 	}
 
 	close(): void {
@@ -206,5 +211,26 @@ describe("store/serve/native", () => {
 		await settle();
 		assert.equal(calm.answers.at(-1)?.[1], status.ok);
 		calm.close();
+	});
+
+	it("takes no requests of a client that does not take its answers, and loses none", async () => {
+		const channel = connect({ pauseAbove: 1000 });
+		channel.backlog = 2000;
+		channel.receive(pack([1, method.put, [key, key]]));
+		await settle();
+		assert.equal(channel.reading, false);
+		const { revision } = machine;
+		for (let id = 2; id < 10; id++) channel.receive(pack([id, method.put, [key, key]]));
+		await settle();
+		assert.equal(machine.revision, revision);
+		channel.backlog = 0;
+		channel.handlers?.onDrain();
+		await settle();
+		assert.equal(channel.reading, true);
+		assert.deepEqual(
+			channel.answers.slice(1).map(([id]) => id),
+			[1, 2, 3, 4, 5, 6, 7, 8, 9],
+		);
+		channel.close();
 	});
 });

@@ -34,7 +34,7 @@ export interface NativeLimits {
 	readonly maxWatches: number;
 	/** Requests of one connection under way; more are refused. */
 	readonly maxPipelined: number;
-	/** Outgoing bytes above which watches pause. */
+	/** Outgoing bytes above which watches pause and requests wait until all of them are taken. */
 	readonly pauseAbove: number;
 	/** A connection that took nothing for this long while paused loses its watches, ms. */
 	readonly slowAfterMs: number;
@@ -72,6 +72,8 @@ export class NativeConnection {
 	#closed = false;
 	#underWay = 0;
 	#paused = false;
+	/** Came while paused. */
+	#held: Buffer[] = [];
 	#slowTimer: Timer | undefined;
 	#helloTimer: Timer | undefined;
 
@@ -104,6 +106,7 @@ export class NativeConnection {
 	#ended(reason: Error): void {
 		if (this.#closed) return;
 		this.#closed = true;
+		this.#held = [];
 		this.#helloTimer?.cancel();
 		this.#slowTimer?.cancel();
 		for (const { handle, progress } of this.#watches.values()) {
@@ -129,6 +132,11 @@ export class NativeConnection {
 	}
 
 	#onFrame(frame: Buffer): void {
+		if (this.#paused) this.#held.push(frame);
+		else this.#take(frame);
+	}
+
+	#take(frame: Buffer): void {
 		let message: unknown;
 		try {
 			message = unpack(frame);
@@ -285,6 +293,8 @@ export class NativeConnection {
 	#pause(): void {
 		if (this.#paused) return;
 		this.#paused = true;
+		// Whoever does not take answers gets no more of them made.
+		this.#channel.setReading?.(false);
 		// Not from within a delivery: others of this connection may be about to get the same batch.
 		queueMicrotask(() => {
 			if (this.#paused && !this.#closed) for (const { handle } of this.#watches.values()) handle.pause();
@@ -313,6 +323,20 @@ export class NativeConnection {
 		if (!this.#paused) return;
 		this.#paused = false;
 		this.#slowTimer?.cancel();
+		this.#takeHeld();
+		if (this.#paused || this.#closed) return;
+		this.#channel.setReading?.(true);
 		for (const { handle } of this.#watches.values()) handle.resume();
+	}
+
+	#takeHeld(): void {
+		const held = this.#held;
+		this.#held = [];
+		try {
+			for (const frame of held) this.#onFrame(frame);
+		} catch (error) {
+			this.#options.logger.debug("client sends what cannot be read", { error });
+			this.#channel.close();
+		}
 	}
 }
