@@ -11,11 +11,14 @@ import { renderReport } from "./report/html.ts";
 import { type Progress, type RunOutcome, runWorkload } from "./run.ts";
 import { startEtcdMembers } from "./targets/etcd.ts";
 import { EtcdGateway } from "./targets/etcd-gateway.ts";
+import { startClusterMembers } from "./targets/kubernetes.ts";
 import { type Members, rotated } from "./targets/members.ts";
 import { prefixed } from "./targets/prefixed.ts";
 import { startStoreMembers } from "./targets/processes.ts";
 import { storeTarget } from "./targets/store.ts";
 import { kvWorkloads } from "./workloads/all.ts";
+import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
+import type { Workload } from "./workloads/workload.ts";
 
 const spec = {
 	name: "barque chaos",
@@ -26,12 +29,12 @@ const spec = {
 			type: "string",
 			default: "processes",
 			choices: ["processes", "etcd", "endpoints"],
-			help: "processes: members of our store on this machine; etcd: the same with a real etcd; endpoints: what --endpoints names",
+			help: "processes: members of our store on this machine, or masters of a whole cluster for the k8s workloads; etcd: members of a real etcd; endpoints: what --endpoints names",
 		},
 		workload: {
 			type: "string",
 			default: "register",
-			choices: [...kvWorkloads.keys()],
+			choices: [...kvWorkloads.keys(), ...kubernetesWorkloads.keys()],
 			help: "what clients do (see --list)",
 		},
 		nemesis: {
@@ -50,7 +53,7 @@ const spec = {
 			help: "operations a second of all clients; by default the workload's",
 		},
 		members: { type: "integer", min: 1, max: 7, default: 3, help: "members of the cluster that is started" },
-		"request-timeout": { type: "duration", default: 3000, help: "how long a client waits for one answer" },
+		"request-timeout": { type: "duration", default: 1000, help: "how long a client waits for one answer" },
 		"serializable-reads": {
 			type: "boolean",
 			help: "wrong on purpose: reads may be stale; the register workload must notice",
@@ -103,12 +106,14 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 }
 
 function list(): number {
-	const lines = [...kvWorkloads.values()].map(({ name, summary }) => `  ${name.padEnd(14)} ${summary}`);
+	const all = [...kvWorkloads.values(), ...kubernetesWorkloads.values()];
+	const lines = all.map(({ name, summary }) => `  ${name.padEnd(14)} ${summary}`);
 	process.stdout.write(`Workloads:\n${lines.join("\n")}\n\nFaults:\n  ${faultKinds.join("\n  ")}\n`);
 	return 0;
 }
 
 function objection(flags: Flags): string | undefined {
+	if (kubernetesWorkloads.has(flags.workload)) return kubernetesObjection(flags);
 	if (flags.target !== "endpoints") {
 		return flags.endpoints.length === 0 ? undefined : "--endpoints is for --target endpoints";
 	}
@@ -116,6 +121,13 @@ function objection(flags: Flags): string | undefined {
 	if (flags.nemesis.length > 0) return "--nemesis reaches only processes that this command started";
 	if (flags.workload === "kv") return "the kv workload needs a store that nobody else writes to";
 	return undefined;
+}
+
+function kubernetesObjection(flags: Flags): string | undefined {
+	if (flags.target !== "processes") return `the ${flags.workload} workload runs only with --target processes`;
+	if (![1, 3, 5].includes(flags.members)) return `--members: a cluster has 1, 3 or 5 masters, not ${flags.members}`;
+	const wrong = flags.nemesis.find((kind) => !["kill", "kill-all"].includes(kind));
+	return wrong === undefined ? undefined : `--nemesis ${wrong}: masters can only be killed (kill, kill-all)`;
 }
 
 function startMembers(flags: Flags): Promise<Members> {
@@ -154,11 +166,23 @@ function givenEndpoints(flags: Flags, options: { requestTimeoutMs: number; seria
 }
 
 async function runOnce(flags: Flags, seed: number): Promise<number> {
-	const workload = kvWorkloads.get(flags.workload)!;
+	const kubernetes = kubernetesWorkloads.get(flags.workload);
+	if (kubernetes !== undefined) {
+		return runAgainst(flags, seed, kubernetes, () => startClusterMembers(flags.members as 1 | 3 | 5));
+	}
+	return runAgainst(flags, seed, kvWorkloads.get(flags.workload)!, () => startMembers(flags));
+}
+
+async function runAgainst<T>(
+	flags: Flags,
+	seed: number,
+	workload: Workload<T>,
+	start: () => Promise<Members<T & { close(): Promise<void> }>>,
+): Promise<number> {
 	const say = (line: string) => void process.stderr.write(`${line}\n`);
 	const replay = replayCommand(flags, seed);
 	say(`seed ${seed}; again: ${replay}`);
-	const members = await startMembers(flags);
+	const members = await start();
 	try {
 		const faults = flags.nemesis.length === 0 ? "no faults" : flags.nemesis.join(",");
 		say(`${members.description}; workload ${workload.name}; ${faults}; ${flags.time / 1000} s`);
@@ -192,7 +216,7 @@ function replayCommand(flags: Flags, seed: number): string {
 	if (flags.endpoints.length > 0) parts.push(`--api ${flags.api} --endpoints ${flags.endpoints.join(",")}`);
 	if (flags["serializable-reads"] === true) parts.push("--serializable-reads");
 	if (flags.rate !== undefined) parts.push(`--rate ${flags.rate}`);
-	if (flags["request-timeout"] !== 3000) parts.push(`--request-timeout ${flags["request-timeout"]}ms`);
+	if (flags["request-timeout"] !== 1000) parts.push(`--request-timeout ${flags["request-timeout"]}ms`);
 	parts.push(`--clients ${flags.clients} --members ${flags.members} --seed ${seed}`);
 	return parts.join(" ");
 }

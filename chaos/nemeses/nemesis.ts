@@ -8,7 +8,7 @@ export const faultKinds = ["kill", "kill-leader", "kill-all", "pause", "pause-le
 export type FaultKind = (typeof faultKinds)[number];
 
 export interface NemesisOptions {
-	readonly members: Members;
+	readonly members: Members<unknown>;
 	readonly kinds: readonly FaultKind[];
 	readonly random: Random;
 	readonly clock: Clock;
@@ -49,18 +49,18 @@ async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<boo
 	}
 }
 
-async function choose(members: Members, kind: FaultKind, chance: string): Promise<readonly string[]> {
+async function choose(members: Members<unknown>, kind: FaultKind, chance: string): Promise<readonly string[]> {
 	if (kind.endsWith("-all")) return members.names;
 	if (kind.endsWith("-leader")) return [(await members.leader()) ?? chance];
 	return [chance];
 }
 
-async function strike(members: Members, kind: FaultKind, victims: readonly string[]): Promise<void> {
+async function strike(members: Members<unknown>, kind: FaultKind, victims: readonly string[]): Promise<void> {
 	if (kind.startsWith("kill")) await Promise.all(victims.map((name) => members.kill(name)));
 	else for (const name of victims) members.pause?.(name);
 }
 
-async function heal(members: Members, kind: FaultKind, victims: readonly string[]): Promise<void> {
+async function heal(members: Members<unknown>, kind: FaultKind, victims: readonly string[]): Promise<void> {
 	if (kind.startsWith("kill")) await Promise.all(victims.map((name) => members.start(name)));
 	else for (const name of victims) members.resume?.(name);
 }

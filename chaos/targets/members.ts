@@ -1,7 +1,7 @@
 /** What can be done to a cluster under test, and how its clients reach it. */
 import type { KvTarget } from "../workloads/target.ts";
 
-export interface Members {
+export interface Members<T = KvTarget> {
 	/** What runs, for reports: "3 members of barque store 0.1.0". */
 	readonly description: string;
 	readonly names: readonly string[];
@@ -15,7 +15,7 @@ export interface Members {
 	/** undefined: none, or nobody tells. */
 	leader(): Promise<string | undefined>;
 	/** A client of its own, whose nearest member differs with `index`. */
-	connect(index: number): KvTarget;
+	connect(index: number): T;
 	/** Ends everything and leaves nothing behind. */
 	close(): Promise<void>;
 }

@@ -1,0 +1,94 @@
+/** The command against real processes: ours is right, a real etcd is right, and what is wrong on purpose is caught. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { launcher } from "../bin/cluster/launcher.ts";
+import { parseHistory } from "./history.ts";
+import { kvWorkloads } from "./workloads/all.ts";
+
+interface Result {
+	readonly code: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+function chaos(...args: readonly string[]): Promise<Result> {
+	const child = spawn(process.execPath, [launcher, "chaos", ...args], { timeout: 100_000 });
+	let stdout = "";
+	let stderr = "";
+	child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+	child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+	return new Promise((resolve, reject) => {
+		child.once("error", reject);
+		child.once("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+	});
+}
+
+const hasEtcd = spawnSync("etcd", ["--version"]).status === 0;
+
+describe("barque chaos", function () {
+	this.timeout(120_000);
+
+	it("finds nothing wrong with our store while members die and stand still, and tells the whole story", async () => {
+		const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
+		const [report, history] = [path.join(directory, "run.html"), path.join(directory, "run.jsonl")];
+		try {
+			const files = ["--report", report, "--history", history, "--output", "json"];
+			const faults = ["--nemesis", "kill-leader,kill-all,pause"];
+			const { code, stdout, stderr } = await chaos(
+				"--workload",
+				"kv",
+				"--time",
+				"6s",
+				"--seed",
+				"3",
+				...faults,
+				...files,
+			);
+			assert.equal(code, 0, stdout + stderr);
+			const result = JSON.parse(stdout) as { ok: number; faults: number; violations: unknown[]; seed: number };
+			assert.deepEqual([result.seed, result.violations], [3, []]);
+			assert.ok(result.ok > 20 && result.faults > 0, stdout);
+			const events = parseHistory(await readFile(history, "utf8"));
+			assert.ok(events.length >= 2 * result.ok);
+			assert.match(await readFile(report, "utf8"), /Nothing wrong was found/);
+			assert.match(stderr, /seed 3; again: barque chaos .*--seed 3/);
+		} finally {
+			await rm(directory, { recursive: true });
+		}
+	});
+
+	it("catches etcd whose reads are made serializable, and not an etcd as it is", async function () {
+		if (!hasEtcd) {
+			console.log("      skipped: no etcd on this machine");
+			this.skip();
+		}
+		const common = ["--target", "etcd", "--nemesis", "pause", "--time", "7s", "--request-timeout", "300ms"];
+		const good = await chaos(...common, "--workload", "register", "--seed", "7");
+		assert.equal(good.code, 0, good.stdout + good.stderr);
+		for (let seed = 7; ; seed++) {
+			const bad = await chaos(...common, "--serializable-reads", "--rate", "400", "--seed", String(seed));
+			if (bad.code === 0 && seed < 10) continue;
+			assert.equal(bad.code, 1, bad.stdout + bad.stderr);
+			assert.match(bad.stdout, /nonlinearizable: register r\/\d: no order of these \d+ operations/);
+			break;
+		}
+	});
+
+	it("explains its flags and workloads, and refuses what it cannot do", async () => {
+		const { code, stdout } = await chaos("--list");
+		assert.equal(code, 0);
+		for (const name of kvWorkloads.keys()) assert.ok(stdout.includes(name), name);
+		for (const [args, complaint] of [
+			[["--workload", "nonsense"], /nonsense/],
+			[["--target", "endpoints"], /needs --endpoints/],
+			[["--workload", "k8s-update", "--nemesis", "pause"], /masters can only be killed/],
+		] as const) {
+			const refused = await chaos(...args);
+			assert.equal(refused.code, 2);
+			assert.match(refused.stderr, complaint);
+		}
+	});
+});

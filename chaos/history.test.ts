@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import {
+	formatHistory,
+	HistoryError,
+	HistoryRecorder,
+	nemesisProcess,
+	pairOperations,
+	parseHistory,
+} from "./history.ts";
+import { escapeHtml, renderReport } from "./report/html.ts";
+
+function recorded(): HistoryRecorder {
+	let now = 0;
+	const recorder = new HistoryRecorder(() => now++);
+	recorder.record({ process: "p0", type: "invoke", f: "write", key: "k", value: "<a>" });
+	recorder.record({ process: "p1", type: "invoke", f: "read", key: "k" });
+	recorder.record({ process: nemesisProcess, type: "info", f: "kill", value: ["m1"] });
+	recorder.record({ process: "p1", type: "ok", f: "read", key: "k", value: "<a>" });
+	recorder.record({ process: "p0", type: "info", f: "write", key: "k", error: "timed out" });
+	recorder.record({ process: "p0", type: "invoke", f: "read", key: "k" });
+	return recorder;
+}
+
+describe("chaos/history", () => {
+	it("pairs invocations with completions; what nobody answered is of unknown outcome", () => {
+		const operations = recorded().operations;
+		assert.deepEqual(
+			operations.map(({ process, f, type, invoked, completed, completedMs }) => [
+				process,
+				f,
+				type,
+				invoked,
+				completed,
+				completedMs,
+			]),
+			[
+				["p0", "write", "info", 0, undefined, 4],
+				["p1", "read", "ok", 1, 3, 3],
+				["p0", "read", "info", 5, undefined, undefined],
+			],
+		);
+	});
+
+	it("survives the way through JSON lines, and refuses what is no history", () => {
+		const { events } = recorded();
+		assert.deepEqual(parseHistory(formatHistory(events)), JSON.parse(JSON.stringify(events)));
+		assert.throws(() => parseHistory("{}\n"), /line 1: index and time/);
+		assert.throws(() => parseHistory('{"index":0,"time":0,"process":"p","f":"f","type":"maybe"}'), /type "maybe"/);
+		assert.throws(() => parseHistory("nonsense"), HistoryError);
+		const twice = [...events, { ...events.at(-1)!, index: 6 }];
+		assert.throws(() => pairOperations(twice), /event 6: p0 has not ended read/);
+	});
+
+	it("becomes a page with faults, marks and witnesses, that loads nothing and runs nothing", () => {
+		const violations = [{ kind: "lost", message: "a < b", witness: ["<script>"] }];
+		const page = renderReport({
+			workload: "register",
+			nemesis: ["kill"],
+			seed: 7,
+			replay: "barque chaos --seed 7",
+			target: "three",
+			outcome: {
+				events: recorded().events,
+				violations,
+				counts: { ok: 1, fail: 0, info: 2 },
+				faults: 1,
+				finished: true,
+			},
+		});
+		assert.match(page, /class="fault kill"/);
+		assert.match(page, /a &#60; b/);
+		assert.match(page, /barque chaos --seed 7/);
+		assert.doesNotMatch(page, /<script|src=|href=/);
+		assert.equal(escapeHtml(`<&"'>`), "&#60;&#38;&#34;&#39;&#62;");
+	});
+});
