@@ -259,7 +259,7 @@ export class SimCluster {
 			observer: {
 				onSoftState: (leader, role, term) => {
 					note(`${node.name} ${role} term ${term} leader ${leader === none ? "none" : this.#options.ids.get(leader)}`);
-					if (role === "leader") ledger.leader(node.image, term);
+					if (role === "leader") ledger.leader(node.image, term, node.member?.status.commitIndex ?? 0);
 					for (const connection of connections) connection.leaderChanged(leader);
 				},
 				onSnapshotMark: (index) => {

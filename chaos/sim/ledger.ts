@@ -123,7 +123,8 @@ export class Ledger {
 	readonly #committed = new Map<number, Committed>();
 	#highest = 0;
 	readonly #digests = new Map<number, { readonly digest: number; readonly name: string }>();
-	readonly #leaders = new Map<number, string>();
+	/** By term: who leads, and up to where it knew the log to be committed when it began to. */
+	readonly #leaders = new Map<number, { readonly name: string; readonly commit: number }>();
 	/** By session and sequence: the revision of the first answer that changed something. */
 	readonly #answers = new Map<string, number>();
 	readonly #requests = new Set<string>();
@@ -251,16 +252,27 @@ export class Ledger {
 					`promise: ${member.name} acknowledges entry ${message.index}, but only ${durable.last} is durable`,
 				);
 			}
-		}
+		} else if (message.type === "append") this.#commitsOwnTerm(member, message);
+	}
+
+	/** Paper 5.4.2: a leader moves the commit index to entries of its own term only; earlier ones commit with them. */
+	#commitsOwnTerm(member: MemberImage, { term, commit }: Message): void {
+		const leader = this.#leaders.get(term);
+		const entryTerm = member.written.get(commit)?.term;
+		if (leader?.name !== member.name || commit <= leader.commit || entryTerm === undefined || entryTerm === term)
+			return;
+		this.#options.violation(
+			`commit rule: ${member.name}, leader of term ${term}, commits entry ${commit} of term ${entryTerm} by itself`,
+		);
 	}
 
 	// ---- leaders ----
 
-	leader(member: MemberImage, term: number): void {
+	leader(member: MemberImage, term: number, commit: number): void {
 		const known = this.#leaders.get(term);
-		if (known === undefined) this.#leaders.set(term, member.name);
-		else if (known !== member.name)
-			this.#options.violation(`election safety: term ${term} has two leaders, ${known} and ${member.name}`);
+		if (known === undefined) this.#leaders.set(term, { name: member.name, commit });
+		else if (known.name !== member.name)
+			this.#options.violation(`election safety: term ${term} has two leaders, ${known.name} and ${member.name}`);
 		for (const [index, committed] of this.#committed) {
 			if (committed.term >= term || member.written.holds(index, committed.term)) continue;
 			this.#options.violation(
@@ -280,6 +292,11 @@ export class Ledger {
 	apply(member: MemberImage, entries: readonly Entry[], machine: StateMachine, run: () => Applied[]): Applied[] {
 		const commands: { readonly entry: Entry; readonly header: CommandHeader; readonly command: Command }[] = [];
 		for (const entry of entries) {
+			if (!member.durable.holds(entry.index, entry.term)) {
+				this.#options.violation(
+					`durability: ${member.name} applies entry ${entry.index} of term ${entry.term} before it is durable there`,
+				);
+			}
 			if (!this.#commit(member, entry) || entry.kind !== "normal" || entry.data.length === 0) continue;
 			commands.push({ entry, ...decodeCommand(entry.data) });
 		}

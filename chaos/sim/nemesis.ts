@@ -176,6 +176,8 @@ export class Nemesis {
 					cluster.nodes.filter(() => random.int(2) === 0),
 					random,
 				);
+			case "the leader alone with a client":
+				return leader && this.#aloneWithClient(leader, random);
 			case "one-way cut":
 				return node === other ? undefined : () => this.#last(random, this.#options.network.cut(node.name, other.name));
 			case "cut between two":
@@ -297,6 +299,26 @@ export class Nemesis {
 		const { clients } = this.#options;
 		const client = clients[random.int(clients.length)]!;
 		return () => this.#last(random, ...this.#cutBoth(client, node.name));
+	}
+
+	/** Both sides have clients: what one side acknowledges, the other must not contradict. */
+	#aloneWithClient(leader: SimNode, random: Random): () => void {
+		const { cluster, clients } = this.#options;
+		const alone = clients[random.int(clients.length)]!;
+		const others = cluster.nodes.filter((node) => node !== leader);
+		// With a disk that hangs as well, what it writes alone is under way still when the others come back.
+		const stallMs = random.int(3) === 0 ? 300 : 0;
+		return () => {
+			leader.stallMs = Math.max(leader.stallMs, stallMs);
+			this.#last(
+				random,
+				() => {
+					leader.stallMs = 0;
+				},
+				...others.flatMap((node) => [...this.#cutBoth(leader.name, node.name), ...this.#cutBoth(alone, node.name)]),
+				...clients.filter((client) => client !== alone).flatMap((client) => this.#cutBoth(client, leader.name)),
+			);
+		};
 	}
 
 	#badWeather(random: Random): void {

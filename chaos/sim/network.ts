@@ -38,6 +38,8 @@ const minDelayMs = 0.2;
 const jitterMs = 1.5;
 /** A stream into a cut is given up by both ends after this long, and up to as much again. */
 const breakAfterMs = 150;
+/** A repeated snapshot comes up to this much later. */
+const lateSnapshotMs = 600;
 /** Each frame costs the receiver four bytes of length before it. */
 const lengthBytes = 4;
 
@@ -225,22 +227,41 @@ export class SimNetwork {
 		const received = new ChunkReader(stream.right);
 		const answer = new ChunkReader(stream.left);
 		const frame = join(encodeMessage(message));
-		this.clock.after(this.delay(), () => {
-			const peer = this.#peers.get(to);
-			if (peer === undefined || stream.broken || stream.right.dead || this.isCut(from, to) || this.isCut(to, from)) {
-				stream.break("connection refused");
-				return;
-			}
-			peer.handlers.onSnapshot(decodeMessage(frame), received).then(
-				() => stream.right.send(Buffer.from("ok")),
-				(error: Error) => stream.right.send(Buffer.from(error.message)),
-			);
-		});
-		for await (const chunk of chunks) stream.left.send(chunk);
+		this.clock.after(this.delay(), () => this.arrive(from, to, () => this.#takeSnapshot(frame, stream, received)));
+		const sent: Buffer[] = [];
+		for await (const chunk of chunks) {
+			stream.left.send(chunk);
+			sent.push(Buffer.from(chunk));
+		}
 		stream.left.send(Buffer.alloc(0));
+		if (this.random.float() < this.weather.duplicate) this.#repeatSnapshot(to, frame, sent);
 		const reply = (await answer.next()).toString();
 		stream.left.close();
 		if (reply !== "ok") throw new Error(reply);
+	}
+
+	#takeSnapshot(frame: Buffer, stream: Stream, received: ChunkReader): void {
+		const [from, to] = [stream.left.node, stream.right.node];
+		const peer = this.#peers.get(to);
+		if (peer === undefined || stream.broken || stream.right.dead || this.isCut(from, to) || this.isCut(to, from)) {
+			stream.break("connection refused");
+			return;
+		}
+		peer.handlers.onSnapshot(decodeMessage(frame), received).then(
+			() => stream.right.send(Buffer.from("ok")),
+			(error: Error) => stream.right.send(Buffer.from(error.message)),
+		);
+	}
+
+	/** As a sender does whose answer was lost: the same snapshot again, perhaps long after. */
+	#repeatSnapshot(to: NodeName, frame: Buffer, chunks: readonly Buffer[]): void {
+		this.clock.after(this.random.float() * lateSnapshotMs, () => {
+			const again = async function* () {
+				for (const chunk of chunks) yield Buffer.from(chunk);
+			};
+			const refused = () => undefined;
+			this.#peers.get(to)?.handlers.onSnapshot(decodeMessage(frame), again()).catch(refused);
+		});
 	}
 }
 

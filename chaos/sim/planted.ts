@@ -143,9 +143,8 @@ export const bugs: readonly Bug[] = [
 	{
 		name: "a revision's events are split between two batches",
 		file: "store/watch/hub.ts",
-		text: "for (const watcher of [...group.watchers]) if (watcher.group === group) this.#deliver(watcher, batch);",
-		replacement:
-			"for (const watcher of [...group.watchers])\n\t\t\t\tif (watcher.group === group) for (const event of batch.events) this.#deliver(watcher, { ...batch, events: [event] });",
+		text: "\t\tthis.#deliver(watcher, batch);",
+		replacement: "\t\tfor (const event of batch.events) this.#deliver(watcher, { ...batch, events: [event] });",
 	},
 	{
 		name: "a lease expires without a look at replicated time",

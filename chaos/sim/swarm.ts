@@ -17,6 +17,7 @@ export const faultKinds = [
 	"one-way cut",
 	"cut between two",
 	"halves",
+	"the leader alone with a client",
 	"client cut off",
 	"clogged link",
 	"bad weather",
