@@ -15,13 +15,22 @@ import { encodeTerms, type State } from "./state.ts";
 /** Bytes collected before they are written. */
 const batchBytes = 1024 * 1024;
 
+export interface PreparedSnapshot {
+	readonly meta: Meta;
+	/**
+	 * Makes it the engine's state. When that rejects, nobody knows which of the two states the next start will find: nothing
+	 * may be written or removed any more.
+	 */
+	activate(): Promise<void>;
+}
+
 /** Fills `fresh`, a new state of the next generation. Rejects with `FormatError` on a bad stream. */
-export async function installSnapshot(
+export async function prepareSnapshot(
 	engine: Engine,
 	fresh: State,
 	meta: SnapshotMeta,
 	chunks: AsyncIterable<Buffer>,
-): Promise<Meta> {
+): Promise<PreparedSnapshot> {
 	const range = generationRange(fresh.generation);
 	await engine.clear(range);
 	const installation = new Installation(engine, fresh, meta);
@@ -78,19 +87,23 @@ class Installation implements SnapshotTarget {
 	}
 
 	async frameDone(): Promise<void> {
-		if (this.#bytes < batchBytes) return;
+		if (this.#bytes >= batchBytes) await this.#flush();
+	}
+
+	async #flush(): Promise<void> {
 		const ops = this.#ops;
 		this.#ops = [];
 		this.#bytes = 0;
 		await this.#engine.batch(ops, { sync: false });
 	}
 
-	async finish(): Promise<Meta> {
-		if (this.#meta === undefined) throw new FormatError("snapshot without a head");
+	async finish(): Promise<PreparedSnapshot> {
+		const meta = this.#meta;
+		if (meta === undefined) throw new FormatError("snapshot without a head");
 		this.#state.sessions.restore(this.#sessions);
-		this.#put(this.#state.metaKey, encodeMeta(this.#meta));
-		this.#put(pointerKey, encodeGeneration(this.#state.generation));
-		await this.#engine.batch(this.#ops, { sync: true });
-		return this.#meta;
+		this.#put(this.#state.metaKey, encodeMeta(meta));
+		await this.#flush();
+		const pointer = { type: "put", key: pointerKey, value: encodeGeneration(this.#state.generation) } as const;
+		return { meta, activate: () => this.#engine.batch([pointer], { sync: true }) };
 	}
 }

@@ -23,7 +23,7 @@ import { type HistoryRecord, WatchHub, type WatchSource } from "../watch/hub.ts"
 import { decodeCommand } from "./codec.ts";
 import { Compactor } from "./compactor.ts";
 import { type Executed, execute } from "./execute.ts";
-import { installSnapshot } from "./install.ts";
+import { prepareSnapshot } from "./install.ts";
 import { decodeGeneration, generationRange, otherGenerations, pointerKey, tableRange } from "./layout.ts";
 import { encodeMeta, type Meta, noConf } from "./meta.ts";
 import { defaultSessionLimits, type SessionLimits } from "./sessions.ts";
@@ -99,7 +99,7 @@ export class Machine implements StateMachine {
 	#term = 0;
 	#conf: ConfState = noConf;
 	/** What the batch under way, and the last durable one, hold. */
-	#sealed = { meta: { index: 0, term: 0, conf: noConf } as SnapshotMeta, revision: 1 };
+	#sealed = { meta: { index: 0, term: 0, conf: noConf } as SnapshotMeta, revision: 1, generation: 0 };
 	#durable: SnapshotMeta = { index: 0, term: 0, conf: noConf };
 	#writtenRevision = 1;
 	#broken: unknown;
@@ -314,10 +314,13 @@ export class Machine implements StateMachine {
 		state.records.sealed();
 		const meta = this.#meta();
 		add({ type: "put", key: state.metaKey, value: encodeMeta(meta) });
-		this.#sealed = { meta: { index: meta.index, term: meta.term, conf: meta.conf }, revision: meta.revision };
+		const { index, term, conf, revision } = meta;
+		this.#sealed = { meta: { index, term, conf }, revision, generation: state.generation };
 	}
 
 	#written(synced: boolean): void {
+		// Of the state that a snapshot replaced while the batch was under way: says nothing about the new one.
+		if (this.#sealed.generation !== this.#state.generation) return;
 		this.#writtenRevision = this.#sealed.revision;
 		if (synced) this.#durable = this.#sealed.meta;
 	}
@@ -467,11 +470,17 @@ export class Machine implements StateMachine {
 			await this.#writer.flushed(false);
 			const old = this.#state;
 			const fresh = this.#newState(old.generation + 1);
-			const installed = await installSnapshot(this.#engine, fresh, meta, chunks);
+			const prepared = await prepareSnapshot(this.#engine, fresh, meta, chunks);
+			try {
+				await prepared.activate();
+			} catch (error) {
+				this.#fail(error);
+				throw error;
+			}
 			this.#compactor.stop();
 			this.#state = fresh;
 			this.#durable = meta;
-			this.#adopt(installed);
+			this.#adopt(prepared.meta);
 			this.#cleanup = this.#engine
 				.clear(generationRange(old.generation))
 				.catch((error: unknown) => this.#logger.warn("removing the replaced state failed", { error }));

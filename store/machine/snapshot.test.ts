@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Random, seededRandom } from "../../kit/random.ts";
 import type { StoreError } from "../api.ts";
 import { MemoryEngine } from "../engine/memory.ts";
+import type { Engine } from "../engine/types.ts";
 import { FormatError } from "./bytes.ts";
 import { openMachine } from "./machine.ts";
 import { bytes, Driver } from "./testing/driver.ts";
@@ -54,6 +55,38 @@ describe("snapshots", () => {
 		assert.equal(other.compactRevision, 400);
 		assert.deepEqual(other.range({ key: bytes("key 5"), revision: 500 }).kvs.length, 1);
 		await other.close();
+	});
+
+	it("leave a whole state behind, the old or the new, when the engine fails in switching to it", async () => {
+		for (const arrives of [false, true]) {
+			const engine = new MemoryEngine();
+			let failing = false;
+			const faulty: Engine = {
+				getSync: (key) => engine.getSync(key),
+				iterate: (range) => engine.iterate(range),
+				clear: (range) => engine.clear(range),
+				close: () => engine.close(),
+				batch: async (ops, options) => {
+					if (!failing || !options.sync) return engine.batch(ops, options);
+					if (arrives) await engine.batch(ops, options);
+					throw new Error("EIO");
+				},
+			};
+			const fatal: unknown[] = [];
+			const other = await Driver.open(faulty, { onFatal: (error) => fatal.push(error) });
+			other.put("mine", "old");
+			await other.machine.sync();
+			const { meta, chunks } = d.machine.snapshot();
+			failing = true;
+			await assert.rejects(other.machine.restore(meta, chunks), /EIO/);
+			assert.equal(fatal.length, 1);
+			assert.throws(() => other.put("mine", "lost"), /failed before/);
+			const after = await openMachine(engine.crash());
+			assert.equal(after.appliedIndex, arrives ? meta.index : 1);
+			assert.equal(after.range({ key: bytes("mine") }).kvs.length, arrives ? 0 : 1);
+			if (arrives) assert.deepEqual(await after.hash(0), await d.machine.hash(0));
+			await after.close();
+		}
 	});
 
 	it("are refused when a byte is wrong, missing or too much; the old state stays", async () => {

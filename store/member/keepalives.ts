@@ -23,6 +23,8 @@ const maxWaiting = 100_000;
 export class KeepAlives {
 	readonly #propose: (ids: readonly bigint[]) => Promise<Applied>;
 	#waiting = new Map<bigint, Waiter[]>();
+	/** Callers, of which several may wait for one lease. */
+	#callers = 0;
 	#underWay = 0;
 
 	constructor(propose: (ids: readonly bigint[]) => Promise<Applied>) {
@@ -30,9 +32,10 @@ export class KeepAlives {
 	}
 
 	renew(id: bigint): Promise<Renewal> {
-		if (this.#waiting.size >= maxWaiting) {
+		if (this.#callers >= maxWaiting) {
 			return Promise.reject(new StoreError("too_many_requests", "etcdserver: too many requests"));
 		}
+		this.#callers++;
 		return new Promise((resolve, reject) => {
 			const waiters = this.#waiting.get(id);
 			if (waiters === undefined) this.#waiting.set(id, [{ resolve, reject }]);
@@ -47,6 +50,7 @@ export class KeepAlives {
 			if (batch.size === this.#waiting.size) this.#waiting = new Map();
 			else for (const id of batch.keys()) this.#waiting.delete(id);
 			this.#underWay++;
+			for (const waiters of batch.values()) this.#callers -= waiters.length;
 			this.#send(batch).finally(() => {
 				this.#underWay--;
 				this.#flush();

@@ -20,6 +20,9 @@ export interface Proposal {
 	readonly reject: (error: StoreError) => void;
 }
 
+/** Accounted for each beside its data: what holds it, and the caller's promise. */
+const overheadBytes = 512;
+
 export class Proposals {
 	readonly #waiting = new Map<bigint, Proposal>();
 	#queue: Proposal[] = [];
@@ -43,7 +46,7 @@ export class Proposals {
 
 	add(proposal: Proposal): void {
 		this.#waiting.set(proposal.requestId, proposal);
-		this.#bytes += proposal.data.length;
+		this.#bytes += proposal.data.length + overheadBytes;
 		if (proposal.deadline < this.#earliestDeadline) this.#earliestDeadline = proposal.deadline;
 		this.#queue.push(proposal);
 	}
@@ -153,7 +156,7 @@ export class Proposals {
 		const proposal = this.#waiting.get(requestId);
 		if (proposal === undefined) return undefined;
 		this.#waiting.delete(requestId);
-		this.#bytes -= proposal.data.length;
+		this.#bytes -= proposal.data.length + overheadBytes;
 		return proposal;
 	}
 }

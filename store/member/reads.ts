@@ -20,6 +20,8 @@ interface Round {
 const retryMs = 500;
 /** Rounds under way; while they are, later reads gather for the next. */
 const maxRounds = 4;
+/** Callers waiting on a member; more are told to come again. */
+const maxWaiting = 200_000;
 const mask = (1n << 64n) - 1n;
 
 export class Reads {
@@ -41,6 +43,9 @@ export class Reads {
 	}
 
 	wait(deadline: number): Promise<void> {
+		if (this.#unsent.length >= maxWaiting) {
+			return Promise.reject(new StoreError("too_many_requests", "etcdserver: too many requests"));
+		}
 		return new Promise((resolve, reject) => this.#unsent.push({ deadline, resolve, reject }));
 	}
 
