@@ -31,6 +31,12 @@ export interface Listening {
 /** Streams one HTTP/2 client may have open at once (upstream's default). */
 const maxConcurrentStreams = 250;
 const headersTimeoutMs = 32_000;
+/** The head of a request, in bytes: Node's own limit for HTTP/2, and more than its 16 KiB for HTTP/1. */
+const maxHeaderBytes = 64 << 10;
+/** HTTP/1: within this time a request must have come whole, whatever it is answered. */
+const requestTimeoutMs = 300_000;
+/** A body that is still on its way when the answer is out has this long to end, or its connection does. */
+const lateBodyMs = 5_000;
 /** Buffered bytes above which a write asks to wait. */
 const writeHighWater = 256 << 10;
 
@@ -58,6 +64,7 @@ class Request implements ApiRequest {
 	readonly remoteAddress: string;
 	readonly signal: AbortSignal;
 	readonly #raw: Http2ServerRequest;
+	#reading = false;
 
 	constructor(raw: Http2ServerRequest, signal: AbortSignal) {
 		this.#raw = raw;
@@ -78,8 +85,14 @@ class Request implements ApiRequest {
 		return { ...certificate, verified: socket.authorized };
 	}
 
+	/** The body was asked for, and has not come whole. */
+	get reading(): boolean {
+		return this.#reading;
+	}
+
 	body(limit: number): Promise<Buffer> {
 		const raw = this.#raw;
+		this.#reading = true;
 		return new Promise((resolve, reject) => {
 			const chunks: Buffer[] = [];
 			let size = 0;
@@ -98,7 +111,12 @@ class Request implements ApiRequest {
 				if (size > limit) refuse();
 				else chunks.push(chunk);
 			});
-			raw.on("end", () => resolve(Buffer.concat(chunks, size)));
+			raw.on("end", () => {
+				this.#reading = false;
+				resolve(Buffer.concat(chunks, size));
+			});
+			// Also when the request was answered before its body was here: nobody waits for the rest.
+			this.signal.addEventListener("abort", () => reject(new ClientGone()), { once: true });
 			raw.on("error", reject);
 			raw.on("aborted", () => reject(new ClientGone()));
 		});
@@ -193,9 +211,33 @@ class Response implements ApiResponse {
 	}
 }
 
+/** What a client must be told before its connection is closed: HTTP/1 that cannot be read. */
+function refuseConnection(error: Error & { code?: string }, socket: TLSSocket): void {
+	const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
+	if (socket.writable)
+		socket.end(`HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n${status}`);
+	socket.destroySoon();
+}
+
+/** An answered request whose body trickles in would hold its stream or connection for as long as its client likes. */
+function endLateBody(raw: Http2ServerRequest, request: Request): void {
+	if (!request.reading) return;
+	if (raw.httpVersionMajor === 2) {
+		raw.stream?.close(http2.constants.NGHTTP2_NO_ERROR);
+		return;
+	}
+	const { socket } = raw;
+	const timer = setTimeout(() => request.reading && socket.destroy(), lateBodyMs);
+	timer.unref();
+	socket.once("close", () => clearTimeout(timer));
+}
+
 /** Listens; rejects when the address is taken. */
 export async function listen(options: ListenOptions): Promise<Listening> {
+	// Node hands the options for HTTP/1 through, which its types leave out.
+	const forHttp1: object = { maxHeaderSize: maxHeaderBytes };
 	const server = http2.createSecureServer({
+		...forHttp1,
 		allowHTTP1: true,
 		cert: options.cert,
 		key: options.key,
@@ -206,7 +248,11 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		settings: { maxConcurrentStreams, initialWindowSize: 256 << 10 },
 	});
 	server.setTimeout(0);
-	Object.assign(server, { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: 180_000 });
+	Object.assign(server, {
+		headersTimeout: headersTimeoutMs,
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: 180_000,
+	});
 	const sockets = new Set<TLSSocket>();
 	const sessions = new Set<http2.ServerHttp2Session>();
 	server.on("secureConnection", (socket: TLSSocket) => {
@@ -221,14 +267,17 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		session.on("error", () => session.destroy());
 	});
 	server.on("tlsClientError", () => {});
-	server.on("clientError", (_error: Error, socket: TLSSocket) => socket.destroy());
+	server.on("clientError", refuseConnection);
 	server.on("request", (raw: Http2ServerRequest, out: Http2ServerResponse) => {
 		const gone = new AbortController();
 		raw.on("error", () => gone.abort());
 		out.on("error", () => gone.abort());
 		out.on("close", () => gone.abort());
 		const response = new Response(out);
-		options.handler(new Request(raw, gone.signal), response).catch((error: unknown) => {
+		const request = new Request(raw, gone.signal);
+		// The response of HTTP/2 finishes only when its stream has closed, which is what has to be brought about.
+		(raw.httpVersionMajor === 2 ? raw.stream : out).once("finish", () => endLateBody(raw, request));
+		options.handler(request, response).catch((error: unknown) => {
 			options.onError(error);
 			response.destroy();
 		});

@@ -1,6 +1,7 @@
 // What clients get for requests that are wrong: upstream's status code, reason and words; and nothing half-written.
 import assert from "node:assert/strict";
 import http2 from "node:http2";
+import tls from "node:tls";
 import { createAuthority } from "../../kit/pki.ts";
 import { memoryStore } from "../../store/client/memory.ts";
 import { type Answer, type CallOptions, type Harness, startHarness } from "../testing/harness.ts";
@@ -443,6 +444,72 @@ describe("http/limits", () => {
 		} finally {
 			await h.close();
 			await memory.close();
+		}
+	});
+
+	it("does not wait for a body that does not come, nor keep its place", async () => {
+		const h = await startHarness({ requestTimeoutMs: 300, maxMutatingRequestsInflight: 1 });
+		let session: http2.ClientHttp2Session | undefined;
+		try {
+			const bob = await h.authority.issue({ commonName: "bob", organizations: ["dev"], usages: ["client"] });
+			const rules = {
+				apiVersion: "rbac.authorization.k8s.io/v1",
+				roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "edit" },
+			};
+			await h.call("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", {
+				body: {
+					...rules,
+					kind: "RoleBinding",
+					metadata: { name: "dev" },
+					subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "dev" }],
+				},
+			});
+			session = http2.connect(h.server.url, { ca: h.authority.cert, cert: bob.cert, key: bob.key });
+			const stream = session.request({
+				":method": "POST",
+				":path": "/api/v1/namespaces/default/configmaps",
+				"content-type": "application/json",
+			});
+			stream.write('{"apiVersion"');
+			const status = await new Promise((resolve, reject) => {
+				stream.on("response", (headers) => resolve(headers[":status"]));
+				stream.on("error", reject);
+			});
+			assert.equal(status, 504);
+			stream.resume();
+			await new Promise((resolve) => stream.on("close", resolve));
+			const next = await h.call("POST", "/api/v1/namespaces/default/configmaps", {
+				as: await h.client("bob", ["dev"]),
+				body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "next" } },
+			});
+			assert.equal(next.status, 201, next.text);
+		} finally {
+			session?.destroy();
+			await h.close();
+		}
+	});
+
+	it("says so when the head of a request is too large, and takes one that upstream's tokens make", async () => {
+		const h = await startHarness();
+		try {
+			const { hostname, port } = new URL(h.server.url);
+			const ask = (length: number) =>
+				new Promise<string>((resolve, reject) => {
+					const options = { host: hostname, port: Number(port), ca: h.authority.cert };
+					const socket = tls.connect(options, () =>
+						socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-a: ${"a".repeat(length)}\r\n\r\n`),
+					);
+					let text = "";
+					socket.on("data", (chunk) => {
+						text += chunk;
+					});
+					socket.on("error", reject);
+					socket.on("close", () => resolve(text));
+				});
+			assert.match(await ask(40_000), /^HTTP\/1\.1 200 OK/);
+			assert.match(await ask(80_000), /^HTTP\/1\.1 431 /);
+		} finally {
+			await h.close();
 		}
 	});
 
