@@ -114,6 +114,8 @@ class DamageError extends Error {
 export class SimCluster {
 	readonly nodes: readonly SimNode[];
 	readonly #options: ClusterOptions;
+	/** No more faults: whoever finds its disk damaged gets it repaired. */
+	healing = false;
 
 	constructor(options: ClusterOptions) {
 		this.#options = options;
@@ -208,7 +210,11 @@ export class SimCluster {
 		clock.after(0, () => {
 			if (node.life !== life) return;
 			this.crash(node, "kill");
-			if (excused) clock.after(supervisorMs, () => this.boot(node));
+			if (!excused) return;
+			clock.after(supervisorMs, () => {
+				if (this.healing) this.repair(node);
+				this.boot(node);
+			});
 		});
 	}
 

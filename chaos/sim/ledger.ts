@@ -111,6 +111,8 @@ export interface LedgerOptions {
 
 interface Committed {
 	readonly term: number;
+	/** It was committed in this term or an earlier one. */
+	readonly by: number;
 	readonly print: number;
 	readonly chain: number;
 }
@@ -274,7 +276,7 @@ export class Ledger {
 		else if (known.name !== member.name)
 			this.#options.violation(`election safety: term ${term} has two leaders, ${known.name} and ${member.name}`);
 		for (const [index, committed] of this.#committed) {
-			if (committed.term >= term || member.written.holds(index, committed.term)) continue;
+			if (committed.by >= term || member.written.holds(index, committed.term)) continue;
 			this.#options.violation(
 				`leader completeness: ${member.name} leads term ${term} without committed entry ${index} of term ${committed.term}`,
 			);
@@ -324,7 +326,7 @@ export class Ledger {
 			return false;
 		}
 		const chain = this.#chains.get(`${entry.index}/${entry.term}`) ?? -1;
-		this.#committed.set(entry.index, { term: entry.term, print, chain });
+		this.#committed.set(entry.index, { term: entry.term, by: member.written.hard.term, print, chain });
 		this.#highest = Math.max(this.#highest, entry.index);
 		const holders = this.#members.filter((each) => each.durable.holds(entry.index, entry.term));
 		if (2 * holders.length <= this.#members.length) {

@@ -72,6 +72,7 @@ export class Nemesis {
 	stop(): void {
 		const { network, cluster, ledger } = this.#options;
 		this.#stopped = true;
+		cluster.healing = true;
 		network.onDatagram = (from, message) => {
 			const node = cluster.named(from);
 			if (node !== undefined) ledger.sent(node.image, message);
