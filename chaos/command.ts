@@ -1,11 +1,12 @@
 /** `barque chaos`: clients, faults and checkers against real processes. */
-import { writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { systemClock } from "../kit/clock.ts";
 import { parseCommand } from "../kit/flags.ts";
 import { seededRandom } from "../kit/random.ts";
 import { connectStore } from "../store/client/client.ts";
 import { describeViolation } from "./checkers/violation.ts";
 import { formatHistory } from "./history.ts";
+import { type Pair, type PairResult, parseResults, pendingPairs, renderTable } from "./matrix.ts";
 import { createNemesis, type FaultKind, faultKinds } from "./nemeses/nemesis.ts";
 import { renderReport } from "./report/html.ts";
 import { type Progress, type RunOutcome, runWorkload } from "./run.ts";
@@ -74,12 +75,18 @@ const spec = {
 		},
 		report: { type: "string", placeholder: "FILE.html", help: "write a self-contained page about the run" },
 		history: { type: "string", placeholder: "FILE.jsonl", help: "write the history, a JSON line an event" },
+		matrix: {
+			type: "string",
+			placeholder: "FILE.jsonl",
+			help: "run every workload of the target under each of the faults of --nemesis (by default all), keep results in the file, and go on where it ends",
+		},
 		list: { type: "boolean", help: "list workloads and faults" },
 	},
 	examples: [
 		"barque chaos --workload register --nemesis kill,pause --time 60s",
 		"barque chaos --target etcd --workload append --nemesis kill-leader --report run.html",
 		"barque chaos --target etcd --workload register --serializable-reads --nemesis pause   # must be caught",
+		"barque chaos --matrix results.jsonl --time 20s",
 		"barque chaos --target endpoints --api etcd --endpoints http://127.0.0.1:2379 --workload bank",
 	],
 } as const;
@@ -98,6 +105,7 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 		return 2;
 	}
 	try {
+		if (flags.matrix !== undefined) return await runMatrix(flags, flags.matrix);
 		return await runOnce(flags, flags.seed ?? 1 + Math.floor(Math.random() * 1_000_000));
 	} catch (error) {
 		process.stderr.write(`barque chaos: the run failed: ${(error as Error).message}\n`);
@@ -113,6 +121,7 @@ function list(): number {
 }
 
 function objection(flags: Flags): string | undefined {
+	if (flags.matrix !== undefined && flags.target === "endpoints") return "--matrix needs processes that it can harm";
 	if (kubernetesWorkloads.has(flags.workload)) return kubernetesObjection(flags);
 	if (flags.target !== "endpoints") {
 		return flags.endpoints.length === 0 ? undefined : "--endpoints is for --target endpoints";
@@ -165,27 +174,46 @@ function givenEndpoints(flags: Flags, options: { requestTimeoutMs: number; seria
 	};
 }
 
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
 async function runOnce(flags: Flags, seed: number): Promise<number> {
-	const kubernetes = kubernetesWorkloads.get(flags.workload);
-	if (kubernetes !== undefined) {
-		return runAgainst(flags, seed, kubernetes, () => startClusterMembers(flags.members as 1 | 3 | 5));
-	}
-	return runAgainst(flags, seed, kvWorkloads.get(flags.workload)!, () => startMembers(flags));
+	const replay = replayCommand(flags, seed);
+	say(`seed ${seed}; again: ${replay}`);
+	const { description, outcome } = await execute(flags, seed, (progress) => say(progressLine(progress)));
+	await writeFiles(flags, seed, replay, description, outcome);
+	process.stdout.write(
+		flags.output === "json" ? jsonResult(flags, seed, replay, outcome) : textResult(outcome, replay),
+	);
+	return outcome.violations.length === 0 ? 0 : 1;
 }
 
-async function runAgainst<T>(
+interface Execution {
+	/** What was tested. */
+	readonly description: string;
+	readonly outcome: RunOutcome;
+}
+
+async function execute(flags: Flags, seed: number, onProgress: (progress: Progress) => void): Promise<Execution> {
+	const kubernetes = kubernetesWorkloads.get(flags.workload);
+	if (kubernetes !== undefined) {
+		const members = await startClusterMembers(flags.members as 1 | 3 | 5);
+		return executeOn(flags, seed, kubernetes, members, onProgress);
+	}
+	return executeOn(flags, seed, kvWorkloads.get(flags.workload)!, await startMembers(flags), onProgress);
+}
+
+/** Ends the members. */
+async function executeOn<T>(
 	flags: Flags,
 	seed: number,
 	workload: Workload<T>,
-	start: () => Promise<Members<T & { close(): Promise<void> }>>,
-): Promise<number> {
-	const say = (line: string) => void process.stderr.write(`${line}\n`);
-	const replay = replayCommand(flags, seed);
-	say(`seed ${seed}; again: ${replay}`);
-	const members = await start();
+	members: Members<T & { close(): Promise<void> }>,
+	onProgress: (progress: Progress) => void,
+): Promise<Execution> {
 	try {
+		const { description } = members;
 		const faults = flags.nemesis.length === 0 ? "no faults" : flags.nemesis.join(",");
-		say(`${members.description}; workload ${workload.name}; ${faults}; ${flags.time / 1000} s`);
+		say(`${description}; workload ${workload.name}; ${faults}; ${flags.time / 1000} s`);
 		const kinds = flags.nemesis as readonly FaultKind[];
 		const clock = systemClock;
 		const outcome = await runWorkload({
@@ -197,16 +225,53 @@ async function runAgainst<T>(
 			clients: flags.clients,
 			workMs: flags.time,
 			rate: flags.rate,
-			onProgress: (progress) => say(progressLine(progress)),
+			onProgress,
 		});
-		await writeFiles(flags, seed, replay, members.description, outcome);
-		process.stdout.write(
-			flags.output === "json" ? jsonResult(flags, seed, replay, outcome) : textResult(outcome, replay),
-		);
-		return outcome.violations.length === 0 ? 0 : 1;
+		return { description, outcome };
 	} finally {
 		await members.close();
 	}
+}
+
+/** Wrong by design: it must be caught, and counts as a failure of the matrix when it is not. */
+const wrongWorkloads: ReadonlySet<string> = new Set(["lock-unfenced"]);
+
+async function runMatrix(flags: Flags, file: string): Promise<number> {
+	const before = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+		if (error.code === "ENOENT") return "";
+		throw error;
+	});
+	const results = parseResults(before);
+	const pairs = allPairs(flags);
+	const pending = pendingPairs(pairs, flags.target, results);
+	say(`${pairs.length} pairs, ${pairs.length - pending.length} of them in ${file} already`);
+	for (const [i, { workload, nemesis }] of pending.entries()) {
+		const seed = (flags.seed ?? 1) + pairs.length - pending.length + i;
+		const { outcome } = await execute({ ...flags, workload, nemesis: [nemesis] }, seed, () => {});
+		const { counts, faults } = outcome;
+		const violations = [...new Set(outcome.violations.map(({ kind }) => kind))];
+		const result = { target: flags.target, workload, nemesis, time: flags.time, seed, ...counts, faults, violations };
+		results.push(result satisfies PairResult);
+		await appendFile(file, `${JSON.stringify(result)}\n`);
+		say(
+			`${i + 1} of ${pending.length}: ${counts.ok} ok, ${violations.length === 0 ? "nothing wrong" : violations.join(", ")}`,
+		);
+	}
+	const mine = results.filter((each) => each.target === flags.target);
+	process.stdout.write(renderTable(mine));
+	const isWrong = ({ workload, violations }: PairResult) => wrongWorkloads.has(workload) === (violations.length === 0);
+	return mine.some(isWrong) ? 1 : 0;
+}
+
+function allPairs(flags: Flags): Pair[] {
+	const chosen = flags.nemesis.length === 0 ? faultKinds : flags.nemesis;
+	const pairs = [...kvWorkloads.keys()].flatMap((workload) => chosen.map((nemesis) => ({ workload, nemesis })));
+	if (flags.target !== "processes") return pairs;
+	const killing = chosen.filter((nemesis) => nemesis === "kill" || nemesis === "kill-all");
+	const masters = [...kubernetesWorkloads.keys()].flatMap((workload) =>
+		killing.map((nemesis) => ({ workload, nemesis })),
+	);
+	return [...pairs, ...masters];
 }
 
 /** The operations and faults drawn are the same; when exactly they meet is the machine's. */

@@ -7,6 +7,7 @@ import {
 	pairOperations,
 	parseHistory,
 } from "./history.ts";
+import { parseResults, pendingPairs, renderTable } from "./matrix.ts";
 import { escapeHtml, renderReport } from "./report/html.ts";
 
 function recorded(): HistoryRecorder {
@@ -20,6 +21,22 @@ function recorded(): HistoryRecorder {
 	recorder.record({ process: "p0", type: "invoke", f: "read", key: "k" });
 	return recorder;
 }
+
+describe("chaos/matrix", () => {
+	it("resumes after the last whole result, and makes a table", () => {
+		const base = { target: "t", time: 1, seed: 1, ok: 5, fail: 0, info: 0, faults: 1 };
+		const done = [
+			{ ...base, workload: "a", nemesis: "kill", violations: [] },
+			{ ...base, workload: "b", nemesis: "kill", violations: ["lost"] },
+		];
+		const text = `${done.map((each) => JSON.stringify(each)).join("\n")}\n{"target":"t","workl`;
+		assert.deepEqual(parseResults(text), done);
+		const pairs = ["kill", "pause"].flatMap((nemesis) => ["a", "b"].map((workload) => ({ workload, nemesis })));
+		assert.deepEqual(pendingPairs(pairs, "t", done), pairs.slice(2));
+		assert.deepEqual(pendingPairs(pairs, "other", done), pairs);
+		assert.equal(renderTable(done), "| workload | kill |\n| --- | --- |\n| a | ok (5) |\n| b | **lost** |\n");
+	});
+});
 
 describe("chaos/history", () => {
 	it("pairs invocations with completions; what nobody answered is of unknown outcome", () => {

@@ -1,0 +1,55 @@
+/** Every workload under every fault, one run each, with results kept in a file so that it can be broken off and resumed. */
+export interface PairResult {
+	readonly target: string;
+	readonly workload: string;
+	readonly nemesis: string;
+	/** ms of work. */
+	readonly time: number;
+	readonly seed: number;
+	readonly ok: number;
+	readonly fail: number;
+	readonly info: number;
+	readonly faults: number;
+	/** Kinds of violations, each once. */
+	readonly violations: readonly string[];
+}
+
+export interface Pair {
+	readonly workload: string;
+	readonly nemesis: string;
+}
+
+/** A JSON line each; a line cut short by the break-off is left out, so that its pair runs again. */
+export function parseResults(text: string): PairResult[] {
+	return text.split("\n").flatMap((line): PairResult[] => {
+		try {
+			return line.trim() === "" ? [] : [JSON.parse(line) as PairResult];
+		} catch (error) {
+			if (error instanceof SyntaxError) return [];
+			throw error;
+		}
+	});
+}
+
+/** The pairs that have no result of this target yet. */
+export function pendingPairs(pairs: readonly Pair[], target: string, done: readonly PairResult[]): Pair[] {
+	const known = new Set(done.map((each) => `${each.target} ${each.workload} ${each.nemesis}`));
+	return pairs.filter((pair) => !known.has(`${target} ${pair.workload} ${pair.nemesis}`));
+}
+
+/** A Markdown table: a row a workload, a column a fault; operations answered, or what was found. */
+export function renderTable(results: readonly PairResult[]): string {
+	const columns = [...new Set(results.map((each) => each.nemesis))];
+	const rows = [...new Set(results.map((each) => each.workload))];
+	const cell = (workload: string, nemesis: string) => {
+		const result = results.findLast((each) => each.workload === workload && each.nemesis === nemesis);
+		if (result === undefined) return "";
+		return result.violations.length === 0 ? `ok (${result.ok})` : `**${result.violations.join(", ")}**`;
+	};
+	const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
+	return [
+		line(["workload", ...columns]),
+		line(["---", ...columns.map(() => "---")]),
+		...rows.map((workload) => line([workload, ...columns.map((nemesis) => cell(workload, nemesis))])),
+	].join("");
+}
