@@ -143,7 +143,7 @@ const flags = {
 	"peer-client-cert-auth": {
 		type: "boolean",
 		group: security,
-		help: "Demand a certificate signed by --peer-trusted-ca-file from every member that connects.",
+		help: "Demand a certificate signed by --peer-trusted-ca-file, for the host of its peer URL, from every member.",
 	},
 	"peer-trusted-ca-file": { type: "string", default: "", group: security, help: "Authority of members' certificates." },
 	"listen-metrics-urls": {

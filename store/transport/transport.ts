@@ -4,7 +4,13 @@
  * for one transfer.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import {
+	checkServerIdentity,
+	connect as connectTls,
+	createServer as createTlsServer,
+	TLSSocket,
+	type TlsOptions,
+} from "node:tls";
 import type { Clock } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
@@ -43,7 +49,7 @@ export interface PeerTls {
 	readonly cert: string;
 	readonly key: string;
 	readonly ca?: string | undefined;
-	/** Demand a certificate of `ca` from every member that connects. */
+	/** Demand from every member that connects a certificate of `ca` for the host that member is reached at. */
 	readonly clientCertAuth: boolean;
 }
 
@@ -265,7 +271,7 @@ export class TcpTransport implements PeerTransport {
 	}
 
 	#greet(socket: Socket, hello: Hello, rest: Buffer): void {
-		const refusal = this.#refusal(hello);
+		const refusal = this.#refusal(hello) || this.#impersonation(socket, hello.from);
 		for (const piece of encodeWelcome(protocolVersion, refusal)) socket.write(piece);
 		if (refusal !== "") {
 			this.#options.logger.warn("peer refused", { peer: hello.from, remote: socket.remoteAddress, refusal });
@@ -294,6 +300,15 @@ export class TcpTransport implements PeerTransport {
 		}
 		if (hello.to !== this.#options.id) return `this is member ${this.#options.id.toString(16)}`;
 		return this.#addresses.has(hello.from) ? "" : `member ${hello.from.toString(16)} is not in the cluster`;
+	}
+
+	/** A member's certificate serves both ways, so it names the host that we would dial; another member's does not. */
+	#impersonation(socket: Socket, from: MemberId): string {
+		const address = this.#addresses.get(from);
+		if (address === undefined || !(socket instanceof TLSSocket) || this.#options.tls?.clientCertAuth !== true)
+			return "";
+		const wrong = checkServerIdentity(address.host, socket.getPeerCertificate());
+		return wrong === undefined ? "" : `certificate is not of member ${from.toString(16)}: ${wrong.message}`;
 	}
 
 	/** All messages of one read go to the member together. */
