@@ -191,8 +191,7 @@ function answerError(options: ChainOptions, request: ApiRequest, response: ApiRe
 		return;
 	}
 	const shown = known ? error : internalError("the server failed while it answered this request; see its log");
-	const close = shown.code === 413 && request.httpVersion === "1.1" ? { connection: "close" } : {};
-	sendError(response, shown, errorFormat(request), close);
+	sendError(response, shown, errorFormat(request));
 }
 
 /** Adds headers to whatever is answered. */

@@ -35,7 +35,7 @@ const headersTimeoutMs = 32_000;
 const maxHeaderBytes = 64 << 10;
 /** HTTP/1: within this time a request must have come whole, whatever it is answered. */
 const requestTimeoutMs = 300_000;
-/** A body that is still on its way when the answer is out has this long to end, or its connection does. */
+/** A body that is still on its way when the answer is out has this long to end, or its stream or connection does. */
 const lateBodyMs = 5_000;
 /** Buffered bytes above which a write asks to wait. */
 const writeHighWater = 256 << 10;
@@ -65,6 +65,7 @@ class Request implements ApiRequest {
 	readonly signal: AbortSignal;
 	readonly #raw: Http2ServerRequest;
 	#reading = false;
+	#abandoned = () => {};
 
 	constructor(raw: Http2ServerRequest, signal: AbortSignal) {
 		this.#raw = raw;
@@ -90,10 +91,18 @@ class Request implements ApiRequest {
 		return this.#reading;
 	}
 
+	/** Nobody waits for the rest of the body any more: what comes of it is forgotten. */
+	abandon(): void {
+		this.#raw.removeAllListeners("data");
+		this.#raw.resume();
+		this.#abandoned();
+	}
+
 	body(limit: number): Promise<Buffer> {
 		const raw = this.#raw;
 		this.#reading = true;
 		return new Promise((resolve, reject) => {
+			this.#abandoned = () => reject(new ClientGone());
 			const chunks: Buffer[] = [];
 			let size = 0;
 			const refuse = () => {
@@ -115,8 +124,6 @@ class Request implements ApiRequest {
 				this.#reading = false;
 				resolve(Buffer.concat(chunks, size));
 			});
-			// Also when the request was answered before its body was here: nobody waits for the rest.
-			this.signal.addEventListener("abort", () => reject(new ClientGone()), { once: true });
 			raw.on("error", reject);
 			raw.on("aborted", () => reject(new ClientGone()));
 		});
@@ -219,17 +226,23 @@ function refuseConnection(error: Error & { code?: string }, socket: TLSSocket): 
 	socket.destroySoon();
 }
 
-/** An answered request whose body trickles in would hold its stream or connection for as long as its client likes. */
+/**
+ * An answered request whose body trickles in would hold its stream or connection for as long as its client likes. What
+ * comes for a while yet is read and forgotten: a client that is cut off while it sends never reads its answer.
+ */
 function endLateBody(raw: Http2ServerRequest, request: Request): void {
 	if (!request.reading) return;
-	if (raw.httpVersionMajor === 2) {
-		raw.stream?.close(http2.constants.NGHTTP2_NO_ERROR);
-		return;
-	}
+	request.abandon();
 	const { socket } = raw;
-	const timer = setTimeout(() => request.reading && socket.destroy(), lateBodyMs);
+	const end = () => {
+		if (raw.httpVersionMajor !== 2) socket.destroy();
+		else if (!raw.stream.destroyed) raw.stream.close(http2.constants.NGHTTP2_NO_ERROR);
+	};
+	const timer = setTimeout(end, lateBodyMs);
 	timer.unref();
-	socket.once("close", () => clearTimeout(timer));
+	const over = () => clearTimeout(timer);
+	raw.once("end", over);
+	raw.once("close", over);
 }
 
 /** Listens; rejects when the address is taken. */

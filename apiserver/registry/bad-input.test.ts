@@ -477,7 +477,7 @@ describe("http/limits", () => {
 			});
 			assert.equal(status, 504);
 			stream.resume();
-			await new Promise((resolve) => stream.on("close", resolve));
+			await new Promise((resolve) => stream.on("end", resolve));
 			const next = await h.call("POST", "/api/v1/namespaces/default/configmaps", {
 				as: await h.client("bob", ["dev"]),
 				body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "next" } },
