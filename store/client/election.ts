@@ -84,8 +84,12 @@ export class Election {
 		let cancelled = false;
 		let handle: WatchHandle | undefined;
 		let last = "";
+		let seen = 0;
 		const look = async (): Promise<number> => {
 			const { leader, revision } = await this.#current();
+			// Looks overlap: an answer from before the newest one tells nothing.
+			if (revision < seen) return seen;
+			seen = revision;
 			const now = leader === undefined ? "" : `${leader.createRevision}/${leader.modRevision}`;
 			if (!cancelled && now !== last) onLeader(leader);
 			last = now;

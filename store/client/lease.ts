@@ -18,6 +18,8 @@ export class LeaseKeeper {
 	/** Until then the lease is certainly alive, on the monotonic clock. */
 	#aliveUntil: number;
 	#timer: Timer | undefined;
+	/** Goes off at `#aliveUntil`: a renewal that is still being tried then must not keep the holder believing. */
+	#expiry: Timer | undefined;
 	#stopped = false;
 
 	/** `grantedAt`: monotonic time just before the grant was asked for. */
@@ -46,6 +48,7 @@ export class LeaseKeeper {
 	stop(): void {
 		this.#stopped = true;
 		this.#timer?.cancel();
+		this.#expiry?.cancel();
 	}
 
 	async revoke(): Promise<void> {
@@ -55,6 +58,10 @@ export class LeaseKeeper {
 
 	#schedule(): void {
 		const left = this.#aliveUntil - this.#clock.monotonic();
+		this.#expiry?.cancel();
+		this.#expiry = this.#clock.after(Math.max(0, left), () =>
+			this.#lost(new StoreError("timeout", `lease: no renewal was answered for its TTL, ${this.#ttlMs} ms`)),
+		);
 		this.#timer = this.#clock.after(Math.max(10, Math.min(this.#ttlMs / 3, left / 2)), () => void this.#renew());
 	}
 
@@ -62,6 +69,7 @@ export class LeaseKeeper {
 		const before = this.#clock.monotonic();
 		try {
 			const { ttl } = await this.#client.leaseKeepAlive(this.id);
+			if (this.#stopped) return;
 			if (ttl <= 0) return this.#lost(new StoreError("lease_not_found", "etcdserver: requested lease not found"));
 			this.#ttlMs = ttl * 1000;
 			this.#aliveUntil = before + this.#ttlMs;
