@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../bin/cluster/launcher.ts";
 import { parseHistory } from "./history.ts";
+import { StoreProcesses } from "./kills/store-processes.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 
 interface Result {
@@ -77,6 +78,28 @@ describe("barque chaos", function () {
 		}
 	});
 
+	it("works on endpoints of others under a prefix, and harms them through hooks", async () => {
+		const store = await StoreProcesses.create(3);
+		const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
+		const hooks = path.join(directory, "hooks");
+		try {
+			await store.startAll();
+			const endpoints = ["--target", "endpoints", "--endpoints", store.clientUrls.join(",")];
+			const note = (what: string) => `echo ${what} $BARQUE_CHAOS_ENDPOINT >> ${hooks}`;
+			const faults = ["--nemesis", "kill", "--kill-hook", note("kill"), "--start-hook", note("start")];
+			const { code, stdout, stderr } = await chaos(...endpoints, ...faults, "--workload", "bank", "--time", "4s");
+			assert.equal(code, 0, stdout + stderr);
+			assert.match(await readFile(hooks, "utf8"), /^kill http:\/\/127\.0\.0\.1:\d+\nstart http/);
+			const client = store.connect();
+			const { kvs } = await client.range({ key: Buffer.from([0]), rangeEnd: Buffer.from([0]) });
+			await client.close();
+			assert.ok(kvs.length === 5 && kvs.every((kv) => kv.key.toString().startsWith("barque-chaos/")));
+		} finally {
+			await store.close();
+			await rm(directory, { recursive: true });
+		}
+	});
+
 	it("explains its flags and workloads, and refuses what it cannot do", async () => {
 		const { code, stdout } = await chaos("--list");
 		assert.equal(code, 0);
@@ -84,6 +107,7 @@ describe("barque chaos", function () {
 		for (const [args, complaint] of [
 			[["--workload", "nonsense"], /nonsense/],
 			[["--target", "endpoints"], /needs --endpoints/],
+			[["--target", "endpoints", "--endpoints", "http://127.0.0.1:1", "--nemesis", "kill"], /needs --kill-hook/],
 			[["--workload", "k8s-update", "--nemesis", "pause"], /masters can only be killed/],
 		] as const) {
 			const refused = await chaos(...args);

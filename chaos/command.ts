@@ -3,20 +3,17 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { systemClock } from "../kit/clock.ts";
 import { parseCommand } from "../kit/flags.ts";
 import { seededRandom } from "../kit/random.ts";
-import { connectStore } from "../store/client/client.ts";
 import { describeViolation } from "./checkers/violation.ts";
 import { formatHistory } from "./history.ts";
 import { type Pair, type PairResult, parseResults, pendingPairs, renderTable } from "./matrix.ts";
 import { createNemesis, type FaultKind, faultKinds } from "./nemeses/nemesis.ts";
 import { renderReport } from "./report/html.ts";
 import { type Progress, type RunOutcome, runWorkload } from "./run.ts";
+import { endpointMembers } from "./targets/endpoints.ts";
 import { startEtcdMembers } from "./targets/etcd.ts";
-import { EtcdGateway } from "./targets/etcd-gateway.ts";
 import { startClusterMembers } from "./targets/kubernetes.ts";
-import { type Members, rotated } from "./targets/members.ts";
-import { prefixed } from "./targets/prefixed.ts";
+import type { Members } from "./targets/members.ts";
 import { startStoreMembers } from "./targets/processes.ts";
-import { storeTarget } from "./targets/store.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
 import type { Workload } from "./workloads/workload.ts";
@@ -65,6 +62,16 @@ const spec = {
 			default: "native",
 			choices: ["native", "etcd"],
 			help: "what the endpoints speak: our own protocol, or etcd v3's JSON gateway",
+		},
+		"kill-hook": {
+			type: "string",
+			placeholder: "COMMAND",
+			help: "for --target endpoints: a shell command that kills the member at $BARQUE_CHAOS_ENDPOINT",
+		},
+		"start-hook": {
+			type: "string",
+			placeholder: "COMMAND",
+			help: "one that starts it again, and ends once it is ready",
 		},
 		etcd: { type: "string", default: "etcd", help: "the program of --target etcd" },
 		output: {
@@ -127,7 +134,10 @@ function objection(flags: Flags): string | undefined {
 		return flags.endpoints.length === 0 ? undefined : "--endpoints is for --target endpoints";
 	}
 	if (flags.endpoints.length === 0) return "--target endpoints needs --endpoints";
-	if (flags.nemesis.length > 0) return "--nemesis reaches only processes that this command started";
+	const wrong = flags.nemesis.find((kind) => kind !== "kill" && kind !== "kill-all");
+	if (wrong !== undefined) return `--nemesis ${wrong}: endpoints can only be killed (kill, kill-all), by hooks`;
+	const hooked = flags["kill-hook"] !== undefined && flags["start-hook"] !== undefined;
+	if (flags.nemesis.length > 0 && !hooked) return "--nemesis needs --kill-hook and --start-hook to harm endpoints";
 	if (flags.workload === "kv") return "the kv workload needs a store that nobody else writes to";
 	return undefined;
 }
@@ -147,31 +157,15 @@ function startMembers(flags: Flags): Promise<Members> {
 	};
 	if (flags.target === "processes") return startStoreMembers(options);
 	if (flags.target === "etcd") return startEtcdMembers({ ...options, program: flags.etcd });
-	return Promise.resolve(givenEndpoints(flags, options));
-}
-
-/** Clusters of others: nothing can be done to them, and only keys under a prefix of this run are touched. */
-function givenEndpoints(flags: Flags, options: { requestTimeoutMs: number; serializableReads: boolean }): Members {
-	const { endpoints } = flags;
-	const prefix = `barque-chaos/${Date.now().toString(36)}/`;
-	const out = () => Promise.reject(new Error("endpoints are out of reach"));
-	return {
-		description: `${endpoints.length} endpoints (${flags.api}); keys under ${prefix}`,
-		names: endpoints,
-		kill: out,
-		start: out,
-		leader: async () => undefined,
-		connect: (index) => {
-			const near = rotated(endpoints, index);
-			const { requestTimeoutMs, serializableReads } = options;
-			const target =
-				flags.api === "etcd"
-					? new EtcdGateway({ endpoints: near, requestTimeoutMs, serializableReads })
-					: storeTarget(connectStore({ endpoints: near, requestTimeoutMs }), { serializableReads });
-			return prefixed(target, prefix);
-		},
-		close: async () => {},
-	};
+	const members = endpointMembers({
+		...options,
+		endpoints: flags.endpoints,
+		api: flags.api as "native" | "etcd",
+		prefix: `barque-chaos/${Date.now().toString(36)}/`,
+		killHook: flags["kill-hook"],
+		startHook: flags["start-hook"],
+	});
+	return Promise.resolve(members);
 }
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -279,6 +273,10 @@ function replayCommand(flags: Flags, seed: number): string {
 	const parts = [`barque chaos --target ${flags.target} --workload ${flags.workload} --time ${flags.time / 1000}s`];
 	if (flags.nemesis.length > 0) parts.push(`--nemesis ${flags.nemesis.join(",")}`);
 	if (flags.endpoints.length > 0) parts.push(`--api ${flags.api} --endpoints ${flags.endpoints.join(",")}`);
+	for (const hook of ["kill-hook", "start-hook"] as const) {
+		const command = flags[hook];
+		if (command !== undefined) parts.push(`--${hook} '${command.replaceAll("'", "'\\''")}'`);
+	}
 	if (flags["serializable-reads"] === true) parts.push("--serializable-reads");
 	if (flags.rate !== undefined) parts.push(`--rate ${flags.rate}`);
 	if (flags["request-timeout"] !== 1000) parts.push(`--request-timeout ${flags["request-timeout"]}ms`);

@@ -104,7 +104,7 @@ class Page {
 
 	latency(): string {
 		const answered = this.#operations.filter((op) => op.completedMs !== undefined);
-		const slowest = Math.max(1, ...answered.map((op) => op.completedMs! - op.invokedMs));
+		const slowest = answered.reduce((max, op) => Math.max(max, op.completedMs! - op.invokedMs), 1);
 		const decades = Math.max(1, Math.ceil(Math.log10(slowest)));
 		const y = (ms: number) => plotHeight - (plotHeight * Math.log10(Math.max(1, ms))) / decades;
 		const lines = Array.from({ length: decades + 1 }, (_, i) => {
