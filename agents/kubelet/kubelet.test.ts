@@ -127,7 +127,7 @@ describe("kubelet", () => {
 
 	async function logOf(name: string, options: { previous?: boolean; tailLines?: number } = {}): Promise<string> {
 		const output = harness.kubelet.output("default", name, "c", options.previous ?? false);
-		assert.ok(typeof output !== "string", String(output));
+		assert.ok("log" in output, JSON.stringify(output));
 		const chunks: Buffer[] = [];
 		await streamLog(
 			output.log,
@@ -277,6 +277,26 @@ describe("kubelet", () => {
 		await until("config error", () => status("volumes")?.state?.waiting?.reason === "CreateContainerConfigError");
 		assert.equal(status("volumes")?.state?.waiting?.message, 'secret "pw" not found');
 		assert.ok(harness.client.peek(configMaps, "default/conf") && !harness.client.peek(secrets, "default/pw"));
+	});
+
+	it("says why a container has no output", async () => {
+		const words = (name: string, container = "c", previous = false) => {
+			const output = harness.kubelet.output("default", name, container, previous);
+			return "message" in output ? `${output.status} ${output.message}` : "output";
+		};
+		harness.client.add(makePod("imageless", {}));
+		harness.client.add(makePod("once", shell("echo hello; sleep 60")));
+		await until("waiting", () => status("imageless")?.state?.waiting?.reason === "ErrImagePull");
+		await until("ready", () => status("once")?.ready);
+		assert.equal(words("once"), "output");
+		assert.equal(words("once", "c", true), '400 previous terminated container "c" in pod "once" not found');
+		await until("told", () => words("imageless").endsWith("image can't be pulled"));
+		assert.equal(
+			words("imageless"),
+			'400 container "c" in pod "imageless" is waiting to start: image can\'t be pulled',
+		);
+		assert.equal(words("none"), '404 pod "none" not found');
+		assert.equal(words("once", "x"), '404 container "x" not found in pod "once_default"');
 	});
 
 	it("sends no conditions but its own, so that it turns nobody else's back", async () => {

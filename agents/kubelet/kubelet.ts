@@ -14,7 +14,7 @@ import { kubeletConditions } from "./pod-status.ts";
 import { type PodHost, PodWorker } from "./pod-worker.ts";
 import { podDirectory } from "./runtime/records.ts";
 import type { Runtime, RuntimeContainer } from "./runtime/types.ts";
-import type { ContainerOutput } from "./server.ts";
+import type { ContainerOutput, NoOutput } from "./server.ts";
 
 /** A token is renewed when this part of its life is over. */
 const tokenRenewAt = 0.8;
@@ -40,6 +40,19 @@ interface CachedToken {
 
 /** Status fields that a patch must clear where the new status has none. */
 const clearable = ["reason", "message", "initContainerStatuses", "podIP", "podIPs"] as const;
+
+const pullReasons: Readonly<Record<string, string>> = {
+	ErrImagePull: "image can't be pulled",
+	ImagePullBackOff: "trying and failing to pull image",
+};
+
+/** Why a container that was never started waits, in the words of upstream's log endpoint. */
+function waitingReason(pod: KubeObject<Pod>, container: string): string {
+	const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+	const status = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container);
+	const reason = status?.state?.waiting?.reason ?? "ContainerCreating";
+	return pullReasons[reason] ?? reason;
+}
 
 export class Kubelet {
 	readonly #options: KubeletOptions;
@@ -91,20 +104,21 @@ export class Kubelet {
 		return this.#pods.list();
 	}
 
-	/** A container's output for the log endpoint, or the text of the 404. */
-	output(namespace: string, podName: string, container: string, previous: boolean): ContainerOutput | string {
+	/** A container's output for the log endpoint, or why there is none. */
+	output(namespace: string, podName: string, container: string, previous: boolean): ContainerOutput | NoOutput {
 		const pod = this.#pods.get(`${namespace}/${podName}`);
-		if (pod === undefined) return `pod "${podName}" not found`;
+		if (pod === undefined) return { status: 404, message: `pod "${podName}" not found` };
 		const known = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
 		if (!known.some((candidate) => candidate.name === container)) {
-			return `container "${container}" not found in pod "${podName}_${namespace}"`;
+			return { status: 404, message: `container "${container}" not found in pod "${podName}_${namespace}"` };
 		}
 		const id = this.#workers.get(pod.metadata.uid ?? "")?.containerId(container, previous);
 		const log = id === undefined ? undefined : this.#options.runtime.log(id);
 		if (id === undefined || log === undefined) {
-			return previous
-				? `previous terminated container "${container}" in pod "${podName}" not found`
-				: `container "${container}" in pod "${podName}" is waiting to start or keeps no log`;
+			const who = `container "${container}" in pod "${podName}"`;
+			if (previous) return { status: 400, message: `previous terminated ${who} not found` };
+			const why = id === undefined ? `waiting to start: ${waitingReason(pod, container)}` : "not available";
+			return { status: 400, message: `${who} is ${why}` };
 		}
 		const { runtime } = this.#options;
 		return { log, ended: () => runtime.get(id)?.state.phase !== "running" };

@@ -24,6 +24,12 @@ export interface ContainerOutput {
 	readonly ended: () => boolean;
 }
 
+/** Why a container has no output: it is not known (404), or has none yet (400). */
+export interface NoOutput {
+	readonly status: 400 | 404;
+	readonly message: string;
+}
+
 export interface KubeletServerOptions {
 	readonly address: string;
 	readonly port: number;
@@ -35,8 +41,8 @@ export interface KubeletServerOptions {
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly pods: () => readonly KubeObject<Pod>[];
-	/** The output of a container, or why there is none (404 text). */
-	readonly output: (namespace: string, pod: string, container: string, previous: boolean) => ContainerOutput | string;
+	/** The output of a container, or why there is none. */
+	readonly output: (namespace: string, pod: string, container: string, previous: boolean) => ContainerOutput | NoOutput;
 	readonly metrics: () => Promise<string>;
 }
 
@@ -158,12 +164,22 @@ async function serveLog(
 ) {
 	const [namespace = "", pod = "", container = ""] = path;
 	const found = options.output(namespace, pod, container, query.get("previous") === "true");
-	if (typeof found === "string") throw new HttpError(404, found);
+	if ("message" in found) throw new HttpError(found.status, found.message);
 	const wanted = logOptions(query, options.clock.now());
 	response.writeHead(200, { "content-type": "text/plain", "cache-control": "no-cache" });
 	response.flushHeaders();
 	await streamLog(found.log, wanted, sinkOf(response), found.ended);
 	response.end();
+}
+
+function readUrl(text: string): { readonly path: string[]; readonly query: URLSearchParams } {
+	const at = text.indexOf("?");
+	try {
+		const path = (at < 0 ? text : text.slice(0, at)).split("/").slice(1).map(decodeURIComponent);
+		return { path, query: new URLSearchParams(at < 0 ? "" : text.slice(at + 1)) };
+	} catch {
+		throw new HttpError(400, "the path is not percent-encoded as it should be");
+	}
 }
 
 async function route(
@@ -172,9 +188,9 @@ async function route(
 	request: IncomingMessage,
 	response: ServerResponse,
 ) {
-	const url = new URL(request.url ?? "/", "https://kubelet");
-	const [first = "", ...rest] = url.pathname.split("/").slice(1).map(decodeURIComponent);
 	const caller = callerOf(request);
+	const { path, query } = readUrl(request.url ?? "/");
+	const [first = "", ...rest] = path;
 	if (request.method !== "GET") throw new HttpError(405, "Method not allowed");
 	switch (first) {
 		case "healthz":
@@ -182,7 +198,7 @@ async function route(
 			return void response.end("ok");
 		case "containerLogs":
 			await authorizer.check(caller, "get", "proxy");
-			return serveLog(options, rest, url.searchParams, response);
+			return serveLog(options, rest, query, response);
 		case "pods": {
 			await authorizer.check(caller, "get", "pods");
 			response.writeHead(200, { "content-type": "application/json" });
