@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import tls from "node:tls";
@@ -44,6 +44,9 @@ describe("kit/pki", () => {
 			const files = await writeKeyPair(path.join(directory, "pki"), "ca", authority);
 			assert.equal((await stat(files.keyFile)).mode & 0o777, 0o600);
 			assert.equal((await stat(path.join(directory, "pki"))).mode & 0o777, 0o700);
+			await chmod(files.keyFile, 0o644);
+			await writeKeyPair(path.join(directory, "pki"), "ca", authority);
+			assert.equal((await stat(files.keyFile)).mode & 0o777, 0o600, "also over an open one");
 		} finally {
 			await rm(directory, { recursive: true });
 		}

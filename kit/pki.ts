@@ -4,7 +4,7 @@
  */
 import "reflect-metadata";
 import { webcrypto, X509Certificate } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import * as x509 from "@peculiar/x509";
@@ -143,7 +143,9 @@ export async function createSigningKey(): Promise<{ readonly publicKey: string; 
 /** Writes a secret file with mode 0600 (its directory 0700 when new). */
 export async function writeSecret(file: string, content: string): Promise<void> {
 	await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-	await writeFile(file, content, { mode: 0o600 });
+	// A mode is given to new files only: one that is there already may be readable by others.
+	await rm(file, { force: true });
+	await writeFile(file, content, { mode: 0o600, flag: "wx" });
 }
 
 /** Writes NAME.crt and NAME.key into `directory`; returns their paths. */
