@@ -117,6 +117,8 @@ export class Member {
 	#markIndex: number;
 	#marking: Promise<void> | undefined;
 	readonly #sending = new Set<MemberId>();
+	/** Reported in this leadership. */
+	readonly #stalled = new Set<MemberId>();
 	#lastAppliedTerm: number;
 	/** Attempts left to become the first leader. */
 	#eagerTicks: number;
@@ -417,7 +419,21 @@ export class Member {
 		const now = this.#options.clock.monotonic();
 		this.#proposals.expire(now);
 		this.#reads.expire(now);
+		this.#reportStalled();
 		this.#input(() => this.#raft.tick());
+	}
+
+	/** Once for each: nobody else will notice, since the cluster goes on with a member less. */
+	#reportStalled(): void {
+		if (this.#stopped || this.#raft.role !== "leader") return;
+		for (const { id, match, stalled } of this.#raft.progress()) {
+			if (!stalled || this.#stalled.has(id)) continue;
+			this.#stalled.add(id);
+			this.#logger.error("a member has lost what it acknowledged: its data directory was emptied or replaced", {
+				peer: id,
+				acknowledged: match,
+			});
+		}
 	}
 
 	#step(messages: readonly Message[]): void {
@@ -564,7 +580,10 @@ export class Member {
 
 	#softChanged(soft: { readonly leader: MemberId; readonly role: Role; readonly term: number }): void {
 		const { leader, role, term } = soft;
-		if (role === "leader" && this.#role !== "leader") this.#leaseClock.rebase(this.machine.time);
+		if (role === "leader" && this.#role !== "leader") {
+			this.#leaseClock.rebase(this.machine.time);
+			this.#stalled.clear();
+		}
 		if (leader !== this.#leader) {
 			if (leader !== none) this.counters.leaderChanges++;
 			this.#logger.info(leader === none ? "no leader" : "leader changed", { leader, role, term });

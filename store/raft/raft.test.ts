@@ -521,6 +521,13 @@ describe("raft: log replication (paper 5.3)", () => {
 			}
 		}
 		assert.equal(leader.reads.filter(({ index }) => index >= 0).length, 50);
+		assert.deepEqual(
+			net
+				.core(1)
+				.progress()
+				.map(({ stalled }) => stalled),
+			[false, true, false],
+		);
 	});
 
 	it("heartbeats carry no more than the follower is known to hold", () => {

@@ -99,8 +99,8 @@ export class Progress {
 	}
 
 	view(): ProgressView {
-		const { id, match, next, state, learner, recentActive } = this;
-		return { id, match, next, state, learner, recentActive };
+		const { id, match, next, state, learner, recentActive, stalled } = this;
+		return { id, match, next, state, learner, recentActive, stalled };
 	}
 
 	#enter(state: ProgressState): void {

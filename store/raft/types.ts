@@ -156,6 +156,8 @@ export interface ProgressView {
 	readonly state: "probe" | "replicate" | "snapshot";
 	readonly learner: boolean;
 	readonly recentActive: boolean;
+	/** It rejects what it once acknowledged: it has lost its log. */
+	readonly stalled: boolean;
 }
 
 export type ProposeResult =
