@@ -302,7 +302,7 @@ async function writeFiles(
 	await writeFile(flags.report, renderReport({ workload, nemesis, seed, replay, target, outcome }));
 }
 
-function textResult({ violations, counts, faults, finished }: RunOutcome, replay: string): string {
+function textResult({ violations, counts, faults }: RunOutcome, replay: string): string {
 	const lines = violations.map((violation) => `${describeViolation(violation)}\n`);
 	const { ok, fail, info } = counts;
 	if (!finished)

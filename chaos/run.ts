@@ -51,6 +51,13 @@ export interface RunOutcome {
 	readonly finished: boolean;
 }
 
+/** Safety without liveness is easy: a cluster that is whole again must answer. */
+const stillDead: Violation = {
+	kind: "liveness",
+	message: "everything was healed, and the last operations were not answered in time",
+	witness: [],
+};
+
 const progressMs = 1000;
 const retryMs = 300;
 /** Operations an actor gets to end by itself when the work is over. */
@@ -95,9 +102,9 @@ class Run<T> {
 			const finished = await this.#work();
 			this.#phase = "check";
 			report();
-			const violations = workload.check(this.#recorder.operations, finished);
+			const violations = [...workload.check(this.#recorder.operations, finished), ...(finished ? [] : [stillDead])];
 			const { events } = this.#recorder;
-			return { events, violations: [...violations], counts: this.#counts, faults: this.#faults, finished };
+			return { events, violations, counts: this.#counts, faults: this.#faults, finished };
 		} finally {
 			timer.cancel();
 		}
