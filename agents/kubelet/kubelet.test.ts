@@ -279,6 +279,20 @@ describe("kubelet", () => {
 		assert.ok(harness.client.peek(configMaps, "default/conf") && !harness.client.peek(secrets, "default/pw"));
 	});
 
+	it("shows a container's last words, or the end of its output where it asks for that", async () => {
+		const once: Partial<PodSpec> = { restartPolicy: "Never" };
+		const words = 'printf "out of cheese" > "$BARQUE_ROOT/dev/termination-log"; exit 3';
+		harness.client.add(makePod("says", shell(words), once));
+		const fallback = { ...shell("echo one; echo two; exit 1"), terminationMessagePolicy: "FallbackToLogsOnError" };
+		harness.client.add(makePod("logs", fallback, once));
+		harness.client.add(makePod("mute", shell("echo one; exit 1"), once));
+		const message = (name: string) =>
+			until(name, () => status(name)?.state?.terminated && { text: status(name)?.state?.terminated?.message });
+		assert.equal((await message("says")).text, "out of cheese");
+		assert.equal((await message("logs")).text, "one\ntwo\n");
+		assert.equal((await message("mute")).text, undefined);
+	});
+
 	it("says why a container has no output", async () => {
 		const words = (name: string, container = "c", previous = false) => {
 			const output = harness.kubelet.output("default", name, container, previous);

@@ -374,6 +374,8 @@ export class PodWorker {
 				podIp,
 				ports: (track.spec.ports ?? []).map((port) => port.containerPort ?? 0),
 				annotations: metadata.annotations ?? {},
+				terminationMessagePath: track.spec.terminationMessagePath || "/dev/termination-log",
+				terminationMessageFromLogs: track.spec.terminationMessagePolicy === "FallbackToLogsOnError",
 			};
 		} catch (error) {
 			if (!(error instanceof ConfigError || error instanceof MountError || error instanceof ApiError)) throw error;

@@ -20,6 +20,7 @@ import {
 	removeRecord,
 	saveRecord,
 } from "./records.ts";
+import { prepareTerminationFile, readLogTail, readTerminationMessage } from "./termination.ts";
 import {
 	type ContainerLog,
 	type ContainerSpec,
@@ -116,6 +117,7 @@ export class ProcessRuntime implements Runtime {
 	async start(spec: ContainerSpec): Promise<RuntimeContainer> {
 		const directory = containerDirectory(this.#rootDir, spec.podUid, spec.name);
 		const root = await this.#makeRoot(directory, spec);
+		await prepareTerminationFile(this.#terminationFile(spec));
 		const workingDir = spec.workingDir ?? root;
 		const [program = "", ...args] = this.#commandLine(spec);
 		const env = { ...baseEnvironment(), ...this.#ownEnvironment(spec, root), ...spec.env };
@@ -163,6 +165,8 @@ export class ProcessRuntime implements Runtime {
 			startTime: startTimeOf(pid) ?? "",
 			env,
 			workingDir,
+			terminationFile: this.#terminationFile(spec),
+			terminationFromLogs: spec.terminationMessageFromLogs,
 			state: { phase: "running", startedAt: this.#clock.now() },
 		};
 		const times = LogTimes.follow(log, this.#clock);
@@ -198,6 +202,8 @@ export class ProcessRuntime implements Runtime {
 		live.record = { ...live.record, state };
 		live.poll?.cancel();
 		await live.times?.stop();
+		const message = await this.#lastWords(live.record, state);
+		if (message !== "") live.record = { ...live.record, state: { ...state, message } };
 		try {
 			await saveRecord(this.#rootDir, live.record);
 		} catch (error) {
@@ -205,6 +211,14 @@ export class ProcessRuntime implements Runtime {
 		}
 		live.ended.resolve();
 		this.#listener(live.record.id);
+	}
+
+	async #lastWords(record: ContainerRecord, state: Exited): Promise<string> {
+		if (state.message !== "") return state.message;
+		const { terminationFile, terminationFromLogs } = record;
+		const said = terminationFile === undefined ? "" : await readTerminationMessage(terminationFile);
+		if (said !== "" || state.exitCode === 0 || terminationFromLogs !== true) return said;
+		return readLogTail(this.#logOf(record).file);
 	}
 
 	async stop(id: string, graceMs: number): Promise<void> {
@@ -291,6 +305,11 @@ export class ProcessRuntime implements Runtime {
 		const image = builtInImage(spec.image);
 		if (spec.command.length > 0 || image === undefined) return [...spec.command, ...spec.args];
 		return builtInCommand(image, spec.args);
+	}
+
+	#terminationFile(spec: ContainerSpec): string {
+		const root = path.join(containerDirectory(this.#rootDir, spec.podUid, spec.name), "root");
+		return path.join(root, path.resolve("/", spec.terminationMessagePath));
 	}
 
 	/** A folder in which every mount appears at its mount path, as links. */

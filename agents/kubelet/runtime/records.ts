@@ -14,6 +14,9 @@ export interface ContainerRecord {
 	readonly startTime: string;
 	readonly env: Readonly<Record<string, string>>;
 	readonly workingDir: string;
+	/** Where its last words are looked for; records of before have none. */
+	readonly terminationFile?: string;
+	readonly terminationFromLogs?: boolean;
 	readonly state: Running | Exited;
 }
 

@@ -20,6 +20,10 @@ export interface ContainerSpec {
 	/** Declared container ports, for built-in images that listen. */
 	readonly ports: readonly number[];
 	readonly annotations: Readonly<Record<string, string>>;
+	/** Where the container leaves its last words, as it sees the file. */
+	readonly terminationMessagePath: string;
+	/** Without last words, a failure shows the end of the output. */
+	readonly terminationMessageFromLogs: boolean;
 }
 
 export interface Running {
