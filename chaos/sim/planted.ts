@@ -74,6 +74,7 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "a stale snapshot is accepted",
+		rare: true,
 		file: "store/raft/raft.ts",
 		text: "if (snapshot.index > log.committed) {",
 		replacement: "if (snapshot.index > 0) {",
@@ -92,12 +93,14 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "a read is confirmed without a quorum",
+		rare: true,
 		file: "store/raft/raft.ts",
 		text: "this.#leaderReads.confirm(this.#tracker.confirmedRound(),",
 		replacement: "this.#leaderReads.confirm(this.#leaderReads.round,",
 	},
 	{
 		name: "a read by the leader's lease, also after a pause",
+		rare: true,
 		file: "store/raft/raft.ts",
 		text: "if (this.#self !== undefined) this.#self.ackedRound = round;",
 		replacement:
@@ -149,6 +152,7 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "a lease expires without a look at replicated time",
+		rare: true,
 		file: "store/machine/execute.ts",
 		text: "if (command.expired && !lessor.isExpired(command.id, now))",
 		replacement: "if (command.expired && !lessor.has(command.id))",
