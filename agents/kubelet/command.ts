@@ -15,7 +15,7 @@ import { parseCommand } from "../../kit/flags.ts";
 import { createLogger, type Level } from "../../kit/log.ts";
 import { systemRandom } from "../../kit/random.ts";
 import { Kubelet } from "./kubelet.ts";
-import { NodeReporter } from "./node.ts";
+import { NodeReporter, resources } from "./node.ts";
 import { HollowRuntime } from "./runtime/hollow.ts";
 import { ProcessRuntime } from "./runtime/process.ts";
 import { startKubeletServer } from "./server.ts";
@@ -122,6 +122,7 @@ export async function runKubelet(argv: readonly string[]): Promise<number> {
 		nodeIp: values["node-ip"],
 		podCidr: values["pod-cidr"],
 		rootDir,
+		allocatable: resources({ capacity: values["node-capacity"], maxPods: values["max-pods"] }),
 		apiEnvironment: {
 			KUBERNETES_SERVICE_HOST: server.hostname,
 			KUBERNETES_SERVICE_PORT: server.port || "443",

@@ -1,7 +1,14 @@
 /** A container's environment: values, references to ConfigMaps, Secrets and the pod's own fields, and service variables. */
 
+import {
+	isZeroQuantity,
+	parseQuantity,
+	quantityMilliValue,
+	quantityOf,
+	quantityValue,
+} from "../../apiserver/machinery/quantity.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
-import type { Container, EnvVar, Pod, Service } from "../../apiserver/scheme/types.gen.ts";
+import type { Container, EnvVar, Pod, ResourceFieldSelector, Service } from "../../apiserver/scheme/types.gen.ts";
 
 /** Bytes by key, which need not be text; undefined: no such object. */
 export interface ReferenceLookup {
@@ -70,15 +77,26 @@ export function podField(pod: KubeObject<Pod>, path: string, facts: { podIp: str
 	}
 }
 
-/** `resourceFieldRef`: the container's own limit or request, or the node's allocatable share of it, as written. */
-export function resourceField(pod: KubeObject<Pod>, container: Container, resource: string): string {
-	const [kind = "", name = ""] = resource.split(".", 2);
-	const quantities = kind === "limits" ? container.resources?.limits : container.resources?.requests;
-	const value = quantities?.[name];
-	if (value === undefined && kind !== "limits" && kind !== "requests") {
-		throw new ConfigError(`unsupported container resource: ${resource} in pod ${pod.metadata.name}`);
-	}
-	return value ?? "0";
+/**
+ * `resourceFieldRef`: the container's limit or request in units of the divisor, rounded up; where it has no limit, what
+ * the node has. Throws ConfigError.
+ */
+export function resourceField(
+	container: Container,
+	reference: ResourceFieldSelector,
+	allocatable: Readonly<Record<string, string>>,
+): string {
+	const { resource = "", divisor = "0" } = reference;
+	const [kind = "", name = ""] = resource.split(/\.(.*)/s, 2);
+	if (kind !== "limits" && kind !== "requests") throw new ConfigError(`unsupported container resource : ${resource}`);
+	const { limits, requests } = container.resources ?? {};
+	const text = kind === "limits" ? (limits?.[name] ?? allocatable[name]) : requests?.[name];
+	const value = parseQuantity(text ?? "0");
+	const asked = parseQuantity(divisor);
+	const unit = isZeroQuantity(asked) ? quantityOf(1) : asked;
+	const measure = name === "cpu" ? quantityMilliValue : quantityValue;
+	const by = measure(unit);
+	return String((measure(value) + by - 1n) / by);
 }
 
 interface EnvironmentInput {
@@ -89,6 +107,8 @@ interface EnvironmentInput {
 	readonly hostIp: string;
 	/** Services of the pod's namespace and the `kubernetes` one, where the pod wants their variables. */
 	readonly services: readonly KubeObject<Service>[];
+	/** What the node has, by resource. */
+	readonly allocatable: Readonly<Record<string, string>>;
 	/** Set after the services', before the container's own. */
 	readonly extra: Readonly<Record<string, string>>;
 }
@@ -114,7 +134,7 @@ async function variableValue(variable: EnvVar, input: EnvironmentInput, env: Rea
 	if (from.resourceFieldRef !== undefined) {
 		const containers = [...(input.pod.spec?.containers ?? []), ...(input.pod.spec?.initContainers ?? [])];
 		const named = containers.find((candidate) => candidate.name === from.resourceFieldRef?.containerName);
-		return resourceField(input.pod, named ?? input.container, from.resourceFieldRef.resource ?? "");
+		return resourceField(named ?? input.container, from.resourceFieldRef, input.allocatable);
 	}
 	const isSecret = from.secretKeyRef !== undefined;
 	const reference = from.secretKeyRef ?? from.configMapKeyRef;

@@ -71,6 +71,7 @@ async function start(rootDir: string, client: FakeClient): Promise<Harness> {
 		nodeIp: "127.0.0.1",
 		podCidr: "127.64.9.0/24",
 		rootDir,
+		allocatable: { cpu: "2", memory: "1Gi" },
 		apiEnvironment: { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: "6443" },
 	});
 	await kubelet.start();

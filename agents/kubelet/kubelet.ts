@@ -30,6 +30,8 @@ export interface KubeletOptions {
 	readonly nodeIp: string;
 	readonly podCidr: string;
 	readonly rootDir: string;
+	/** What the node has, by resource (`cpu`, `memory` ...). */
+	readonly allocatable: Readonly<Record<string, string>>;
 	readonly apiEnvironment: Readonly<Record<string, string>>;
 }
 
@@ -167,6 +169,7 @@ export class Kubelet {
 			clock,
 			logger,
 			hostIp: nodeIp,
+			allocatable: this.#options.allocatable,
 			apiEnvironment,
 			podDirectory: (uid) => podDirectory(rootDir, uid),
 			acquireIp: (pod) =>

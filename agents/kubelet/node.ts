@@ -38,7 +38,8 @@ export interface NodeOptions {
 
 const architectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
-function resources(options: NodeOptions): Record<string, string> {
+/** What the node has to give: the machine, or what the flags say in its place. */
+export function resources(options: Pick<NodeOptions, "capacity" | "maxPods">): Record<string, string> {
 	return {
 		cpu: String(cpus().length),
 		memory: `${Math.floor(totalmem() / 1024)}Ki`,

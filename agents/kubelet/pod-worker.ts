@@ -33,6 +33,8 @@ export interface PodHost {
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly hostIp: string;
+	/** What the node has, by resource. */
+	readonly allocatable: Readonly<Record<string, string>>;
 	/** KUBERNETES_SERVICE_HOST and its like: how this node's containers reach the API. */
 	readonly apiEnvironment: Readonly<Record<string, string>>;
 	podDirectory(uid: string): string;
@@ -229,6 +231,7 @@ export class PodWorker {
 					token: (audience, seconds) => this.#host.token(this.#pod, audience, seconds),
 					podIp: this.#podIp,
 					hostIp: this.#host.hostIp,
+					allocatable: this.#host.allocatable,
 				},
 				String(Math.round(clock.now())),
 			);
@@ -357,6 +360,7 @@ export class PodWorker {
 				podIp,
 				hostIp: this.#host.hostIp,
 				services: wantsServices ? this.#host.services(metadata.namespace ?? "") : [],
+				allocatable: this.#host.allocatable,
 				extra: this.#host.apiEnvironment,
 			});
 			return {

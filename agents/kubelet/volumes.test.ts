@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Pod } from "../../apiserver/scheme/types.gen.ts";
 import { ContainerTrack } from "./container-track.ts";
+import { resourceField } from "./env.ts";
 import { MountError, mountsOf, mountVolumes } from "./volumes.ts";
 
 describe("kubelet: volumes", () => {
@@ -24,6 +25,7 @@ describe("kubelet: volumes", () => {
 				token: async () => "token",
 				podIp: "127.0.0.1",
 				hostIp: "127.0.0.1",
+				allocatable: {},
 			},
 			generation,
 		);
@@ -64,6 +66,24 @@ describe("kubelet: volumes", () => {
 		await assert.rejects(mounted({ subPathExpr: "$(NONE)" }), /missing value for "NONE"/);
 		await assert.rejects(mounted({ subPathExpr: "$(UP)" }, { UP: "../../x" }), MountError);
 		await assert.rejects(mounted({ subPathExpr: "$(UP)" }, { UP: "/etc" }), MountError);
+	});
+});
+
+describe("kubelet: resourceFieldRef", () => {
+	it("counts in units of the divisor, and takes the node's where there is no limit", () => {
+		const container = { resources: { limits: { cpu: "1500m", memory: "64Mi" }, requests: { cpu: "250m" } } };
+		const node = { cpu: "4", memory: "1Gi", "ephemeral-storage": "1Ki" };
+		const field = (resource: string, divisor?: string, of: object = container) =>
+			resourceField(of, { resource, ...(divisor === undefined ? {} : { divisor }) }, node);
+		assert.equal(field("limits.cpu"), "2");
+		assert.equal(field("limits.cpu", "1m"), "1500");
+		assert.equal(field("requests.cpu", "0"), "1");
+		assert.equal(field("limits.memory", "0"), "67108864");
+		assert.equal(field("limits.memory", "1Mi"), "64");
+		assert.equal(field("requests.memory"), "0");
+		assert.equal(field("limits.cpu", "1", {}), "4");
+		assert.equal(field("limits.ephemeral-storage", "1", {}), "1024");
+		assert.throws(() => field("nothing.cpu"), /unsupported container resource/);
 	});
 });
 

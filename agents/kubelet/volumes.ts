@@ -20,6 +20,8 @@ export interface VolumeContext {
 	readonly token: (audience: string | undefined, expirationSeconds: number) => Promise<string>;
 	readonly podIp: string;
 	readonly hostIp: string;
+	/** What the node has, by resource. */
+	readonly allocatable: Readonly<Record<string, string>>;
 }
 
 interface File {
@@ -89,7 +91,7 @@ function downwardFiles(
 		const content =
 			item.fieldRef !== undefined
 				? podField(context.pod, item.fieldRef.fieldPath ?? "", context)
-				: resourceField(context.pod, container ?? {}, item.resourceFieldRef?.resource ?? "");
+				: resourceField(container ?? {}, item.resourceFieldRef ?? {}, context.allocatable);
 		return { path: item.path ?? "", content, mode: item.mode ?? mode };
 	});
 }
