@@ -43,7 +43,7 @@ export const wantedFunctions: Readonly<Record<string, readonly string[]>> = {
 	"store/member/duties": ["#revoke", "#tick", "#compact"],
 	"store/member/keepalives": ["#send"],
 	"store/member/recovery": ["reconcile", "installedButNotMarked"],
-	"store/machine/install": ["installSnapshot", "finish"],
+	"store/machine/install": ["prepareSnapshot", "finish"],
 	"store/machine/snapshot": ["readSnapshot", "writeSnapshot"],
 	"store/machine/sessions": ["record", "#acknowledge", "decodeSession", "restore"],
 	"store/machine/compactor": ["#run", "pin"],
