@@ -60,10 +60,10 @@ describe("chaos/sim", () => {
 	});
 });
 
-/** All of them take long; every day it is the turn of others. */
+/** The two most telling ones always; all of them take long, so of the others two take their turn each day. */
 const today = Math.floor(Date.now() / 86_400_000);
-const common = bugs.filter((bug) => bug.rare !== true);
-const chosen = [0, 1, 2, 3].map((i) => common[(4 * today + i) % common.length]!);
+const [noSync, noVote, ...others] = bugs.filter((bug) => bug.rare !== true);
+const chosen = [noSync!, noVote!, ...[0, 1].map((i) => others[(2 * today + i) % others.length]!)];
 
 describe("chaos/sim with a planted bug", () => {
 	for (const bug of chosen) {
