@@ -85,14 +85,27 @@ async function isReady(client: ApiClient): Promise<boolean> {
 	return response.status === 200;
 }
 
-/** Waits until these masters' apiservers answer /readyz, which needs the store to have a leader. */
+/** The member itself follows a leader; an apiserver may be ready through another one. */
+async function isStoreHealthy(master: MasterEndpoints): Promise<boolean> {
+	const response = await fetch(`${master.store.metricsUrl}/health`, { signal: AbortSignal.timeout(2_000) });
+	await response.body?.cancel();
+	return response.ok;
+}
+
+/** Waits until these masters' store members follow a leader and their apiservers answer /readyz. */
 export async function waitForMasters(dir: string, layout: Layout, masters: readonly MasterEndpoints[]): Promise<void> {
 	await Promise.all(
 		masters.map(async (master) => {
 			const client = await adminClient(layout, master.apiserver.url);
 			try {
 				const parts = [`${master.name}-store`, `${master.name}-apiserver`];
-				await waitFor(`${master.name}'s apiserver`, dir, parts, readyTimeoutMs, () => isReady(client));
+				await waitFor(
+					`${master.name}'s store member and apiserver`,
+					dir,
+					parts,
+					readyTimeoutMs,
+					async () => (await isStoreHealthy(master)) && (await isReady(client)),
+				);
 			} finally {
 				await client.close();
 			}

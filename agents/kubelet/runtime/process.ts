@@ -39,6 +39,8 @@ const killedExit = 137;
 interface Live {
 	record: ContainerRecord;
 	readonly ended: PromiseWithResolvers<void>;
+	/** Its end was seen; what it left behind is being read. */
+	finishing: boolean;
 	/** Adopted from an earlier kubelet: not our child, its exit is seen by polling. */
 	poll: Timer | undefined;
 	times: LogTimes | undefined;
@@ -78,7 +80,13 @@ export class ProcessRuntime implements Runtime {
 
 	async recover(): Promise<readonly RuntimeContainer[]> {
 		for (const record of await loadRecords(this.#rootDir)) {
-			const live: Live = { record, ended: Promise.withResolvers(), poll: undefined, times: undefined };
+			const live: Live = {
+				record,
+				ended: Promise.withResolvers(),
+				finishing: false,
+				poll: undefined,
+				times: undefined,
+			};
 			this.#containers.set(record.id, live);
 			if (record.state.phase === "exited") live.ended.resolve();
 			else if (stillRuns(record.pid, record.startTime)) this.#adopt(live);
@@ -170,7 +178,7 @@ export class ProcessRuntime implements Runtime {
 			state: { phase: "running", startedAt: this.#clock.now() },
 		};
 		const times = LogTimes.follow(log, this.#clock);
-		const live: Live = { record, ended: Promise.withResolvers(), poll: undefined, times };
+		const live: Live = { record, ended: Promise.withResolvers(), finishing: false, poll: undefined, times };
 		this.#containers.set(record.id, live);
 		const saved = saveRecord(this.#rootDir, record);
 		void Promise.allSettled([saved, exit]).then(async () => {
@@ -196,14 +204,15 @@ export class ProcessRuntime implements Runtime {
 	}
 
 	async #finish(live: Live, state: Exited): Promise<void> {
-		if (live.record.state.phase === "exited") return;
+		if (live.finishing || live.record.state.phase === "exited") return;
+		live.finishing = true;
 		// What the container started and left in its group ends with it, as it would with its namespace.
 		signalGroup(live.record.pid, "SIGKILL");
-		live.record = { ...live.record, state };
 		live.poll?.cancel();
 		await live.times?.stop();
+		// Seen as ended only with its last words: a status written in between would lack them, perhaps for good.
 		const message = await this.#lastWords(live.record, state);
-		if (message !== "") live.record = { ...live.record, state: { ...state, message } };
+		live.record = { ...live.record, state: { ...state, message } };
 		try {
 			await saveRecord(this.#rootDir, live.record);
 		} catch (error) {
