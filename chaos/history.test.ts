@@ -8,7 +8,6 @@ import {
 	parseHistory,
 } from "./history.ts";
 import { parseResults, pendingPairs, renderTable } from "./matrix.ts";
-import { escapeHtml, renderReport } from "./report/html.ts";
 
 function recorded(): HistoryRecorder {
 	let now = 0;
@@ -66,28 +65,5 @@ describe("chaos/history", () => {
 		assert.throws(() => parseHistory("nonsense"), HistoryError);
 		const twice = [...events, { ...events.at(-1)!, index: 6 }];
 		assert.throws(() => pairOperations(twice), /event 6: p0 has not ended read/);
-	});
-
-	it("becomes a page with faults, marks and witnesses, that loads nothing and runs nothing", () => {
-		const violations = [{ kind: "lost", message: "a < b", witness: ["<script>"] }];
-		const page = renderReport({
-			workload: "register",
-			nemesis: ["kill"],
-			seed: 7,
-			replay: "barque chaos --seed 7",
-			target: "three",
-			outcome: {
-				events: recorded().events,
-				violations,
-				counts: { ok: 1, fail: 0, info: 2 },
-				faults: 1,
-				finished: true,
-			},
-		});
-		assert.match(page, /class="fault kill"/);
-		assert.match(page, /a &#60; b/);
-		assert.match(page, /barque chaos --seed 7/);
-		assert.doesNotMatch(page, /<script|src=|href=/);
-		assert.equal(escapeHtml(`<&"'>`), "&#60;&#38;&#34;&#39;&#62;");
 	});
 });

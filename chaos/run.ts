@@ -3,6 +3,8 @@ import { type Clock, sleep } from "../kit/clock.ts";
 import { type Random, seededRandom } from "../kit/random.ts";
 import type { Violation } from "./checkers/violation.ts";
 import { type HistoryEvent, HistoryRecorder, nemesisProcess } from "./history.ts";
+import { checkLeaders, type LeaderSample, LeaderSampler } from "./leaders.ts";
+import type { Leadership } from "./targets/members.ts";
 import { TargetError } from "./workloads/target.ts";
 import type { Actor, Invocation, Workload } from "./workloads/workload.ts";
 
@@ -26,6 +28,8 @@ export interface RunOptions<T> {
 	readonly rate?: number | undefined;
 	/** How long the last operations may take once everything is healed. Default 30 s. */
 	readonly patienceMs?: number | undefined;
+	/** Who leads: asked every 250 ms, one question at a time. It may fail, or never answer. */
+	readonly leader?: (() => Promise<Leadership | undefined>) | undefined;
 	readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -47,6 +51,8 @@ export interface RunOutcome {
 	readonly violations: readonly Violation[];
 	readonly counts: Counts;
 	readonly faults: number;
+	/** Who led from when on: a sample for each change. Empty where nobody was asked. */
+	readonly leaders: readonly LeaderSample[];
 	/** The last operations were answered within the patience. */
 	readonly finished: boolean;
 }
@@ -75,6 +81,7 @@ class Run<T> {
 	#faults = 0;
 	#lastFault = "";
 	#phase: Progress["phase"] = "setup";
+	#leaders: readonly LeaderSample[] = [];
 
 	constructor(options: RunOptions<T>) {
 		this.#options = options;
@@ -102,9 +109,14 @@ class Run<T> {
 			const finished = await this.#work();
 			this.#phase = "check";
 			report();
-			const violations = [...workload.check(this.#recorder.operations, finished), ...(finished ? [] : [stillDead])];
+			const violations = [
+				...workload.check(this.#recorder.operations, finished),
+				...checkLeaders(this.#leaders),
+				...(finished ? [] : [stillDead]),
+			];
 			const { events } = this.#recorder;
-			return { events, violations, counts: this.#counts, faults: this.#faults, finished };
+			const leaders = this.#leaders;
+			return { events, violations, counts: this.#counts, faults: this.#faults, leaders, finished };
 		} finally {
 			timer.cancel();
 		}
@@ -115,6 +127,7 @@ class Run<T> {
 		const { workload, clock, connect, clients, workMs, seed } = this.#options;
 		const targets = Array.from({ length: clients }, (_, index) => connect(index));
 		const actors: Actor[] = [];
+		let stopSampling: (() => readonly LeaderSample[]) | undefined;
 		try {
 			await this.#setUp(targets[0]!);
 			for (const [index, target] of targets.entries()) {
@@ -123,6 +136,7 @@ class Run<T> {
 			}
 			const over = new AbortController();
 			this.#phase = "work";
+			stopSampling = this.#sampleLeaders();
 			const harm = this.#options.nemesis?.run(over.signal, (f, value) => this.#note(f, value));
 			// Its failure is told below, where it is waited for.
 			harm?.catch(() => undefined);
@@ -136,9 +150,15 @@ class Run<T> {
 			this.#phase = "finish";
 			return await this.#finish(actors);
 		} finally {
+			this.#leaders = stopSampling?.() ?? [];
 			for (const actor of actors) actor.close?.();
 			await Promise.all(targets.map((target) => target.close()));
 		}
+	}
+
+	#sampleLeaders(): (() => readonly LeaderSample[]) | undefined {
+		const { leader, clock } = this.#options;
+		return leader === undefined ? undefined : new LeaderSampler(leader, clock, this.#startedAt).start();
 	}
 
 	async #setUp(target: T): Promise<void> {

@@ -1,0 +1,116 @@
+/** Runs on virtual time: who leads is asked along the way, whatever becomes of the answers. */
+import assert from "node:assert/strict";
+import { VirtualClock } from "../kit/sim/clock.ts";
+import { checkLeaders } from "./leaders.ts";
+import { type RunOutcome, runWorkload } from "./run.ts";
+import type { Leadership } from "./targets/members.ts";
+import type { Workload } from "./workloads/workload.ts";
+
+interface Target {
+	close(): Promise<void>;
+}
+
+const idle: Workload<Target> = {
+	name: "idle",
+	summary: "asks for nothing that could go wrong",
+	rate: 10,
+	actor: () => ({ next: () => ({ f: "nothing" }), perform: async () => null }),
+	check: () => [],
+};
+
+const workMs = 10_000;
+
+async function run(leader?: (clock: VirtualClock) => Promise<Leadership | undefined>): Promise<RunOutcome> {
+	const clock = new VirtualClock();
+	let outcome: RunOutcome | undefined;
+	const running = runWorkload({
+		workload: idle,
+		connect: () => ({ close: async () => {} }),
+		clock,
+		seed: 1,
+		clients: 2,
+		workMs,
+		leader: leader && (() => leader(clock)),
+	});
+	const ended = running.then((value) => {
+		outcome = value;
+	});
+	assert.ok(await clock.runUntilTrue(() => outcome !== undefined, 2 * workMs), "the run never ended");
+	await ended;
+	return outcome!;
+}
+
+describe("chaos/run: who leads", () => {
+	it("is asked every 250 ms of the run, and only what changes is kept", async () => {
+		const asked: number[] = [];
+		const { leaders, violations } = await run(async ({ time }) => {
+			asked.push(time);
+			if (time < 2000) return { name: "m1", term: 2 };
+			return time < 3000 ? undefined : { name: "m2", term: 4 };
+		});
+		assert.deepEqual(asked.slice(0, 4), [0, 250, 500, 750]);
+		assert.ok(asked.at(-1)! >= workMs - 250);
+		assert.deepEqual(leaders, [
+			{ time: 0, name: "m1", term: 2 },
+			{ time: 2000, name: undefined, term: undefined },
+			{ time: 3000, name: "m2", term: 4 },
+		]);
+		assert.deepEqual(violations, []);
+	});
+
+	it("is not asked again before the answer, and after a second of silence nobody leads", async () => {
+		let open = 0;
+		let most = 0;
+		const { leaders } = await run(async (clock) => {
+			const { time } = clock;
+			most = Math.max(most, ++open);
+			if (time >= 1000 && time < 4000) await new Promise<void>((resolve) => void clock.after(3000, resolve));
+			open--;
+			return { name: "m1", term: 1 };
+		});
+		assert.equal(most, 1);
+		assert.deepEqual(
+			leaders.map(({ time, name }) => [time, name]),
+			[
+				[0, "m1"],
+				[2000, undefined],
+				[4000, "m1"],
+			],
+		);
+	});
+
+	it("neither fails nor delays the run: questions that are refused, thrown out, or never answered", async () => {
+		const nobody = [{ time: 0, name: undefined, term: undefined }];
+		const refused = await run(() => Promise.reject(new Error("refused")));
+		assert.deepEqual(refused.leaders, nobody);
+		const thrown = await run(() => {
+			throw new Error("thrown");
+		});
+		assert.deepEqual(thrown.leaders, nobody);
+		const silent = await run(() => new Promise(() => {}));
+		assert.deepEqual(silent.leaders, [{ time: 1000, name: undefined, term: undefined }]);
+		for (const { finished, violations } of [refused, thrown, silent]) {
+			assert.ok(finished);
+			assert.deepEqual(violations, []);
+		}
+		assert.deepEqual((await run()).leaders, []);
+	});
+
+	it("is one member a term: a second one is a violation, with both as witness", async () => {
+		const { violations } = await run(async ({ time }) => ({ name: time < 5000 ? "m1" : "m3", term: 7 }));
+		assert.deepEqual(violations, [
+			{
+				kind: "two-leaders",
+				message: "term 7 has the leaders m1 and m3",
+				witness: ["0.000 s: m1 leads in term 7", "5.000 s: m3 leads in term 7"],
+			},
+		]);
+	});
+
+	it("may be told by a stale member: an older term contradicts nothing", () => {
+		const at = (time: number, name: string, term: number) => ({ time, name, term });
+		const stale = [at(0, "m1", 1), at(250, "m2", 2), at(500, "m1", 1), at(750, "m2", 2), at(1000, "m1", 3)];
+		assert.deepEqual(checkLeaders(stale), []);
+		assert.equal(checkLeaders([...stale, at(1250, "m3", 1)])[0]?.message, "term 1 has the leaders m1 and m3");
+	});
+});
