@@ -96,6 +96,8 @@ export class Member {
 	readonly #reads: Reads;
 	readonly #keepAlives: KeepAlives;
 	readonly #leaseClock: LeaseClock;
+	/** The term of our last leadership that the lease clock was set for. */
+	#leaseTerm = 0;
 	readonly #duties: Duties;
 	readonly #catchUp = new CatchUp();
 	readonly #timers = new Set<Timer>();
@@ -176,7 +178,7 @@ export class Member {
 				logger: this.#logger,
 				machine: this.machine,
 				ready: () => this.#leading(),
-				leaseNow: () => this.#leaseClock.now(this.machine.time),
+				leaseNow: () => this.#leaseNow(),
 				propose: (command) => this.propose(command),
 				hasSessions: () => this.machine.sessionCount > 0,
 			},
@@ -484,11 +486,24 @@ export class Member {
 
 	/** Stamped with the leader's time; undefined when appended. */
 	#append(commands: readonly Buffer[]): "not_leader" | "overloaded" | "transferring" | undefined {
-		const time = this.#leaseClock.now(this.machine.time);
+		const time = this.#leaseNow();
 		for (const command of commands) stampTime(command, time);
 		const result = this.#raft.propose(commands);
 		if (result.ok) return undefined;
 		return result.reason === "overloaded" || result.reason === "transferring" ? result.reason : "not_leader";
+	}
+
+	/**
+	 * Replicated time by this leader. The clock is set before anything of its term is stamped: the first stamp of a term says
+	 * how much time passed without a leader (`machine/time.ts`), and a later jump would age leases by it.
+	 */
+	#leaseNow(): number {
+		const replicated = this.machine.time;
+		if (this.#leaseTerm !== this.#raft.term) {
+			this.#leaseTerm = this.#raft.term;
+			this.#leaseClock.rebase(replicated);
+		}
+		return this.#leaseClock.now(replicated);
 	}
 
 	#forwardOwn(): boolean {
@@ -581,7 +596,7 @@ export class Member {
 	#softChanged(soft: { readonly leader: MemberId; readonly role: Role; readonly term: number }): void {
 		const { leader, role, term } = soft;
 		if (role === "leader" && this.#role !== "leader") {
-			this.#leaseClock.rebase(this.machine.time);
+			this.#leaseNow();
 			this.#stalled.clear();
 		}
 		if (leader !== this.#leader) {
