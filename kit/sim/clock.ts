@@ -64,18 +64,26 @@ class EventQueue {
 	}
 }
 
-/** One process's clock: its wall time may be off, and its timers die with it. */
+/** A timer whose clock has not quite come to its time, by less than this, fires: sums of fractions are not exact. ms. */
+const roundingMs = 1e-6;
+
+/** One process's clock: its wall time may be off, it may run too fast or too slow, and its timers die with it. */
 export class ClockView implements Clock {
 	readonly #clock: VirtualClock;
-	/** Added to the virtual wall time, ms. */
+	/** Added to the wall time that the process would have, ms. */
 	wallOffset: number;
+	#rate: number;
+	/** Virtual time at which the rate was set, and what this clock showed then. */
+	#since: { readonly time: number; readonly shown: number };
 	#stopped = false;
 	/** While paused: what came due, in order. */
 	#held: (() => void)[] | undefined;
 
-	constructor(clock: VirtualClock, wallOffset: number) {
+	constructor(clock: VirtualClock, wallOffset: number, rate = 1) {
 		this.#clock = clock;
 		this.wallOffset = wallOffset;
+		this.#rate = checkedRate(rate);
+		this.#since = { time: clock.time, shown: clock.time };
 	}
 
 	get stopped(): boolean {
@@ -83,15 +91,36 @@ export class ClockView implements Clock {
 	}
 
 	now(): number {
-		return Math.floor(this.#clock.epoch + this.#clock.time + this.wallOffset);
+		return Math.floor(this.#clock.epoch + this.monotonic() + this.wallOffset);
 	}
 
 	monotonic(): number {
-		return this.#clock.time;
+		const { time, shown } = this.#since;
+		return this.#rate === 1 && time === shown ? this.#clock.time : shown + (this.#clock.time - time) * this.#rate;
+	}
+
+	/** Ms of this clock in one of virtual time. */
+	get rate(): number {
+		return this.#rate;
+	}
+
+	/**
+	 * From now on the clock runs at this rate. A timer set before fires as early as either rate has it, but never before
+	 * this clock has come to its time; so one set by a slower rate may come late.
+	 */
+	set rate(rate: number) {
+		const shown = this.monotonic();
+		this.#rate = checkedRate(rate);
+		this.#since = { time: this.#clock.time, shown };
 	}
 
 	after(ms: number, callback: () => void): Timer {
 		return this.#clock.schedule(this, ms, callback);
+	}
+
+	/** Virtual ms until this clock has come `ms` further. */
+	span(ms: number): number {
+		return this.#rate === 1 ? ms : ms / this.#rate;
 	}
 
 	every(ms: number, callback: () => void): Timer {
@@ -133,6 +162,11 @@ export class ClockView implements Clock {
 		if (this.#held !== undefined) this.#held.push(callback);
 		else if (!this.#stopped) callback();
 	}
+}
+
+function checkedRate(rate: number): number {
+	if (rate > 0 && rate < Number.POSITIVE_INFINITY) return rate;
+	throw new RangeError(`rate of a clock: must be a number above 0, got ${rate}`);
 }
 
 export interface VirtualClockOptions {
@@ -184,19 +218,32 @@ export class VirtualClock implements Clock {
 	}
 
 	/** A clock for one process of the simulation. */
-	view(wallOffset = 0): ClockView {
-		return new ClockView(this, wallOffset);
+	view(wallOffset = 0, rate = 1): ClockView {
+		return new ClockView(this, wallOffset, rate);
 	}
 
+	/** `ms` is counted by the owner's clock. */
 	schedule(owner: ClockView, ms: number, callback: () => void): Timer {
 		if (!(ms >= 0)) throw new RangeError(`delay: must be at least 0 ms, got ${ms}`);
-		const event: Event = { at: this.#time + ms, order: this.#order++, owner, callback };
-		this.#queue.push(event);
+		const due = owner.monotonic() + ms;
+		const arrive = () => {
+			const left = due - owner.monotonic();
+			// The clock may have been slowed down meanwhile.
+			if (left > roundingMs) event = this.#put(owner, left, arrive);
+			else callback();
+		};
+		let event = this.#put(owner, ms, arrive);
 		return {
 			cancel: () => {
 				event.callback = undefined;
 			},
 		};
+	}
+
+	#put(owner: ClockView, ms: number, callback: () => void): Event {
+		const event: Event = { at: this.#time + owner.span(ms), order: this.#order++, owner, callback };
+		this.#queue.push(event);
+		return event;
 	}
 
 	/** Runs the next event and whatever follows from it without time passing. False: nothing is scheduled. */

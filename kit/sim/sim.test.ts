@@ -42,6 +42,35 @@ describe("kit/sim/clock", () => {
 		assert.equal(fired, 3);
 	});
 
+	it("runs clocks at speeds of their own, also when the speed changes under a timer", async () => {
+		const clock = new VirtualClock({ epoch: 1000 });
+		const fast = clock.view(0, 2);
+		const slow = clock.view(50, 0.5);
+		const seen: string[] = [];
+		fast.every(10, () => seen.push(`${clock.time} fast`));
+		slow.after(10, () => seen.push(`${clock.time} slow`));
+		await clock.runUntil(20);
+		assert.deepEqual(seen, ["5 fast", "10 fast", "15 fast", "20 fast", "20 slow"]);
+		assert.deepEqual([fast.monotonic(), slow.monotonic(), fast.now(), slow.now()], [40, 10, 1040, 1060]);
+		seen.length = 0;
+		slow.after(10, () => seen.push(`${clock.time} late`));
+		fast.after(5, () => seen.push(`${clock.time} early`));
+		const never = fast.after(6, () => seen.push("never"));
+		// Speed up: the timer stays where it was. Slow down: it waits until its clock is there.
+		slow.rate = 1;
+		fast.rate = 0.5;
+		assert.deepEqual([fast.monotonic(), slow.monotonic()], [40, 10]);
+		await clock.runUntil(26);
+		never.cancel();
+		await clock.runUntil(60);
+		assert.deepEqual(
+			seen.filter((line) => !line.endsWith("fast")),
+			["30 early", "40 late"],
+		);
+		assert.deepEqual([fast.monotonic(), slow.monotonic()], [60, 50]);
+		assert.throws(() => clock.view(0, 0), RangeError);
+	});
+
 	it("holds back what comes due in a pause, and runs it afterwards in its order", async () => {
 		const clock = new VirtualClock();
 		const view = clock.view();
