@@ -1,11 +1,10 @@
 /** A member as a child process: on this machine itself, or wherever `wrap` puts it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
-import path from "node:path";
+import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, type Host, MissingToolError } from "./place.ts";
+import { isInstalled } from "./tools.ts";
 
 export interface ProcessHostOptions {
 	readonly name: string;
@@ -72,7 +71,9 @@ export class ProcessHost implements Host {
 	async run(command: Command): Promise<void> {
 		const env = await this.#env();
 		// What wraps it starts in any case; whether the member can is asked here, while it is still an error of this call.
-		await assertProgram(command.program, env["PATH"]);
+		if (!(await isInstalled(command.program, env))) {
+			throw new MissingToolError(`cannot start ${command.program}: there is no such program`);
+		}
 		await mkdir(this.dataDir, { recursive: true, mode: 0o700 });
 		if (this.#process !== undefined) throw new Error(`${this.name} runs already, as process ${this.pid}`);
 		const { program, args } = this.#wrap(command);
@@ -130,22 +131,5 @@ export class ProcessHost implements Host {
 
 	async resume(): Promise<void> {
 		this.#process?.child.kill("SIGCONT");
-	}
-}
-
-async function assertProgram(program: string, searchPath = ""): Promise<void> {
-	const folders = program.includes("/") ? [""] : searchPath.split(":");
-	for (const folder of folders) {
-		if (await isExecutable(path.join(folder, program))) return;
-	}
-	throw new MissingToolError(`cannot start ${program}: there is no such program`);
-}
-
-async function isExecutable(file: string): Promise<boolean> {
-	try {
-		await access(file, constants.X_OK);
-		return true;
-	} catch {
-		return false;
 	}
 }
