@@ -93,27 +93,27 @@ export class LinkRules implements Network {
 	}
 
 	/** Established connections stand still rather than break. */
-	cut(links: readonly Link[]): Promise<void> {
-		return this.#strike(links, (harm) => {
+	async cut(links: readonly Link[]): Promise<void> {
+		await this.#strike(links, (harm) => {
 			harm.isCut = true;
 		});
 	}
 
-	lose(links: readonly Link[], percent: number): Promise<void> {
+	async lose(links: readonly Link[], percent: number): Promise<void> {
 		if (!(percent >= 0 && percent <= 100)) throw new RangeError(`percent: ${percent} is not between 0 and 100`);
-		return this.#strike(links, (harm) => {
+		await this.#strike(links, (harm) => {
 			harm.loss = 1 - (1 - harm.loss) * (1 - percent / 100);
 		});
 	}
 
 	/** Throws MissingToolError where the program that holds packets cannot be compiled. */
-	slow(links: readonly Link[], delayMs: number, jitterMs: number): Promise<void> {
+	async slow(links: readonly Link[], delayMs: number, jitterMs: number): Promise<void> {
 		for (const [name, value] of Object.entries({ delayMs, jitterMs })) {
 			if (!(value >= 0 && value <= delayMaxMs)) {
 				throw new RangeError(`${name}: ${value} is not between 0 and ${delayMaxMs}`);
 			}
 		}
-		return this.#strike(links, (harm) => {
+		await this.#strike(links, (harm) => {
 			const { slowness } = harm;
 			harm.slowness = {
 				delayMs: Math.min(delayMaxMs, slowness.delayMs + Math.round(delayMs)),
@@ -152,9 +152,9 @@ export class LinkRules implements Network {
 		return this.#inTurn(() => forAll([...this.#receivers.values()], (each) => endHolders(each, new Set())));
 	}
 
-	#strike(links: readonly Link[], change: (harm: Harm) => void): Promise<void> {
+	async #strike(links: readonly Link[], change: (harm: Harm) => void): Promise<void> {
 		for (const name of links.flat()) this.#receiver(name);
-		return this.#inTurn(async () => {
+		await this.#inTurn(async () => {
 			const affected = new Set<Receiver>();
 			for (const [from, to] of links) {
 				const one = this.#receiver(to);
@@ -235,12 +235,12 @@ function slownessKey({ delayMs, jitterMs }: Slowness): string {
 
 /** Not every kernel has every table: only those that are used are touched. */
 function isNeeded(one: Receiver, table: Table): boolean {
-	if (one.prepared.has(table)) return true;
+	if (one.prepared.has(table) || one.attempted.has(table)) return true;
 	const harms = [...one.harms.values()];
 	return table === "mangle" ? harms.some(isSlow) : harms.some(({ isCut, loss }) => isCut || loss > 0);
 }
 
-/** Whether a failed attempt has left a jump to our chain. */
+/** Whether a failed attempt has left a jump to our chain. Where that cannot be found out either, a second one does no harm. */
 async function findOut(one: Receiver, table: Table): Promise<void> {
 	const args = ["--wait", "--table", table, "--check", tables[table], "--jump", chain];
 	const command = await one.end.enter({ program: "iptables", args });
@@ -250,7 +250,6 @@ async function findOut(one: Receiver, table: Table): Promise<void> {
 		() => false,
 	);
 	if (isThere) one.prepared.add(table);
-	one.attempted.delete(table);
 }
 
 function dropRules({ isCut, loss }: Harm): string[] {

@@ -1,0 +1,41 @@
+/** What tests that harm the machine they run on need to know of it. */
+import { readdirSync, readFileSync } from "node:fs";
+import { MissingToolError } from "../targets/place.ts";
+
+/** Skips the test, or all tests of the suite whose `before` this is, where the machine cannot do what `start` wants. */
+export async function orSkip<T>(context: Mocha.Context, start: () => Promise<T>): Promise<T> {
+	try {
+		return await start();
+	} catch (error) {
+		if (!(error instanceof MissingToolError)) throw error;
+		console.log(`      skipped: ${error.message}`);
+		return context.skip();
+	}
+}
+
+/** What this process has started and not ended, by its command lines. */
+export function children(): { readonly pid: number; readonly command: string }[] {
+	return processes()
+		.filter(({ parent }) => parent === process.pid)
+		.map(({ pid }) => ({ pid, command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() }));
+}
+
+/** A process that has ended but was not reaped does not run. */
+export function isRunning(pid: number): boolean {
+	return processes().some((each) => each.pid === pid && each.state !== "Z");
+}
+
+function processes(): { pid: number; state: string; parent: number }[] {
+	return readdirSync("/proc").flatMap((name) => {
+		if (!/^\d+$/.test(name)) return [];
+		try {
+			const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+			// The program's name, in parentheses, may contain anything.
+			const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+			return [{ pid: Number(name), state, parent: Number(parent) }];
+		} catch (error) {
+			if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+			throw error;
+		}
+	});
+}
