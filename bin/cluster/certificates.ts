@@ -9,7 +9,7 @@ import {
 	writeKeyPair,
 	writeSecret,
 } from "../../kit/pki.ts";
-import { type Layout, pkiDirectory } from "./layout.ts";
+import { addressOf, type Layout, type MasterEndpoints, pkiDirectory } from "./layout.ts";
 
 const local = ["localhost", "127.0.0.1"];
 /** The `kubernetes` Service's address, first of the default service range, and its names. */
@@ -42,10 +42,15 @@ const partKubeconfig = (dir: string, owner: string, part: string) => path.join(d
 /** The kubeconfig of one component: `controller-manager` or `scheduler` of a master, `kubelet` of a node. */
 export const componentKubeconfig = partKubeconfig;
 
+/** Every name and address that a master's parts are reached by. */
+function hostsOf({ name, store, apiserver }: MasterEndpoints): string[] {
+	return [...new Set([...local, name, addressOf(store.clientUrl), addressOf(apiserver.url)])];
+}
+
 async function masterCertificates(dir: string, layout: Layout, peer: Authority, store: Authority, cluster: Authority) {
 	const pki = pkiDirectory(dir);
 	for (const master of layout.masters) {
-		const hosts = [...local, master.name];
+		const hosts = hostsOf(master);
 		const write = async (part: string, pair: Promise<KeyPair>) =>
 			writeKeyPair(pki, `${master.name}-${part}`, await pair);
 		await Promise.all([

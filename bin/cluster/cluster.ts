@@ -10,7 +10,7 @@ import type { Node } from "../../apiserver/scheme/types.gen.ts";
 import { adminTls, makeCertificates } from "./certificates.ts";
 import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
 import { findLayout, type Layout, type LayoutOptions, type MasterEndpoints, planLayout, saveLayout } from "./layout.ts";
-import { knownParts, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
+import { type EnterMaster, knownParts, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
 
 const pollMs = 25;
 const readyTimeoutMs = 60_000;
@@ -39,10 +39,10 @@ export async function prepare(options: LayoutOptions, progress: Progress): Promi
 }
 
 /** Starts the parts that do not run already. */
-export async function startParts(dir: string, parts: readonly Part[]): Promise<void> {
+export async function startParts(dir: string, parts: readonly Part[], enter?: EnterMaster): Promise<void> {
 	await Promise.all(
 		parts.map(async (part) => {
-			if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part);
+			if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part, enter);
 		}),
 	);
 }
@@ -135,16 +135,16 @@ export async function waitForNodes(dir: string, layout: Layout): Promise<void> {
 const followers: readonly string[] = ["controller-manager", "scheduler"];
 
 /** Starts everything and waits until the nodes are Ready. On failure nothing is left running. */
-export async function bringUp(dir: string, layout: Layout, progress: Progress): Promise<void> {
+export async function bringUp(dir: string, layout: Layout, progress: Progress, enter?: EnterMaster): Promise<void> {
 	try {
 		const parts = allParts(dir, layout);
 		const isFollower = (part: Part) => followers.includes(part.command);
 		const first = parts.filter((part) => !isFollower(part));
-		await startParts(dir, first);
+		await startParts(dir, first, enter);
 		progress(`${first.length} processes started: stores, apiservers, balancer, kubelets`);
 		await waitForMasters(dir, layout, layout.masters);
 		progress(`${layout.masters.length} apiservers ready, the store has a leader`);
-		await startParts(dir, parts.filter(isFollower));
+		await startParts(dir, parts.filter(isFollower), enter);
 		progress("controller-managers and schedulers started");
 		await waitForNodes(dir, layout);
 		progress(`${layout.nodes.length} nodes Ready`);
@@ -170,9 +170,9 @@ export async function killMaster(dir: string, layout: Layout, name: string): Pro
 }
 
 /** Starts what does not run on the master and waits until its apiserver is ready. */
-export async function reviveMaster(dir: string, layout: Layout, name: string): Promise<void> {
+export async function reviveMaster(dir: string, layout: Layout, name: string, enter?: EnterMaster): Promise<void> {
 	const master = masterOf(layout, name);
-	await startParts(dir, masterPartsOf(dir, layout, master));
+	await startParts(dir, masterPartsOf(dir, layout, master), enter);
 	await waitForMasters(dir, layout, [master]);
 }
 

@@ -1,7 +1,15 @@
 /** The command line of every part of the cluster. */
 import path from "node:path";
 import { componentKubeconfig } from "./certificates.ts";
-import { hostPort, type Layout, type MasterEndpoints, type NodeEndpoints, pkiDirectory, portOf } from "./layout.ts";
+import {
+	addressOf,
+	hostPort,
+	type Layout,
+	type MasterEndpoints,
+	type NodeEndpoints,
+	pkiDirectory,
+	portOf,
+} from "./layout.ts";
 import type { Part } from "./processes.ts";
 
 const serviceCidr = "10.96.0.0/16";
@@ -12,6 +20,7 @@ function storePart(dir: string, layout: Layout, master: MasterEndpoints): Part {
 	const { store } = master;
 	return {
 		name: `${master.name}-store`,
+		master: master.name,
 		command: "store",
 		args: [
 			`--name=${master.name}`,
@@ -42,14 +51,15 @@ function apiserverPart(dir: string, layout: Layout, master: MasterEndpoints): Pa
 	const stores = [master, ...layout.masters.filter((other) => other !== master)].map((m) => m.store.clientUrl);
 	return {
 		name: `${master.name}-apiserver`,
+		master: master.name,
 		command: "apiserver",
 		args: [
 			`--etcd-servers=${stores.join(",")}`,
 			`--etcd-cafile=${layout.pki.storeClientCa}`,
 			`--etcd-certfile=${layout.pki.storeClientCert}`,
 			`--etcd-keyfile=${layout.pki.storeClientKey}`,
-			"--bind-address=127.0.0.1",
-			"--advertise-address=127.0.0.1",
+			`--bind-address=${addressOf(master.apiserver.url)}`,
+			`--advertise-address=${addressOf(master.apiserver.url)}`,
 			`--secure-port=${portOf(master.apiserver.url)}`,
 			`--tls-cert-file=${pki(`${master.name}-apiserver.crt`)}`,
 			`--tls-private-key-file=${pki(`${master.name}-apiserver.key`)}`,
@@ -78,10 +88,11 @@ function agentPart(
 	const url = command === "scheduler" ? master.scheduler.url : master.controllerManager.url;
 	return {
 		name: `${master.name}-${command}`,
+		master: master.name,
 		command,
 		args: [
 			`--kubeconfig=${componentKubeconfig(dir, master.name, command)}`,
-			"--bind-address=127.0.0.1",
+			`--bind-address=${addressOf(url)}`,
 			`--secure-port=${portOf(url)}`,
 			`--tls-cert-file=${pki(`${master.name}-${command}.crt`)}`,
 			`--tls-private-key-file=${pki(`${master.name}-${command}.key`)}`,

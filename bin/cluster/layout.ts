@@ -55,6 +55,14 @@ export interface Layout {
 	readonly extraArgs: Readonly<Partial<Record<MasterPart | "kubelet", readonly string[]>>>;
 }
 
+/** Where a master's parts listen: addresses without ports. */
+export interface MasterAddresses {
+	/** For store members, and for apiservers that ask them. */
+	readonly peer: string;
+	/** For everybody else. */
+	readonly client: string;
+}
+
 export interface LayoutOptions {
 	readonly dir: string;
 	readonly masters: number;
@@ -63,6 +71,8 @@ export interface LayoutOptions {
 	readonly port: number;
 	readonly runtime: Runtime;
 	readonly extraArgs?: Layout["extraArgs"];
+	/** One for each master; by default all are on 127.0.0.1. */
+	readonly masterAddresses?: readonly MasterAddresses[] | undefined;
 }
 
 const host = "127.0.0.1";
@@ -125,17 +135,20 @@ export async function planLayout(options: LayoutOptions): Promise<Layout> {
 		port: balancerPort,
 		token: `barque-${randomInt(2 ** 47).toString(36)}`,
 		balancer: { url: `https://${host}:${balancerPort}` },
-		masters: serverPorts.map((port, i) => ({
-			name: `master-${i + 1}`,
-			store: {
-				clientUrl: `https://${host}:${next()}`,
-				peerUrl: `https://${host}:${next()}`,
-				metricsUrl: `http://${host}:${next()}`,
-			},
-			apiserver: { url: `https://${host}:${port}` },
-			controllerManager: { url: `https://${host}:${next()}` },
-			scheduler: { url: `https://${host}:${next()}` },
-		})),
+		masters: serverPorts.map((port, i) => {
+			const { peer, client } = options.masterAddresses?.[i] ?? { peer: host, client: host };
+			return {
+				name: `master-${i + 1}`,
+				store: {
+					clientUrl: `https://${peer}:${next()}`,
+					peerUrl: `https://${peer}:${next()}`,
+					metricsUrl: `http://${client}:${next()}`,
+				},
+				apiserver: { url: `https://${client}:${port}` },
+				controllerManager: { url: `https://${client}:${next()}` },
+				scheduler: { url: `https://${client}:${next()}` },
+			};
+		}),
 		nodes: Array.from({ length: options.nodes }, (_, i) => ({
 			name: `node-${i + 1}`,
 			kubelet: { url: `https://${host}:${next()}` },
@@ -189,3 +202,5 @@ export async function loadLayout(dir: string): Promise<Layout> {
 /** "127.0.0.1:2379" of a URL. */
 export const hostPort = (url: string) => new URL(url).host;
 export const portOf = (url: string) => Number(new URL(url).port);
+/** "127.0.0.1". */
+export const addressOf = (url: string) => new URL(url).hostname;

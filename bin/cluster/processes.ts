@@ -13,15 +13,27 @@ export interface Part {
 	readonly name: string;
 	readonly command: string;
 	readonly args: readonly string[];
+	/** The master it runs on; absent: it belongs to none. */
+	readonly master?: string;
 }
 
+export interface PartCommand {
+	readonly program: string;
+	readonly args: readonly string[];
+}
+
+/** The command that runs a part on its master, where that is not simply this machine. It must become the part under the same process id. */
+export type EnterMaster = (master: string, command: PartCommand) => Promise<PartCommand>;
+
 /** Starts one part in a session of its own, so that a signal to the caller's terminal does not reach it. */
-export async function startPart(dir: string, part: Part): Promise<number> {
+export async function startPart(dir: string, part: Part, enter?: EnterMaster): Promise<number> {
 	await mkdir(path.dirname(pidFile(dir, part.name)), { recursive: true });
 	await mkdir(path.dirname(logFile(dir, part.name)), { recursive: true });
+	const plain = { program: process.execPath, args: [launcher, part.command, ...part.args] };
+	const { program, args } = part.master === undefined ? plain : ((await enter?.(part.master, plain)) ?? plain);
 	const log = await open(logFile(dir, part.name), "a", 0o600);
 	try {
-		const child = spawn(process.execPath, [launcher, part.command, ...part.args], {
+		const child = spawn(program, args, {
 			detached: true,
 			stdio: ["ignore", log.fd, log.fd],
 			cwd: dir,
@@ -64,6 +76,12 @@ function signal(pid: number, name: NodeJS.Signals): void {
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
 	}
+}
+
+/** Sends a signal to a part that runs. */
+export async function signalPart(dir: string, part: string, name: NodeJS.Signals): Promise<void> {
+	const pid = await runningPid(dir, part);
+	if (pid !== undefined) signal(pid, name);
 }
 
 const pollMs = 20;

@@ -15,7 +15,8 @@ import {
 	reviveKubelet,
 	reviveMaster,
 } from "./cluster.ts";
-import type { Layout, Runtime } from "./layout.ts";
+import type { Layout, MasterAddresses, Runtime } from "./layout.ts";
+import type { EnterMaster } from "./processes.ts";
 
 export interface StartClusterOptions {
 	/** 1, 3 or 5; default 3. */
@@ -55,11 +56,23 @@ export interface Cluster {
 	stop(): Promise<void>;
 }
 
+/** Masters that are not simply on this machine. */
+export interface MasterHosts {
+	/** One for each master. */
+	readonly addresses: readonly MasterAddresses[];
+	readonly enter: EnterMaster;
+}
+
 /**
  * Starts a cluster with real processes, TLS and authentication on, and resolves when its nodes are Ready.
  * Rejects, leaving nothing behind, when a part does not come up; the error holds the end of its log.
  */
-export async function startCluster(options: StartClusterOptions = {}): Promise<Cluster> {
+export function startCluster(options: StartClusterOptions = {}): Promise<Cluster> {
+	return startClusterOn(undefined, options);
+}
+
+/** As `startCluster`, with masters on hosts of their own. */
+export async function startClusterOn(hosts: MasterHosts | undefined, options: StartClusterOptions): Promise<Cluster> {
 	const masters = options.masters ?? 3;
 	if (![1, 3, 5].includes(masters)) throw new RangeError(`masters: ${masters} is not 1, 3 or 5`);
 	const nodes = options.nodes ?? 2;
@@ -78,11 +91,12 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<C
 				nodes,
 				port: options.port ?? 0,
 				runtime: options.runtime ?? "process",
+				masterAddresses: hosts?.addresses,
 				...(options.extraArgs === undefined ? {} : { extraArgs: options.extraArgs }),
 			},
 			progress,
 		);
-		await bringUp(dir, layout, progress);
+		await bringUp(dir, layout, progress, hosts?.enter);
 	} catch (error) {
 		await cleanUp();
 		throw error;
@@ -105,7 +119,7 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<C
 		async killMaster(name) {
 			await killMaster(dir, layout, name);
 		},
-		reviveMaster: (name) => reviveMaster(dir, layout, name),
+		reviveMaster: (name) => reviveMaster(dir, layout, name, hosts?.enter),
 		async killKubelet(node) {
 			await killKubelet(dir, node);
 		},

@@ -1,7 +1,6 @@
 /** Workloads over the Kubernetes API, one client an apiserver. */
 import { configMaps } from "../../apiserver/client/resources.ts";
-import { ConnectionError } from "../../apiserver/client/rest.ts";
-import type { ApiClient, ResourceClient } from "../../apiserver/client/types.ts";
+import type { ResourceClient } from "../../apiserver/client/types.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { ConfigMap } from "../../apiserver/scheme/types.gen.ts";
@@ -16,39 +15,13 @@ import {
 	type WatchRecording,
 } from "../checkers/watch.ts";
 import type { Operation } from "../history.ts";
+import { type ApiTarget, askApi, asTargetError } from "./api.ts";
+import { controllerInvariants } from "./controllers.ts";
 import { TargetError } from "./target.ts";
 import { type Actor, type ActorOptions, type Invocation, pick, timed, type Workload } from "./workload.ts";
 
-/** Clients of one apiserver each, the nearest first. */
-export interface ApiTarget {
-	readonly apis: readonly ApiClient[];
-	readonly namespace: string;
-}
-
-const deniedCodes: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429]);
-
-/** The error as a tester sees it; anything that is neither an answer nor a lost connection is a bug and passes through. */
-function asTargetError(error: unknown): TargetError {
-	if (error instanceof TargetError) return error;
-	if (error instanceof ApiError) {
-		return new TargetError(deniedCodes.has(error.code) ? "no" : "unknown", `${error.code} ${error.reason}`, error);
-	}
-	if (!(error instanceof ConnectionError)) throw error;
-	return new TargetError(error.code === "ECONNREFUSED" ? "no" : "unknown", error.message, error);
-}
-
-/** Asks the nearest apiserver, and the next where it cannot be connected to. */
-async function ask<T>(target: ApiTarget, request: (maps: ResourceClient<ConfigMap>) => Promise<T>): Promise<T> {
-	let last: unknown;
-	for (const api of target.apis) {
-		try {
-			return await request(api.resource<ConfigMap>(configMaps));
-		} catch (error) {
-			last = error;
-			if (!(error instanceof ConnectionError && error.code === "ECONNREFUSED")) break;
-		}
-	}
-	throw asTargetError(last);
+function ask<T>(target: ApiTarget, request: (maps: ResourceClient<ConfigMap>) => Promise<T>): Promise<T> {
+	return askApi(target, (api) => request(api.resource<ConfigMap>(configMaps)));
 }
 
 /** A read before a write: when it fails, nothing was written. */
@@ -416,6 +389,8 @@ export const listWatch: Workload<ApiTarget> = {
 	},
 };
 
+export type { ApiTarget } from "./api.ts";
+
 export const kubernetesWorkloads: ReadonlyMap<string, Workload<ApiTarget>> = new Map(
-	[createOnce, updateVersions, listWatch].map((each) => [each.name, each]),
+	[createOnce, updateVersions, listWatch, controllerInvariants].map((each) => [each.name, each]),
 );
