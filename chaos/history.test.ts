@@ -7,7 +7,7 @@ import {
 	pairOperations,
 	parseHistory,
 } from "./history.ts";
-import { parseResults, pendingPairs, renderTable } from "./matrix.ts";
+import { parseResults, pendingPairs, renderTables } from "./matrix.ts";
 
 function recorded(): HistoryRecorder {
 	let now = 0;
@@ -23,17 +23,20 @@ function recorded(): HistoryRecorder {
 
 describe("chaos/matrix", () => {
 	it("resumes after the last whole result, and makes a table", () => {
-		const base = { target: "t", time: 1, seed: 1, ok: 5, fail: 0, info: 0, faults: 1 };
+		const base = { target: "t", system: "store", time: 1, seed: 1, ok: 5, fail: 0, info: 0, faults: 1 };
 		const done = [
 			{ ...base, workload: "a", nemesis: "kill", violations: [] },
 			{ ...base, workload: "b", nemesis: "kill", violations: ["lost"] },
 		];
 		const text = `${done.map((each) => JSON.stringify(each)).join("\n")}\n{"target":"t","workl`;
 		assert.deepEqual(parseResults(text), done);
-		const pairs = ["kill", "pause"].flatMap((nemesis) => ["a", "b"].map((workload) => ({ workload, nemesis })));
-		assert.deepEqual(pendingPairs(pairs, "t", done), pairs.slice(2));
-		assert.deepEqual(pendingPairs(pairs, "other", done), pairs);
-		assert.equal(renderTable(done), "| workload | kill |\n| --- | --- |\n| a | ok (5) |\n| b | **lost** |\n");
+		const pairs = ["kill", "pause"].flatMap((nemesis) => ["a", "b"].map((workload) => ({ target: "t", workload, nemesis })));
+		const elsewhere = pairs.map((pair) => ({ ...pair, target: "u" }));
+		assert.deepEqual(pendingPairs([...pairs, ...elsewhere], done), [...pairs.slice(2), ...elsewhere]);
+		const table = "| workload | kill |\n| --- | --- |\n| a | ok (5) |\n| b | **lost** |\n";
+		assert.equal(renderTables(done), table);
+		const both = renderTables([...done, { ...done[0]!, target: "u" }]);
+		assert.equal(both, `Target \`t\`:\n\n${table}\nTarget \`u\`:\n\n| workload | kill |\n| --- | --- |\n| a | ok (5) |\n`);
 	});
 });
 

@@ -1,8 +1,12 @@
 /** Every workload under every fault, one run each, with results kept in a file so that it can be broken off and resumed. */
-export interface PairResult {
+export interface Pair {
 	readonly target: string;
 	readonly workload: string;
 	readonly nemesis: string;
+}
+
+export interface PairResult extends Pair {
+	readonly system: string;
 	/** ms of work. */
 	readonly time: number;
 	readonly seed: number;
@@ -12,11 +16,6 @@ export interface PairResult {
 	readonly faults: number;
 	/** Kinds of violations, each once. */
 	readonly violations: readonly string[];
-}
-
-export interface Pair {
-	readonly workload: string;
-	readonly nemesis: string;
 }
 
 /** A JSON line each; a line cut short by the break-off is left out, so that its pair runs again. */
@@ -31,14 +30,26 @@ export function parseResults(text: string): PairResult[] {
 	});
 }
 
-/** The pairs that have no result of this target yet. */
-export function pendingPairs(pairs: readonly Pair[], target: string, done: readonly PairResult[]): Pair[] {
-	const known = new Set(done.map((each) => `${each.target} ${each.workload} ${each.nemesis}`));
-	return pairs.filter((pair) => !known.has(`${target} ${pair.workload} ${pair.nemesis}`));
+const nameOf = ({ target, workload, nemesis }: Pair) => `${target} ${workload} ${nemesis}`;
+
+/** The pairs that have no result yet. */
+export function pendingPairs<P extends Pair>(pairs: readonly P[], done: readonly Pair[]): P[] {
+	const known = new Set(done.map(nameOf));
+	return pairs.filter((pair) => !known.has(nameOf(pair)));
 }
 
-/** A Markdown table: a row a workload, a column a fault; operations answered, or what was found. */
-export function renderTable(results: readonly PairResult[]): string {
+/** A Markdown table for each target: a row a workload, a column a fault; operations answered, or what was found. */
+export function renderTables(results: readonly PairResult[]): string {
+	const targets = [...new Set(results.map((each) => each.target))];
+	return targets
+		.map((target) => {
+			const table = renderTable(results.filter((each) => each.target === target));
+			return targets.length === 1 ? table : `Target \`${target}\`:\n\n${table}`;
+		})
+		.join("\n");
+}
+
+function renderTable(results: readonly PairResult[]): string {
 	const columns = [...new Set(results.map((each) => each.nemesis))];
 	const rows = [...new Set(results.map((each) => each.workload))];
 	const cell = (workload: string, nemesis: string) => {

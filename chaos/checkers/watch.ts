@@ -33,7 +33,14 @@ export interface WatchRecording {
 	readonly startRevision: number;
 	readonly prevKv: boolean;
 	readonly batches: readonly WatchedBatch[];
+	/** What a read showed at the revision before `startRevision`: the state on which events build. Absent: an empty store. */
+	readonly base?: WatchedState | undefined;
+	/** Ended since history up to this revision was compacted. */
+	readonly compactedAt?: number | undefined;
 }
+
+/** By key. */
+export type WatchedState = Readonly<Record<string, { readonly value: string; readonly modRevision: number }>>;
 
 export function describeEvent(event: WatchedEvent): string {
 	const previous = event.previous === undefined ? "" : ` (was ${event.previous.value}@${event.previous.modRevision})`;
@@ -93,6 +100,10 @@ export function checkWatch(watch: WatchRecording): Violation[] {
 			report("watch-bookmarkable", `said ${batch.revision} after it had said ${bookmark}`, ...batch.events);
 		}
 		bookmark = Math.max(bookmark, batch.revision);
+	}
+	const next = Math.max(bookmark + 1, watch.startRevision);
+	if (watch.compactedAt !== undefined && watch.compactedAt <= next) {
+		report("watch-resumable", `ended as compacted at ${watch.compactedAt}, but wanted only what comes from ${next} on`);
 	}
 	return found;
 }
@@ -155,7 +166,7 @@ export function checkWatchAgainst(
 	return found;
 }
 
-/** Replaying a watch from the store's beginning must give what a read at `revision` shows. */
+/** Replaying a watch onto the state before it must give what a read at `revision` shows. */
 export function checkReplay(
 	watch: WatchRecording,
 	state: ReadonlyMap<string, { readonly value: string; readonly modRevision: number }>,
@@ -165,16 +176,17 @@ export function checkReplay(
 		const message = `${watch.name}: covers only up to ${coveredTo(watch)} of ${revision}`;
 		return [{ kind: "watch-behind", message, witness: [] }];
 	}
-	const replayed = new Map<string, string>();
+	const text = ({ value, modRevision }: WatchedState[string]) => `${value}@${modRevision}`;
+	const replayed = new Map(Object.entries(watch.base ?? {}).map(([key, kv]) => [key, text(kv)]));
 	for (const event of watch.batches.flatMap((batch) => batch.events)) {
 		if (event.modRevision > revision) continue;
 		if (event.type === "delete") replayed.delete(event.key);
-		else replayed.set(event.key, `${event.value}@${event.modRevision}`);
+		else replayed.set(event.key, text(event));
 	}
 	const found: Violation[] = [];
 	for (const key of new Set([...replayed.keys(), ...state.keys()])) {
 		const kv = state.get(key);
-		const want = kv === undefined ? "nothing" : `${kv.value}@${kv.modRevision}`;
+		const want = kv === undefined ? "nothing" : text(kv);
 		const got = replayed.get(key) ?? "nothing";
 		if (want === got) continue;
 		const message = `${watch.name}: replayed to ${revision}, ${key} is ${got}; a read shows ${want}`;
@@ -183,11 +195,22 @@ export function checkReplay(
 	return found;
 }
 
+/** Whether together they cover everything from the store's beginning, for then all previous values are known. */
+function isComplete(watches: readonly WatchRecording[]): boolean {
+	const wide = watches.filter((watch) => watch.end !== undefined).sort((a, b) => a.startRevision - b.startRevision);
+	// The first revision of a store that holds something is 2.
+	let covered = 1;
+	for (const watch of wide) {
+		if (watch.startRevision > covered + 1) return false;
+		covered = Math.max(covered, coveredTo(watch));
+	}
+	return covered >= Math.max(...watches.map(coveredTo));
+}
+
 /** All of it, for watches without an authority beside them. */
 export function checkWatches(watches: readonly WatchRecording[]): Violation[] {
 	const merged = mergeWatches(watches);
-	// What came before the earliest watch is not known.
-	const completeFrom = watches.some((watch) => watch.startRevision <= 2) ? 0 : Number.POSITIVE_INFINITY;
+	const completeFrom = isComplete(watches) ? 0 : Number.POSITIVE_INFINITY;
 	return [
 		...watches.flatMap(checkWatch),
 		...merged.violations,

@@ -1,15 +1,15 @@
-/** Faults of processes on a seeded schedule: some time whole, then one fault for some time, and so on. */
+/** Faults on a seeded schedule: some time whole, then one fault for some time, and so on. */
 import { type Clock, sleep } from "../../kit/clock.ts";
-import type { Random } from "../../kit/random.ts";
+import { type Random, seededRandom } from "../../kit/random.ts";
 import type { Nemesis } from "../run.ts";
 import type { Members } from "../targets/members.ts";
-
-export const faultKinds = ["kill", "kill-leader", "kill-all", "pause", "pause-leader", "pause-all"] as const;
-export type FaultKind = (typeof faultKinds)[number];
+import { lacks } from "./all.ts";
+import type { Fault } from "./fault.ts";
 
 export interface NemesisOptions {
 	readonly members: Members<unknown>;
-	readonly kinds: readonly FaultKind[];
+	/** At least one. */
+	readonly faults: readonly Fault[];
 	readonly random: Random;
 	readonly clock: Clock;
 }
@@ -18,21 +18,32 @@ export interface NemesisOptions {
 const calmMs = [500, 2000] as const;
 const faultMs = [500, 2500] as const;
 
-export function createNemesis({ members, kinds, random, clock }: NemesisOptions): Nemesis {
+/** Throws RangeError naming a fault that these members cannot be given. */
+export function createNemesis({ members, faults, random, clock }: NemesisOptions): Nemesis {
+	for (const fault of faults) {
+		const missing = lacks(members, fault);
+		if (missing.length > 0)
+			throw new RangeError(`${fault.name}: ${members.description} cannot do ${missing.join(", ")}`);
+		const least = fault.members ?? 1;
+		if (members.names.length < least) throw new RangeError(`${fault.name} needs at least ${least} members`);
+	}
 	const span = ([least, more]: readonly [number, number]) => least + random.float() * more;
 	return {
 		run: async (signal, note) => {
 			for (;;) {
 				// All of a fault is drawn before it, so that what a seed plans does not hang on how long things take.
-				const plan = { calm: span(calmMs), kind: kinds[random.int(kinds.length)]!, lasts: span(faultMs) };
-				const chance = members.names[random.int(members.names.length)]!;
+				const plan = { calm: span(calmMs), fault: faults[random.int(faults.length)]!, lasts: span(faultMs) };
+				const own = seededRandom(random.int(2 ** 31));
 				if (!(await pause(clock, plan.calm, signal))) return;
-				const victims = await choose(members, plan.kind, chance);
-				note(plan.kind, victims);
-				await strike(members, plan.kind, victims);
-				await pause(clock, plan.lasts, signal);
-				await heal(members, plan.kind, victims);
-				note(`heal ${plan.kind}`, victims);
+				const { name } = plan.fault;
+				const { value, strike, heal } = await plan.fault.plan(members, own);
+				note(name, value);
+				await strike();
+				if (heal !== undefined) {
+					await pause(clock, plan.lasts, signal);
+					await heal();
+				}
+				note(`heal ${name}`, value);
 			}
 		},
 	};
@@ -47,20 +58,4 @@ async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<boo
 		if (signal.aborted) return false;
 		throw error;
 	}
-}
-
-async function choose(members: Members<unknown>, kind: FaultKind, chance: string): Promise<readonly string[]> {
-	if (kind.endsWith("-all")) return members.names;
-	if (kind.endsWith("-leader")) return [(await members.leader()) ?? chance];
-	return [chance];
-}
-
-async function strike(members: Members<unknown>, kind: FaultKind, victims: readonly string[]): Promise<void> {
-	if (kind.startsWith("kill")) await Promise.all(victims.map((name) => members.kill(name)));
-	else for (const name of victims) members.pause?.(name);
-}
-
-async function heal(members: Members<unknown>, kind: FaultKind, victims: readonly string[]): Promise<void> {
-	if (kind.startsWith("kill")) await Promise.all(victims.map((name) => members.start(name)));
-	else for (const name of victims) members.resume?.(name);
 }

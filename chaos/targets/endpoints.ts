@@ -4,10 +4,10 @@ import { connectStore } from "../../store/client/client.ts";
 import { EtcdGateway } from "./etcd-gateway.ts";
 import { type Members, rotated } from "./members.ts";
 import { prefixed } from "./prefixed.ts";
-import type { ClusterOptions } from "./processes.ts";
 import { storeTarget } from "./store.ts";
+import type { ClientOptions } from "./system.ts";
 
-export interface EndpointOptions extends Omit<ClusterOptions, "size"> {
+export interface EndpointOptions extends ClientOptions {
 	readonly endpoints: readonly string[];
 	readonly api: "native" | "etcd";
 	/** Distinguishes this run's keys from all others. */

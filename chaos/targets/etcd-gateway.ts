@@ -37,6 +37,8 @@ interface WireEvent {
 	readonly prev_kv?: WireKv;
 }
 
+type WatchEnd = Parameters<KvTarget["watch"]>[2];
+
 const encode = (text: string) => Buffer.from(text).toString("base64");
 const decode = (text: string | undefined) => Buffer.from(text ?? "", "base64").toString();
 const int = (text: string | undefined) => Number(text ?? 0);
@@ -172,24 +174,32 @@ export class EtcdGateway implements KvTarget {
 		await this.#post("/v3/lease/revoke", { ID: lease });
 	}
 
-	/** The first endpoint's own id, and its leader's. */
-	async status(): Promise<{ readonly member: string; readonly leader: string; readonly version: string }> {
+	/** The first endpoint's own id, its leader's, and the term. */
+	async status(): Promise<{ readonly member: string; readonly leader: string; readonly term: number }> {
 		const {
 			header,
 			leader = "",
-			version,
+			raftTerm,
 		} = await this.#post<{
 			header: WireHeader;
 			leader?: string;
-			version: string;
+			raftTerm?: string;
 		}>("/v3/maintenance/status", {});
-		return { member: header.member_id ?? "", leader, version };
+		return { member: header.member_id ?? "", leader, term: int(raftTerm) };
+	}
+
+	async compact(revision: number): Promise<void> {
+		await this.#post("/v3/kv/compaction", { revision });
+	}
+
+	async defragment(): Promise<void> {
+		await this.#post("/v3/maintenance/defragment", {});
 	}
 
 	watch(
 		options: WatchOptions,
 		onBatch: Parameters<KvTarget["watch"]>[1],
-		onEnd: (reason: string) => void,
+		onEnd: WatchEnd,
 	): { requestProgress(): void; cancel(): void } {
 		const cancelled = new AbortController();
 		const signal = AbortSignal.any([cancelled.signal, this.#closed.signal]);
@@ -232,7 +242,7 @@ class GatewayWatch {
 	readonly #options: WatchOptions;
 	readonly #signal: AbortSignal;
 	readonly #onBatch: Parameters<KvTarget["watch"]>[1];
-	readonly #onEnd: (reason: string) => void;
+	readonly #onEnd: WatchEnd;
 	#next: number;
 
 	constructor(
@@ -240,7 +250,7 @@ class GatewayWatch {
 		options: WatchOptions,
 		signal: AbortSignal,
 		onBatch: Parameters<KvTarget["watch"]>[1],
-		onEnd: (reason: string) => void,
+		onEnd: WatchEnd,
 	) {
 		this.#endpoints = endpoints;
 		this.#options = options;
@@ -285,7 +295,8 @@ class GatewayWatch {
 		};
 		if (result === undefined) throw new Error(line);
 		if (result.canceled === true) {
-			this.#onEnd(result.cancel_reason ?? `compacted at ${result.compact_revision}`);
+			const { compact_revision: at, cancel_reason: reason = `compacted at ${at}` } = result;
+			this.#onEnd(reason, at === undefined ? undefined : Number(at));
 			return false;
 		}
 		const events = (result.events ?? []).map(fromEvent);

@@ -1,5 +1,14 @@
 /** What can be done to a cluster under test, and how its clients reach it. */
+import type { Clocks } from "../faults/clocks.ts";
+import type { Disks } from "../faults/disks.ts";
+import type { Network } from "../faults/network.ts";
 import type { KvTarget } from "../workloads/target.ts";
+
+export interface Leadership {
+	/** Of `Members.names`. */
+	readonly name: string;
+	readonly term: number;
+}
 
 export interface Members<T = KvTarget> {
 	/** What runs, for reports: "3 members of barque store 0.1.0". */
@@ -7,13 +16,27 @@ export interface Members<T = KvTarget> {
 	readonly names: readonly string[];
 	/** SIGKILL; resolves when it is gone. */
 	kill(name: string): Promise<void>;
-	/** Starts it again; resolves when it says that it is ready. */
+	/** Starts it again; resolves when it says that it is ready. Of a member that runs: nothing. */
 	start(name: string): Promise<void>;
+	/** SIGTERM; resolves when it is gone. */
+	stop?(name: string): Promise<void>;
 	/** SIGSTOP and SIGCONT. Absent where processes are out of reach. */
-	pause?(name: string): void;
-	resume?(name: string): void;
-	/** undefined: none, or nobody tells. */
-	leader(): Promise<string | undefined>;
+	pause?(name: string): Promise<void>;
+	resume?(name: string): Promise<void>;
+	/** Between members only: clients reach every member all along. */
+	readonly network?: Network | undefined;
+	/** Wall clocks, where members were started for it. */
+	readonly clocks?: Clocks | undefined;
+	/** Disks, where members were started for it. */
+	readonly disks?: Disks | undefined;
+	/** Discards history up to a revision of a moment ago. */
+	compact?(): Promise<void>;
+	/** Gives freed space of one member's database back. */
+	defragment?: ((name: string) => Promise<void>) | undefined;
+	/** false: `leader` tells the term that the leader last applied, which may be older than its leadership (etcd). */
+	readonly exactTerms?: boolean | undefined;
+	/** undefined: none, or nobody tells. Where two claim it, the one with the higher term. */
+	leader(): Promise<Leadership | undefined>;
 	/** A client of its own, whose nearest member differs with `index`. */
 	connect(index: number): T;
 	/** Ends everything and leaves nothing behind. */

@@ -1,59 +1,84 @@
-/** Members of our store as processes on this machine. */
-import { connectStore } from "../../store/client/client.ts";
-import { StoreProcesses } from "../kills/store-processes.ts";
-import { type Members, rotated } from "./members.ts";
-import { storeTarget } from "./store.ts";
+/** Members as processes on loopback. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { launcher } from "../../bin/cluster/launcher.ts";
+import { DiskShim } from "../faults/disk-shim.ts";
+import type { Disks } from "../faults/disks.ts";
+import { FakeClocks } from "../faults/faketime.ts";
+import { PowerDisks } from "../faults/power.ts";
+import { mergeEnv } from "../faults/preload.ts";
+import { freePorts } from "../kills/store-processes.ts";
+import { cleanUpOnInterrupt } from "./cleanup.ts";
+import type { Place, PlaceOptions } from "./place.ts";
+import { ProcessHost } from "./process-host.ts";
 
-const askMs = 1000;
-
-export interface ClusterOptions {
-	readonly size: number;
-	readonly requestTimeoutMs: number;
-	/** Wrong on purpose: reads may be stale. */
-	readonly serializableReads: boolean;
-}
-
-/** Small limits, so that snapshots happen within a run. */
-const storeFlags = ["--snapshot-count=500"];
-
-export async function startStoreMembers(options: ClusterOptions): Promise<Members> {
-	const processes = await StoreProcesses.create(options.size, storeFlags);
+/** Throws MissingToolError where this machine cannot do what is asked for. */
+export async function startProcessPlace(options: PlaceOptions): Promise<Place> {
+	const place = new ProcessPlace();
 	try {
-		await processes.startAll();
+		await place.setUp(options);
 	} catch (error) {
-		await processes.close();
+		await place.close();
 		throw error;
 	}
-	const { names, clientUrls } = processes;
-	return {
-		description: `${options.size} members of barque store`,
-		names,
-		kill: (name) => processes.kill(name),
-		start: async (name) => {
-			const result = await processes.start(name);
-			if (result !== "ready") throw new Error(`${name} ended with ${result}:\n${processes.output(name)}`);
-		},
-		pause: (name) => processes.pause(name),
-		resume: (name) => processes.resume(name),
-		leader: async () => {
-			const leads = await Promise.all(clientUrls.map(isLeader));
-			return names[leads.indexOf(true)];
-		},
-		connect: (index) => {
-			const { requestTimeoutMs, serializableReads } = options;
-			const client = connectStore({ endpoints: rotated(clientUrls, index), requestTimeoutMs });
-			return storeTarget(client, { serializableReads });
-		},
-		close: () => processes.close(),
-	};
+	return place;
 }
 
-async function isLeader(url: string): Promise<boolean> {
-	try {
-		const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(askMs) });
-		return /^etcd_server_is_leader(\{.*\})? 1$/m.test(await answer.text());
-	} catch {
-		// Down or standing still: it does not lead, as far as anybody can tell.
-		return false;
+class ProcessPlace implements Place {
+	readonly description = "processes on this machine";
+	readonly node = process.execPath;
+	readonly launcher = launcher;
+	hosts: readonly ProcessHost[] = [];
+	clocks: FakeClocks | undefined;
+	disks: Disks | undefined;
+	#shim: DiskShim | undefined;
+	#power: PowerDisks | undefined;
+	#directory: string | undefined;
+	readonly #forget = cleanUpOnInterrupt(() => this.#cleanUp());
+
+	async setUp({ size, clocks, disks, powerLoss }: PlaceOptions): Promise<void> {
+		const names = Array.from({ length: size }, (_, i) => `m${i + 1}`);
+		const ports = await freePorts(size * 2);
+		this.#directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
+		if (clocks) this.clocks = await FakeClocks.create();
+		if (disks) this.#shim = await DiskShim.create();
+		if (powerLoss) this.#power = await PowerDisks.create(names);
+		this.hosts = names.map((name, i) => {
+			const dataDir = this.#power?.directory(name) ?? path.join(this.#directory!, name);
+			return new ProcessHost({
+				name,
+				peerAddress: "127.0.0.1",
+				clientAddress: "127.0.0.1",
+				peerPort: ports[2 * i]!,
+				clientPort: ports[2 * i + 1]!,
+				dataDir,
+				env: () => ({
+					...process.env,
+					...mergeEnv(this.clocks?.env(name) ?? {}, this.#shim?.env(name, dataDir) ?? {}),
+				}),
+			});
+		});
+		this.disks = this.#diskFaults();
+	}
+
+	#diskFaults(): Disks {
+		const [shim, power] = [this.#shim, this.#power];
+		const kill = (name: string) => this.hosts.find((host) => host.name === name)!.end("SIGKILL");
+		return {
+			...(shim && { harm: (name, fault) => shim.harm(name, fault), heal: (name) => shim.heal(name) }),
+			...(power && { loseUnsynced: (names) => power.loseUnsynced(names, kill) }),
+		};
+	}
+
+	async #cleanUp(): Promise<void> {
+		await Promise.all(this.hosts.map((host) => host.end("SIGKILL")));
+		await Promise.all([this.#power?.close(), this.#shim?.close(), this.clocks?.close()]);
+		if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	async close(): Promise<void> {
+		await this.#cleanUp();
+		this.#forget();
 	}
 }

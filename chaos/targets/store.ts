@@ -6,7 +6,8 @@ import { type Kv, type KvTarget, type Op, type OpAnswer, TargetError } from "../
 /** Codes after which a write may have been applied; every other says that it was not. */
 const uncertain: ReadonlySet<string> = new Set(["outcome_unknown", "closed", "timeout"]);
 
-async function attempt<T>(promise: Promise<T>): Promise<T> {
+/** Rejects with TargetError where the store refused or did not answer. */
+export async function attempt<T>(promise: Promise<T>): Promise<T> {
 	try {
 		return await promise;
 	} catch (error) {
@@ -92,7 +93,7 @@ export function storeTarget(client: StoreClient, options: StoreTargetOptions = {
 						onBatch({ events: seen, revision });
 					},
 					onEnd: (error) => {
-						if (error.code !== "closed") onEnd(error.message);
+						if (error.code !== "closed") onEnd(error.message, error.compactRevision);
 					},
 				},
 			),

@@ -53,11 +53,11 @@ export interface KvTarget {
 	/** Resolves to whether the lease was still there. */
 	leaseKeepAlive(lease: string): Promise<boolean>;
 	leaseRevoke(lease: string): Promise<void>;
-	/** Resumes by itself. `onEnd`: it cannot. */
+	/** Resumes by itself. `onEnd`: it cannot; with the revision compacted at, where that is why. */
 	watch(
 		options: WatchOptions,
 		onBatch: (batch: WatchedBatch) => void,
-		onEnd: (reason: string) => void,
+		onEnd: (reason: string, compactedAt?: number) => void,
 	): { requestProgress(): void; cancel(): void };
 	close(): Promise<void>;
 }

@@ -2,9 +2,16 @@
 
 import { sleep } from "../../kit/clock.ts";
 import type { Violation } from "../checkers/violation.ts";
-import { checkReplay, checkWatches, coveredTo, type WatchedBatch, type WatchRecording } from "../checkers/watch.ts";
+import {
+	checkReplay,
+	checkWatches,
+	coveredTo,
+	type WatchedBatch,
+	type WatchedState,
+	type WatchRecording,
+} from "../checkers/watch.ts";
 import type { Operation } from "../history.ts";
-import { type KvTarget, listPrefix, TargetError, type WatchOptions } from "./target.ts";
+import { type Kv, type KvTarget, listPrefix, TargetError, type WatchOptions } from "./target.ts";
 import { type Actor, type ActorOptions, type Invocation, pick, type Workload } from "./workload.ts";
 
 const prefix = "w/";
@@ -15,38 +22,61 @@ const patienceMs = 10_000;
 /** Result of `collect`: what a client's watches got, and what a read showed once they had caught up. */
 interface Collected {
 	readonly watches: readonly WatchRecording[];
+	/** Place of the watch of everything that caught up. */
+	readonly whole: number;
 	readonly ended: readonly string[];
 	readonly revision: number;
-	readonly state: Readonly<Record<string, { readonly value: string; readonly modRevision: number }>>;
+	readonly state: WatchedState;
+}
+
+interface Watching {
+	readonly recording: WatchRecording;
+	requestProgress(): void;
+	cancel(): void;
+}
+
+function stateOf(kvs: readonly Kv[]): WatchedState {
+	return Object.fromEntries(kvs.map(({ key, value, modRevision }) => [key, { value, modRevision }]));
 }
 
 class WatchActor implements Actor {
 	readonly #target: KvTarget;
 	readonly #options: ActorOptions;
-	readonly #watches: Array<{ readonly recording: WatchRecording; requestProgress(): void; cancel(): void }> = [];
+	readonly #watches: Watching[] = [];
 	readonly #ended: string[] = [];
+	/** Of everything, from the state in `base` on. */
+	#whole: Watching;
 	#values = 0;
 	#revision = 1;
 
 	constructor(target: KvTarget, options: ActorOptions) {
 		this.#target = target;
 		this.#options = options;
-		this.#watch({ key: prefix, end, startRevision: 1, prevKv: options.index % 2 === 0 });
+		this.#whole = this.#watch({ key: prefix, end, startRevision: 1, prevKv: options.index % 2 === 0 });
 	}
 
-	#watch(options: WatchOptions): void {
+	#watch(options: WatchOptions, base?: WatchedState): Watching {
 		const batches: WatchedBatch[] = [];
 		const name = `${this.#options.name}/${this.#watches.length} ${options.end === undefined ? options.key : `${options.key}*`} from ${options.startRevision}`;
+		const recording: WatchRecording & { compactedAt?: number } = { name, ...options, batches, base };
 		const handle = this.#target.watch(
 			options,
 			(batch) => void batches.push(batch),
-			(reason) => void this.#ended.push(`${name}: ${reason}`),
+			(reason, compactedAt) => {
+				if (compactedAt === undefined) this.#ended.push(`${name}: ${reason}`);
+				else recording.compactedAt = compactedAt;
+			},
 		);
-		this.#watches.push({
-			recording: { name, ...options, batches },
-			requestProgress: () => handle.requestProgress(),
-			cancel: () => handle.cancel(),
-		});
+		const watching = { recording, requestProgress: () => handle.requestProgress(), cancel: () => handle.cancel() };
+		this.#watches.push(watching);
+		return watching;
+	}
+
+	/** What a watch lost to a compaction is only known by its state: it begins anew from there, as an informer does. */
+	async #beginAnew(): Promise<void> {
+		const { revision, kvs } = await listPrefix(this.#target, prefix);
+		const { prevKv } = this.#whole.recording;
+		this.#whole = this.#watch({ key: prefix, end, startRevision: revision + 1, prevKv }, stateOf(kvs));
 	}
 
 	next(): Invocation {
@@ -63,6 +93,7 @@ class WatchActor implements Actor {
 			this.#watch({ key, startRevision: value as number, prevKv: this.#options.random.int(2) === 0 });
 			return undefined;
 		}
+		if (this.#whole.recording.compactedAt !== undefined) await this.#beginAnew();
 		if (f === "collect") return this.#collect();
 		const { revision } = f === "put" ? await this.#target.put(key, value as string) : await this.#target.delete(key);
 		this.#revision = Math.max(this.#revision, revision);
@@ -76,14 +107,15 @@ class WatchActor implements Actor {
 		const newest = Math.max(...kvs.map((kv) => kv.modRevision));
 		const { clock } = this.#options;
 		const deadline = clock.monotonic() + patienceMs;
-		while (coveredTo(this.#watches[0]!.recording) < newest) {
-			if (clock.monotonic() > deadline) throw new TargetError("no", `the watch is behind revision ${newest}`);
+		while (coveredTo(this.#whole.recording) < newest) {
+			const isLost = this.#whole.recording.compactedAt !== undefined;
+			if (isLost || clock.monotonic() > deadline) throw new TargetError("no", `the watch is behind revision ${newest}`);
 			for (const watch of this.#watches) watch.requestProgress();
 			await sleep(clock, 50);
 		}
-		const state = Object.fromEntries(kvs.map(({ key, value, modRevision }) => [key, { value, modRevision }]));
 		const watches = this.#watches.map(({ recording }) => ({ ...recording, batches: [...recording.batches] }));
-		return { watches, ended: this.#ended, revision: Math.min(revision, newest), state };
+		const whole = this.#watches.indexOf(this.#whole);
+		return { watches, whole, ended: this.#ended, revision: Math.min(revision, newest), state: stateOf(kvs) };
 	}
 
 	close(): void {
@@ -94,8 +126,8 @@ class WatchActor implements Actor {
 function check(history: readonly Operation[], finished: boolean): Violation[] {
 	const collected = history.flatMap((op) => (op.f === "collect" && op.type === "ok" ? [op.result as Collected] : []));
 	const violations = checkWatches(collected.flatMap((each) => each.watches));
-	for (const { watches, ended, revision, state } of collected) {
-		violations.push(...checkReplay(watches[0]!, new Map(Object.entries(state)), revision));
+	for (const { watches, whole, ended, revision, state } of collected) {
+		violations.push(...checkReplay(watches[whole]!, new Map(Object.entries(state)), revision));
 		for (const reason of ended) violations.push({ kind: "watch-ended", message: reason, witness: [] });
 	}
 	if (finished && collected.length === 0) {

@@ -1,0 +1,29 @@
+/** Environments for members whose calls to libc are intercepted. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** The later wins, except that libraries to preload add up. */
+export function mergeEnv(...environments: readonly Environment[]): Record<string, string> {
+	const libraries = environments.map((each) => each["LD_PRELOAD"] ?? "").filter((each) => each !== "");
+	const merged = Object.assign({}, ...environments) as Record<string, string>;
+	return libraries.length === 0 ? merged : { ...merged, LD_PRELOAD: libraries.join(":") };
+}
+
+/** Where a member in a container sees what lies elsewhere on the machine. */
+export interface SeenPaths {
+	/** The compiled library. */
+	readonly library: string;
+	/** The folder of control files. */
+	readonly directory: string;
+}
+
+export function temporaryFolder(purpose: string): Promise<string> {
+	return mkdtemp(path.join(tmpdir(), `barque-${purpose}-`));
+}
+
+export function removeFolder(folder: string): Promise<void> {
+	return rm(folder, { recursive: true, force: true });
+}

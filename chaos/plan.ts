@@ -1,0 +1,83 @@
+/** What can be run where: which faults each target offers each workload. Nothing is started to know it. */
+import type { Pair } from "./matrix.ts";
+import { faults } from "./nemeses/all.ts";
+import type { Fault, Need } from "./nemeses/fault.ts";
+import type { PlaceOptions } from "./targets/place.ts";
+import { kvWorkloads } from "./workloads/all.ts";
+import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
+
+export const targets = ["processes", "netns", "docker", "etcd", "endpoints"] as const;
+export type TargetName = (typeof targets)[number];
+export const systems = ["store", "etcd"] as const;
+export type SystemName = (typeof systems)[number];
+
+export interface Choice {
+	readonly target: TargetName;
+	readonly system: SystemName;
+	readonly workload: string;
+}
+
+/** What a choice lacks, with the reason a person is told. */
+function refusal({ target, system, workload }: Choice, need: Need): string | undefined {
+	const isKubernetes = kubernetesWorkloads.has(workload);
+	switch (need) {
+		case "kill":
+			return undefined;
+		case "network":
+			return target === "netns" || target === "docker"
+				? undefined
+				: "networks can be harmed with --target netns or docker";
+		case "clocks":
+		case "disks":
+			if (target !== "processes" || isKubernetes) return `${need} can be harmed with members on --target processes`;
+			return system === "store" ? undefined : `${need} cannot be harmed below etcd, whose calls do not go through libc`;
+		case "powerLoss":
+			return (target === "processes" || target === "etcd") && !isKubernetes
+				? undefined
+				: "power can be cut with members on --target processes";
+		case "defragment":
+			return system === "etcd" && target !== "endpoints" ? undefined : "only etcd is defragmented";
+		default:
+			return target === "endpoints" ? "endpoints can only be killed (kill, kill-all), by hooks" : undefined;
+	}
+}
+
+/** Why the fault cannot be had there; undefined: it can. */
+export function faultRefusal(choice: Choice, fault: Fault): string | undefined {
+	for (const need of fault.needs) {
+		const why = refusal(choice, need);
+		if (why !== undefined) return why;
+	}
+	return undefined;
+}
+
+/** What the place must be prepared for, given the faults to come. */
+export function preparation(chosen: readonly Fault[]): Omit<PlaceOptions, "size"> {
+	const needed = new Set(chosen.flatMap((fault) => fault.needs));
+	return { clocks: needed.has("clocks"), disks: needed.has("disks"), powerLoss: needed.has("powerLoss") };
+}
+
+export interface PlannedPair extends Pair {
+	readonly target: TargetName;
+}
+
+/** Every workload under every one of these faults: on this machine's processes, and where the network is harmed on `network`. */
+export function allPairs(
+	choice: Omit<Choice, "workload">,
+	network: TargetName,
+	names: readonly string[],
+	workloads: readonly string[],
+): PlannedPair[] {
+	return workloads.flatMap((workload) =>
+		names.flatMap((nemesis): PlannedPair[] => {
+			const fault = faults.get(nemesis)!;
+			const target = fault.needs.includes("network") ? network : choice.target;
+			return faultRefusal({ ...choice, target, workload }, fault) === undefined ? [{ target, workload, nemesis }] : [];
+		}),
+	);
+}
+
+/** All that a system can be given. */
+export function workloadsOf(system: SystemName): string[] {
+	return [...kvWorkloads.keys(), ...(system === "store" ? kubernetesWorkloads.keys() : [])];
+}

@@ -1,0 +1,68 @@
+/** Where members run: processes on this machine, network namespaces, containers. A system (`system.ts`) is what runs there. */
+import type { Clocks } from "../faults/clocks.ts";
+import type { Disks } from "../faults/disks.ts";
+import type { Network } from "../faults/network.ts";
+
+export interface Command {
+	readonly program: string;
+	readonly args: readonly string[];
+}
+
+/** One machine, real or so it seems to the member. */
+export interface Host {
+	/** `m1`, `m2` … */
+	readonly name: string;
+	/** Where peers and clients reach its member: addresses without ports. */
+	readonly peerAddress: string;
+	readonly clientAddress: string;
+	readonly peerPort: number;
+	readonly clientPort: number;
+	/** As the member sees it: a folder of its own that outlives its process. */
+	readonly dataDir: string;
+	/** Starts the member. Resolves once the process runs; rejects where the program cannot be started. */
+	run(command: Command): Promise<void>;
+	readonly isRunning: boolean;
+	/** The end of what the latest process printed, at most 64 KiB. */
+	readonly output: string;
+	/** SIGKILL or SIGTERM; resolves when it is gone. Nothing where none runs. */
+	end(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
+	/** SIGSTOP and SIGCONT. */
+	pause(): Promise<void>;
+	resume(): Promise<void>;
+}
+
+export interface Place {
+	/** For reports: "processes on this machine". */
+	readonly description: string;
+	readonly hosts: readonly Host[];
+	/** Paths of the place for our own program: run it with `node launcher …`. */
+	readonly node: string;
+	readonly launcher: string;
+	readonly network?: Network | undefined;
+	/**
+	 * The command that runs a program of this machine, with its files, in the network of a host (by its name) under the same
+	 * process id. Absent: hosts have no network of their own.
+	 */
+	readonly enter?: ((host: string, command: Command) => Promise<Command>) | undefined;
+	readonly clocks?: Clocks | undefined;
+	readonly disks?: Disks | undefined;
+	/** Ends every member and leaves nothing behind: no process, namespace, container, mount or file. */
+	close(): Promise<void>;
+}
+
+/** What a place must be prepared for, since it costs something. */
+export interface PlaceOptions {
+	/** 1 to 7. */
+	readonly size: number;
+	/** Members' clocks can be skewed. */
+	readonly clocks: boolean;
+	/** Members' disk calls can be intercepted. */
+	readonly disks: boolean;
+	/** Members' disks can lose what was not synced. */
+	readonly powerLoss: boolean;
+}
+
+/** This machine cannot do it; the message says what is missing and what to do. */
+export class MissingToolError extends Error {
+	override name = "MissingToolError";
+}

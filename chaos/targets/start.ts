@@ -1,0 +1,71 @@
+/** Starts what the flags ask for. */
+import type { Fault } from "../nemeses/fault.ts";
+import { type Choice, preparation, type SystemName, type TargetName } from "../plan.ts";
+import { startMembers } from "./cluster.ts";
+import { endpointMembers } from "./endpoints.ts";
+import { EtcdSystem } from "./etcd-system.ts";
+import { startClusterMembers } from "./kubernetes.ts";
+import type { Members } from "./members.ts";
+import type { Place, PlaceOptions } from "./place.ts";
+import { startProcessPlace } from "./processes.ts";
+import { StoreSystem } from "./store-system.ts";
+import type { ClientOptions, System } from "./system.ts";
+
+export interface StartOptions extends ClientOptions {
+	readonly size: number;
+	/** The faults to come: places are prepared for them. */
+	readonly faults: readonly Fault[];
+	/** The program of etcd. */
+	readonly etcd: string;
+	readonly unsafeNoFsync: boolean;
+	readonly endpoints: readonly string[];
+	readonly api: "native" | "etcd";
+	readonly killHook: string | undefined;
+	readonly startHook: string | undefined;
+}
+
+/** For the workloads over a key-value store. */
+export async function startStoreTarget(choice: Choice, options: StartOptions): Promise<Members> {
+	const { requestTimeoutMs, serializableReads } = options;
+	const clients = { requestTimeoutMs, serializableReads };
+	if (choice.target === "endpoints") {
+		return endpointMembers({ ...options, prefix: `barque-chaos/${Date.now().toString(36)}/` });
+	}
+	const place = await startPlace(choice, options);
+	return startMembers(place, createSystem(choice.system, options), clients);
+}
+
+/** For the workloads over the Kubernetes API: one master on each host. */
+export async function startKubernetesTarget({ target }: Choice, size: 1 | 3 | 5) {
+	if (target === "processes") return startClusterMembers({ masters: size });
+	const place = await placeStarters[target as "netns" | "docker"]({
+		size,
+		clocks: false,
+		disks: false,
+		powerLoss: false,
+	});
+	try {
+		return await startClusterMembers({ masters: size, place });
+	} catch (error) {
+		await place.close();
+		throw error;
+	}
+}
+
+type Starter = (options: PlaceOptions) => Promise<Place>;
+
+/** What most runs do not need is not loaded. */
+const placeStarters: Readonly<Record<Exclude<TargetName, "endpoints">, Starter>> = {
+	processes: startProcessPlace,
+	etcd: startProcessPlace,
+	netns: async (options) => (await import("./netns.ts")).startNetnsPlace(options),
+	docker: async (options) => (await import("./docker.ts")).startDockerPlace(options),
+};
+
+function startPlace({ target }: Choice, { size, faults }: StartOptions): Promise<Place> {
+	return placeStarters[target as Exclude<TargetName, "endpoints">]({ size, ...preparation(faults) });
+}
+
+function createSystem(system: SystemName, { etcd, unsafeNoFsync }: StartOptions): System {
+	return system === "store" ? new StoreSystem() : new EtcdSystem({ program: etcd, unsafeNoFsync });
+}

@@ -1,0 +1,69 @@
+/** What members run: our store, or a real etcd. */
+import type { KvTarget } from "../workloads/target.ts";
+import type { Leadership } from "./members.ts";
+import type { Command, Host, Place } from "./place.ts";
+
+export interface ClientOptions {
+	readonly requestTimeoutMs: number;
+	/** Wrong on purpose: reads may be stale. */
+	readonly serializableReads: boolean;
+}
+
+export interface System {
+	readonly name: string;
+	/** What starts the member of `host` in a cluster of all hosts of `place`. */
+	command(host: Host, place: Place): Command;
+	/** The version of the member at this address once it answers; undefined: not yet. */
+	version(url: string): Promise<string | undefined>;
+	/** See `Members`. */
+	readonly exactTerms: boolean;
+	/** Who leads as the members of these hosts say, and the term. */
+	leader(hosts: readonly Host[]): Promise<Leadership | undefined>;
+	/** The nearest member first. */
+	connect(urls: readonly string[], options: ClientOptions): KvTarget;
+	/** Discards history before this revision. */
+	compact(urls: readonly string[], revision: number): Promise<void>;
+	/** Absent where the system has no such thing. */
+	defragment?(url: string): Promise<void>;
+	close(): Promise<void>;
+}
+
+/** How long a question about a member may take. */
+export const askMs = 1000;
+
+export function clientUrl(host: Host): string {
+	return `http://${host.clientAddress}:${host.clientPort}`;
+}
+
+export function peerUrl(host: Host): string {
+	return `http://${host.peerAddress}:${host.peerPort}`;
+}
+
+/** Flags that our store shares with etcd. */
+export function memberFlags(host: Host, { hosts }: Place): string[] {
+	return [
+		`--name=${host.name}`,
+		`--data-dir=${host.dataDir}`,
+		`--listen-client-urls=${clientUrl(host)}`,
+		`--advertise-client-urls=${clientUrl(host)}`,
+		`--listen-peer-urls=${peerUrl(host)}`,
+		`--initial-advertise-peer-urls=${peerUrl(host)}`,
+		`--initial-cluster=${hosts.map((each) => `${each.name}=${peerUrl(each)}`).join(",")}`,
+	];
+}
+
+/** undefined: no answer, or none in JSON. */
+export async function fetchJson<T>(url: string): Promise<T | undefined> {
+	try {
+		const answer = await fetch(url, { signal: AbortSignal.timeout(askMs) });
+		return (await answer.json()) as T;
+	} catch {
+		// Not there, not yet there, or standing still: all the same to whoever asks.
+		return undefined;
+	}
+}
+
+/** A deposed leader may not know yet: who claims the highest term leads. */
+export function newest(claims: readonly (Leadership | undefined)[]): Leadership | undefined {
+	return claims.reduce((best, each) => ((each?.term ?? -1) > (best?.term ?? -1) ? each : best), undefined);
+}
