@@ -67,6 +67,42 @@ describe("members in network namespaces", function () {
 		assert.equal(seen.size, 4);
 	});
 
+	it("take other programs in, under their own process ids", async () => {
+		const place = await start(2);
+		const script = 'const { networkInterfaces: all } = require("os"); console.log(process.pid, all().eth0[0].address)';
+		const { program, args } = await place.enter!("m2", { program: process.execPath, args: ["-e", script] });
+		const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+		const [line] = (await once(child.stdout, "data")) as [Buffer];
+		assert.equal(line.toString(), `${child.pid} ${place.hosts[1]!.peerAddress}\n`);
+		await once(child, "close");
+	});
+
+	it("have clocks and disks that can be harmed, when asked for", async function () {
+		const options = { size: 1, clocks: true, disks: true, powerLoss: true };
+		const place = await orSkip(this, () => startNetnsPlace(options));
+		places.push(place);
+		const [host] = place.hosts as readonly [ProcessHost];
+		const script = `const fs = require("node:fs");
+			const [file] = process.argv.slice(1);
+			const open = fs.openSync(file, "a");
+			fs.writeSync(open, "synced ");
+			fs.fsyncSync(open);
+			fs.fsyncSync(fs.openSync(require("node:path").dirname(file)));
+			fs.writeSync(open, "not synced");
+			setInterval(() => console.log(new Date().getFullYear(), fs.readFileSync(file, "utf8")), 10);`;
+		const command = { program: process.execPath, args: ["-e", script, path.join(host.dataDir, "file")] };
+		await host.run(command);
+		await until(() => host.output.includes(" synced not synced"));
+		const year = new Date().getFullYear();
+		await place.clocks!.skew("m1", 3 * 366 * 86_400_000, 1);
+		await until(() => host.output.includes(`${year + 3} synced`));
+		await place.clocks!.heal();
+		await place.disks!.loseUnsynced!(["m1"]);
+		assert.equal(host.isRunning, false);
+		await host.run(command);
+		await until(() => host.output.includes(`${year} synced synced not synced`));
+	});
+
 	it("are killed, paused and started again", async () => {
 		const [host] = (await start(1)).hosts as readonly [ProcessHost];
 		await host.run(serve);
@@ -166,10 +202,8 @@ describe("members in network namespaces", function () {
 
 	it("refuse what they cannot do", async () => {
 		await assert.rejects(startNetnsPlace({ size: 8, ...plain }), /size: 8 is not between 1 and 7/);
-		await assert.rejects(
-			startNetnsPlace({ size: 3, ...plain, powerLoss: true }),
-			/powerLoss: only with --target processes/,
-		);
+		const { enter } = await start(1);
+		await assert.rejects(enter!("m2", serve), /no host m2/);
 	});
 });
 

@@ -6,8 +6,9 @@ import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
 import { LinkRules, linkTools } from "../faults/links.ts";
 import { cleanUpOnInterrupt } from "./cleanup.ts";
-import { Fabric, namespaceTools } from "./namespaces.ts";
-import type { Place, PlaceOptions } from "./place.ts";
+import { MachineFaults } from "./machine-faults.ts";
+import { Fabric, type Namespace, namespaceTools } from "./namespaces.ts";
+import type { Command, Place, PlaceOptions } from "./place.ts";
 import { ProcessHost } from "./process-host.ts";
 import { requireRootAndTools, toolEnvironment } from "./tools.ts";
 
@@ -18,20 +19,17 @@ const clientPort = 2379;
 export async function startNetnsPlace(options: PlaceOptions): Promise<Place> {
 	const { size } = options;
 	if (!(size >= 1 && size <= 7)) throw new RangeError(`size: ${size} is not between 1 and 7`);
-	for (const fault of ["clocks", "disks", "powerLoss"] as const) {
-		if (options[fault]) throw new RangeError(`${fault}: only with --target processes`);
-	}
 	await requireRootAndTools("network namespaces", { ...namespaceTools, ...linkTools, setpriv: "util-linux" });
 	const undo = new Undo();
 	try {
-		return await start(size, undo);
+		return await undo.after(start(options, undo));
 	} catch (error) {
 		await undo.run();
 		throw error;
 	}
 }
 
-async function start(size: number, undo: Undo): Promise<Place> {
+async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 	const folder = await mkdtemp(path.join(tmpdir(), "barque-netns-"));
 	const removeFolder = () => rmSync(folder, { recursive: true, force: true });
 	process.on("exit", removeFolder);
@@ -39,24 +37,26 @@ async function start(size: number, undo: Undo): Promise<Place> {
 		await rm(folder, { recursive: true, force: true });
 		process.off("exit", removeFolder);
 	});
-	const fabric = await Fabric.create(size);
+	const names = Array.from({ length: options.size }, (_, i) => `m${i + 1}`);
+	const faults = await MachineFaults.create(names, options);
+	undo.add(() => faults.close());
+	const fabric = await Fabric.create(options.size);
 	undo.add(() => fabric.close());
-	const members = fabric.namespaces.map((namespace, i) => {
-		return { name: `m${i + 1}`, address: fabric.addresses[i]!, namespace };
+	const members = names.map((name, i) => {
+		const dataDir = faults.dataDir(name) ?? path.join(folder, name);
+		return { name, address: fabric.addresses[i]!, namespace: fabric.namespaces[i]!, dataDir };
 	});
 	const hosts = members.map(
-		({ name, address, namespace }) =>
+		({ name, address, namespace, dataDir }) =>
 			new ProcessHost({
 				name,
 				peerAddress: address,
 				clientAddress: address,
 				peerPort,
 				clientPort,
-				dataDir: path.join(folder, name),
-				// A member that we can no longer end ends with us.
-				wrap: ({ program, args }) =>
-					namespace.enter({ program: "setpriv", args: ["--pdeathsig", "KILL", "--", program, ...args] }),
-				env: withoutProxies,
+				dataDir,
+				wrap: (command) => bound(namespace, command),
+				env: () => ({ ...withoutProxies(), ...faults.env(name, dataDir) }),
 			}),
 	);
 	const network = new LinkRules(
@@ -73,8 +73,20 @@ async function start(size: number, undo: Undo): Promise<Place> {
 		node: process.execPath,
 		launcher,
 		network,
+		clocks: faults.clocks,
+		disks: faults.disks((name) => hosts.find((host) => host.name === name)!.end("SIGKILL")),
+		enter: async (name, command) => {
+			const member = members.find((each) => each.name === name);
+			if (member === undefined) throw new RangeError(`no host ${name}; there are ${names.join(", ")}`);
+			return bound(member.namespace, command);
+		},
 		close: () => undo.run(),
 	};
+}
+
+/** In the namespace; and what we can no longer end ends with us. */
+function bound(namespace: Namespace, { program, args }: Command): Command {
+	return namespace.enter({ program: "setpriv", args: ["--pdeathsig", "KILL", "--", program, ...args] });
 }
 
 /** Members reach each other and nothing else, a proxy least of all. */
@@ -87,7 +99,14 @@ function withoutProxies(): NodeJS.ProcessEnv {
 class Undo {
 	readonly #steps: (() => Promise<void>)[] = [];
 	readonly #forget = cleanUpOnInterrupt(() => this.run());
+	#work: Promise<unknown> | undefined;
 	#result: Promise<void> | undefined;
+
+	/** Nothing is taken back before this has come to its end, well or not. */
+	after<T>(work: Promise<T>): Promise<T> {
+		this.#work = work;
+		return work;
+	}
 
 	add(step: () => Promise<void>): void {
 		this.#steps.unshift(step);
@@ -100,11 +119,9 @@ class Undo {
 	}
 
 	async #take(): Promise<void> {
+		await Promise.allSettled([this.#work]);
 		const failures: unknown[] = [];
-		// An interrupted start may still add steps while these are taken.
-		for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
-			await step().catch((error: unknown) => failures.push(error));
-		}
+		for (const step of this.#steps) await step().catch((error: unknown) => failures.push(error));
 		this.#forget();
 		if (failures.length > 0) throw failures[0];
 	}
