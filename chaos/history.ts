@@ -84,10 +84,70 @@ function operation(call: HistoryEvent, end: HistoryEvent | undefined): Operation
 
 /** For witnesses: who, what, and what came of it. */
 export function describeOperation(op: Operation): string {
-	const text = (value: unknown) => (value === undefined ? "" : ` ${JSON.stringify(value)}`);
+	const text = (value: unknown) => (value === undefined ? "" : ` ${describeValue(value)}`);
+	const done = isSteps(op.value) && isSteps(op.result);
 	const outcome =
-		op.type === "ok" ? `ok${text(op.result)}` : `${op.type}${op.error === undefined ? "" : ` ${op.error}`}`;
-	return `${op.process} ${op.f}${op.key === undefined ? "" : ` ${op.key}`}${text(op.value)} -> ${outcome}`;
+		op.type === "ok" ? `ok${done ? "" : text(op.result)}` : `${op.type}${op.error === undefined ? "" : ` ${op.error}`}`;
+	const asked = text(done ? op.result : op.value);
+	return `${op.process} ${op.f}${op.key === undefined ? "" : ` ${op.key}`}${asked} -> ${outcome}`;
+}
+
+/** Of a transaction: with what it read, once that is known. */
+interface Step {
+	readonly f: string;
+	readonly key: string;
+	readonly value?: unknown;
+	readonly list?: unknown;
+}
+
+function isSteps(value: unknown): value is readonly Step[] {
+	const isStep = (each: unknown) => typeof each === "object" && each !== null && "f" in each && "key" in each;
+	return Array.isArray(value) && value.length > 0 && value.every(isStep);
+}
+
+/** JSON, but for transactions: `append x 1, read y [2 3]`. */
+function describeValue(value: unknown): string {
+	if (!isSteps(value)) return JSON.stringify(value);
+	const steps = value.map(({ f, key, value: single, list }) => {
+		const rest = Array.isArray(list) ? [describeElements(list)] : single === undefined ? [] : [describeElement(single)];
+		return [f, key, ...rest].join(" ");
+	});
+	return steps.join(", ");
+}
+
+/** Of a list that only grows the end tells most. */
+const maxElements = 8;
+
+function describeElements(list: readonly unknown[]): string {
+	const left = Math.max(0, list.length - maxElements);
+	return `[${[...(left === 0 ? [] : [`(${left} more)`]), ...list.slice(left).map(describeElement)].join(" ")}]`;
+}
+
+function describeElement(value: unknown): string {
+	return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** What a fault hits, from the JSON that was noted with it; links `a>b` are told once for both ways. */
+export function describeHit(value: unknown): string {
+	if (value === undefined || value === null) return "";
+	if (Array.isArray(value)) return describeList(value);
+	if (typeof value !== "object") return String(value);
+	const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+	return entries.map(([name, each]) => `${name} ${describeHit(each)}`).join(", ");
+}
+
+function describeList(list: readonly unknown[]): string {
+	if (list.some((each) => typeof each === "object")) return list.map(describeHit).join("; ");
+	const texts = list.map(String);
+	const isBack = (text: string) => texts.includes(text.split(">").reverse().join(">"));
+	return texts
+		.flatMap((text) => {
+			const [from = "", to] = text.split(">");
+			if (to === undefined) return [text];
+			if (!isBack(text)) return [`${from} → ${to}`];
+			return from < to ? [`${from} ↔ ${to}`] : [];
+		})
+		.join(texts.some((text) => text.includes(">")) ? ", " : " ");
 }
 
 /** Collects events in the order they happen. */

@@ -114,7 +114,8 @@ function orderList(
 	for (const read of reads) {
 		const at = read.list.findIndex((value, i) => longest.list[i] !== value);
 		if (at >= 0) {
-			const text = `${key}: one read has ${read.list[at]} at place ${at}, another ${longest.list[at]}`;
+			const after = at === 0 ? "first" : `after the same ${at} elements, of which the last is ${read.list[at - 1]}`;
+			const text = `${key}: one read has ${read.list[at]}, another ${longest.list[at]}, ${after}`;
 			violations.push(violation("incompatible-order", text, transactions[read.reader]!, transactions[longest.reader]!));
 		}
 		violations.push(...badListRead(key, read, transactions, writers));
@@ -144,9 +145,9 @@ function orderList(
 		if (newest !== undefined) link(writers.of(key, newest)?.transaction, reader, "wr", `read ${newest} of ${key}`);
 		const next = list.length;
 		if (next <= last) {
-			link(reader, nextOther(owner, next, last, reader), "rw", `appended ${longest.list[next]} to ${key}, unseen`);
+			link(reader, nextOther(owner, next, last, reader), "rw", `appended ${longest.list[next]} to ${key}`);
 		} else {
-			for (const { index, value } of unread) link(reader, index, "rw", `appended ${value} to ${key}, unseen`);
+			for (const { index, value } of unread) link(reader, index, "rw", `appended ${value} to ${key}`);
 		}
 	}
 	violations.push(...lostAppends(key, transactions, reads));
@@ -530,18 +531,28 @@ function cyclesOf(component: ReadonlySet<number>, edges: readonly Edge[], graph:
 	return found;
 }
 
-function describeCycle(name: string, cycle: readonly Edge[], transactions: readonly Transaction[]): Violation {
-	const involved = cycle.map((edge) => transactions[edge.from]!);
+/** What `to` did, and what of `from` that followed; `why` says the first without a subject. */
+function sentence({ kind, why }: Edge, from: string, to: string): string {
+	if (kind === "rt") return `${to} began after ${from} was answered`;
+	const what = { ww: "", wr: `, which ${from} wrote`, rw: `, and ${from} had read what was there before` }[kind];
+	return `${to} ${why}${what}`;
+}
+
+function describeCycle(kind: string, cycle: readonly Edge[], transactions: readonly Transaction[]): Violation {
+	const order = [...new Set(cycle.map((edge) => edge.from))].toSorted(
+		(a, b) => transactions[a]!.invoked - transactions[b]!.invoked,
+	);
+	const label = (transaction: number) => `T${order.indexOf(transaction) + 1}`;
+	const edges = cycle.map((edge) => {
+		const [from, to] = [label(edge.from), label(edge.to)];
+		return { from, to, kind: edge.kind, why: sentence(edge, from, to) };
+	});
+	const lines = describeTimed(order.map((index) => transactions[index]!)).map((line, i) => `T${i + 1} ${line}`);
 	return {
-		kind: name,
-		message: `${cycle.length} transactions depend on each other in a circle (${cycle.map((edge) => edge.kind).join(" ")})`,
-		witness: [
-			...describeTimed([...new Set(involved)]),
-			...cycle.map(
-				({ from, to, kind, why }) =>
-					`${transactions[from]!.name}  --${kind}-->  ${transactions[to]!.name}: the second ${why}`,
-			),
-		],
+		kind,
+		message: `${edges.length} transactions depend on each other in a circle (${edges.map((edge) => edge.kind).join(" ")})`,
+		witness: [...lines, ...edges.map(({ from, to, kind: name, why }) => `${from} --${name}--> ${to}: ${why}`)],
+		cycle: edges,
 	};
 }
 

@@ -5,6 +5,17 @@ export interface Violation {
 	readonly message: string;
 	/** Readable lines: the operations that cannot be ordered, or the cycle with its edges. */
 	readonly witness: readonly string[];
+	/** Of a cycle: its edges in their order, between the names that begin lines of the witness. */
+	readonly cycle?: readonly CycleEdge[] | undefined;
+}
+
+export interface CycleEdge {
+	readonly from: string;
+	readonly to: string;
+	/** "ww", "wr", "rw" or "rt". */
+	readonly kind: string;
+	/** A sentence about both. */
+	readonly why: string;
 }
 
 /** When something happened, on whatever scale the history counts (positions or time); smaller is earlier. */
