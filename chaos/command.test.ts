@@ -7,6 +7,8 @@ import path from "node:path";
 import { launcher } from "../bin/cluster/launcher.ts";
 import { parseHistory } from "./history.ts";
 import { StoreProcesses } from "./kills/store-processes.ts";
+import { parseResults } from "./matrix.ts";
+import { faults } from "./nemeses/all.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 
 interface Result {
@@ -27,6 +29,9 @@ function chaos(...args: readonly string[]): Promise<Result> {
 	});
 }
 
+const canRunContainers =
+	process.getuid?.() === 0 &&
+	["dockerd", "ip", "iptables", "xfs_io", "mkfs.ext4"].every((tool) => spawnSync("which", [tool]).status === 0);
 const hasEtcd = spawnSync("etcd", ["--version"]).status === 0;
 
 describe("barque chaos", function () {
@@ -55,6 +60,34 @@ describe("barque chaos", function () {
 			assert.ok(events.length >= 2 * result.ok);
 			assert.match(await readFile(report, "utf8"), /Nothing wrong was found/);
 			assert.match(stderr, /^seed (\d+); again: barque chaos .*--seed \1$/m);
+		} finally {
+			await rm(directory, { recursive: true });
+		}
+	});
+
+	it(`a sample of all pairs of workload and fault finds nothing wrong (BARQUE_SEED=${seed})`, async function () {
+		if (!canRunContainers) {
+			console.log("      skipped: containers, namespaces and loop devices take root, dockerd, ip, iptables and xfs_io");
+			this.skip();
+		}
+		this.timeout(300_000);
+		const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
+		const file = path.join(directory, "results.jsonl");
+		const plan = ["--matrix", file, "--time", "4s", "--jobs", "2", "--seed", String(seed)];
+		const crossing = [...faults.values()].filter((fault) => fault.needs.includes("network")).map(({ name }) => name);
+		try {
+			const local = [...faults.keys()].filter((name) => !crossing.includes(name));
+			for (const [names, sample] of [
+				[local, 8],
+				[crossing, 3],
+			] as const) {
+				const { code, stdout, stderr } = await chaos(...plan, "--nemesis", names.join(","), "--sample", String(sample));
+				assert.equal(code, 0, stdout + stderr);
+			}
+			const results = parseResults(await readFile(file, "utf8"));
+			assert.equal(results.length, 11);
+			assert.equal(results.filter(({ target }) => target === "docker").length, 3);
+			for (const each of results) assert.ok(each.ok > 0 && each.violations.length === 0, JSON.stringify(each));
 		} finally {
 			await rm(directory, { recursive: true });
 		}
@@ -107,7 +140,11 @@ describe("barque chaos", function () {
 			[["--workload", "nonsense"], /nonsense/],
 			[["--target", "endpoints"], /needs --endpoints/],
 			[["--target", "endpoints", "--endpoints", "http://127.0.0.1:1", "--nemesis", "kill"], /needs --kill-hook/],
-			[["--workload", "k8s-update", "--nemesis", "pause"], /masters can only be killed/],
+			[["--nemesis", "halves"], /--nemesis halves: networks can be harmed with --target netns or docker/],
+			[["--workload", "k8s-update", "--nemesis", "disk-full"], /disks can be harmed only below members of a store/],
+			[["--target", "etcd", "--nemesis", "clock-jump"], /clocks cannot be harmed below etcd/],
+			[["--nemesis", "defragment"], /only etcd is defragmented/],
+			[["--target", "docker", "--matrix", "x"], /only with those that --nemesis names/],
 		] as const) {
 			const refused = await chaos(...args);
 			assert.equal(refused.code, 2);

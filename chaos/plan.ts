@@ -19,7 +19,6 @@ export interface Choice {
 
 /** What a choice lacks, with the reason a person is told. */
 function refusal({ target, system, workload }: Choice, need: Need): string | undefined {
-	const isKubernetes = kubernetesWorkloads.has(workload);
 	switch (need) {
 		case "kill":
 			return undefined;
@@ -29,17 +28,20 @@ function refusal({ target, system, workload }: Choice, need: Need): string | und
 				: "networks can be harmed with --target netns or docker";
 		case "clocks":
 		case "disks":
-			if (target !== "processes" || isKubernetes) return `${need} can be harmed with members on --target processes`;
-			return system === "store" ? undefined : `${need} cannot be harmed below etcd, whose calls do not go through libc`;
+			if (system === "etcd") return `${need} cannot be harmed below etcd, whose calls do not go through libc`;
+			return machineRefusal(target, workload, `${need} can be harmed`);
 		case "powerLoss":
-			return (target === "processes" || target === "etcd") && !isKubernetes
-				? undefined
-				: "power can be cut with members on --target processes";
+			return machineRefusal(target, workload, "power can be cut");
 		case "defragment":
 			return system === "etcd" && target !== "endpoints" ? undefined : "only etcd is defragmented";
 		default:
 			return target === "endpoints" ? "endpoints can only be killed (kill, kill-all), by hooks" : undefined;
 	}
+}
+
+function machineRefusal(target: TargetName, workload: string, what: string): string | undefined {
+	if (kubernetesWorkloads.has(workload)) return `${what} only below members of a store, not below masters`;
+	return target === "docker" || target === "endpoints" ? `${what} with --target processes or netns` : undefined;
 }
 
 /** Why the fault cannot be had there; undefined: it can. */
