@@ -170,11 +170,13 @@ function bucketOf(scale: TimeScale): number {
 /** Answers of all clients, stacked by outcome; what was never answered counts when it was asked. */
 export function rateChart(operations: readonly Operation[], scale: TimeScale): Chart {
 	const bucketMs = bucketOf(scale);
-	const count = Math.ceil(scale.endMs / bucketMs);
+	// The last step takes what is left, so that none is too short to tell a rate.
+	const count = Math.max(1, Math.round(scale.endMs / bucketMs));
+	const lastMs = scale.endMs - (count - 1) * bucketMs;
 	const rates = new Map(outcomes.map((type) => [type, new Array<number>(count).fill(0)]));
 	for (const op of operations) {
 		const bucket = Math.min(count - 1, Math.floor((op.completedMs ?? op.invokedMs) / bucketMs));
-		rates.get(op.type)![bucket]! += 1000 / bucketMs;
+		rates.get(op.type)![bucket]! += 1000 / (bucket === count - 1 ? lastMs : bucketMs);
 	}
 	let highest = 1;
 	for (let i = 0; i < count; i++) {
@@ -194,7 +196,7 @@ export function rateChart(operations: readonly Operation[], scale: TimeScale): C
 			const x = scale.x(i * bucketMs);
 			const from = y(below[i]!);
 			below[i]! += rate;
-			return [`M${x} ${from}H${scale.x((i + 1) * bucketMs)}V${y(below[i]!)}H${x}z`];
+			return [`M${x} ${from}H${scale.x(i === count - 1 ? scale.endMs : (i + 1) * bucketMs)}V${y(below[i]!)}H${x}z`];
 		});
 		return boxes.length === 0 ? "" : `<path class="area ${type}" d="${boxes.join("")}"/>`;
 	});

@@ -75,7 +75,7 @@ pre{overflow-x:auto;background:var(--panel);border:1px solid var(--line);border-
 th,td{text-align:left;padding:4px 18px 4px 0;vertical-align:top;border-bottom:1px solid var(--line)}th{font-weight:600;font-size:12px;color:var(--soft);white-space:nowrap}
 .number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .violation{border:1px solid var(--line);border-left:4px solid var(--kill);border-radius:6px;padding:10px 14px;margin:12px 0}
-.violation h3{color:var(--bad-text)}.violation p{margin:2px 0 8px}.violation .note{margin:6px 0}
+.violation h3{color:var(--bad-text)}.violation p{margin:2px 0 8px}.violation .note{margin:6px 0}.violation>pre{white-space:pre-wrap;overflow-wrap:anywhere}
 .strip{display:grid;grid-template-columns:minmax(120px,2fr) 5fr;gap:12px;align-items:start;padding:2px 0}
 .strip code{overflow-wrap:anywhere}.track{position:relative;height:14px;margin-top:2px;background:var(--panel);border:1px solid var(--line);border-radius:2px;overflow:hidden}
 .span{position:absolute;top:1px;bottom:1px;min-width:3px;border-radius:2px}
