@@ -9,6 +9,7 @@ import { runMatrix } from "./matrix-command.ts";
 import { faults } from "./nemeses/all.ts";
 import { renderReport } from "./report/html.ts";
 import type { Progress, RunOutcome } from "./run.ts";
+import { unlessInterrupted } from "./targets/cleanup.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
 
@@ -32,8 +33,11 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 		if (flags.matrix !== undefined) return await runMatrix(flags, flags.matrix);
 		return await runOnce(flags, flags.seed ?? 1 + Math.floor(Math.random() * 1_000_000));
 	} catch (error) {
+		await unlessInterrupted();
 		process.stderr.write(`barque chaos: the run failed: ${(error as Error).message}\n`);
 		return 3;
+	} finally {
+		await unlessInterrupted();
 	}
 }
 

@@ -23,6 +23,14 @@ export function cleanUpOnInterrupt(cleanup: () => Promise<void>): () => void {
 	};
 }
 
+/**
+ * What an interruption broke must not end the process, by an error or an exit code, before all is cleaned up: resolves at
+ * once, or never, since then the process ends by its signal.
+ */
+export async function unlessInterrupted(): Promise<void> {
+	if (isEnding) await new Promise<never>(() => {});
+}
+
 function stopListening(): void {
 	for (const signal of signals) process.off(signal, onSignal);
 }
@@ -42,7 +50,9 @@ function onSignal(signal: NodeJS.Signals): void {
 	});
 }
 
+/** Libraries listen, too (testcontainers' locks do), and then the signal would only wake them. */
 function endBy(signal: NodeJS.Signals): void {
 	stopListening();
+	process.removeAllListeners(signal);
 	process.kill(process.pid, signal);
 }

@@ -2,7 +2,7 @@
  * A Docker engine of our own, for machines where none runs: in a network namespace of its own, so that it leaves the
  * machine's addresses and packet filters alone. Who talks to its containers must be in that namespace, too.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
@@ -10,10 +10,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launcher } from "../../bin/cluster/launcher.ts";
-import { cleanUpOnInterrupt } from "./cleanup.ts";
+import { cleanUpOnInterrupt, unlessInterrupted } from "./cleanup.ts";
 import { connectDocker, loadTestcontainers } from "./docker-client.ts";
 import { isGone, ownerMark } from "./owner.ts";
 import { MissingToolError } from "./place.ts";
+import { Tasks } from "./tasks.ts";
 import { requireRootAndTools, runTool, type Tools, toolEnvironment } from "./tools.ts";
 
 const prefix = "barque-engine-";
@@ -38,6 +39,11 @@ export interface PrivateEngine {
 	readonly directory: string;
 	/** The command that runs this one where the engine's networks are. */
 	inside(program: string, args: readonly string[]): readonly [program: string, args: readonly string[]];
+	/**
+	 * Runs one there, with our terminal and DOCKER_HOST; resolves to its exit code, 3 where a signal ended it. An interruption
+	 * of this process ends it before the engine and before us.
+	 */
+	run(program: string, args: readonly string[]): Promise<number>;
 	/** Ends the engine and all its containers, and leaves nothing behind. */
 	stop(): Promise<void>;
 }
@@ -59,7 +65,7 @@ export async function withEngine(argv: readonly string[]): Promise<number | unde
 	process.stderr.write("barque chaos: no Docker engine answers here: starting one for this run\n");
 	const engine = await startPrivateEngine();
 	try {
-		return await runInside(engine, process.execPath, [launcher, "chaos", ...argv]);
+		return await engine.run(process.execPath, [launcher, "chaos", ...argv]);
 	} finally {
 		await engine.stop();
 	}
@@ -73,23 +79,6 @@ async function requireEngineTools(found: string): Promise<void> {
 	}
 }
 
-/** Runs a program with our terminal; resolves to its exit code. An interruption ends it before it ends us. */
-async function runInside(engine: PrivateEngine, program: string, args: readonly string[]): Promise<number> {
-	const [wrapper, wrapped] = engine.inside(program, args);
-	const env = { ...process.env, DOCKER_HOST: engine.dockerHost };
-	const child = spawn(wrapper, wrapped, { stdio: "inherit", env });
-	const ended = once(child, "exit");
-	const takeBack = cleanUpOnInterrupt(async () => {
-		child.kill("SIGTERM");
-		await ended;
-		await engine.stop();
-	});
-	const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
-	takeBack();
-	if (signal !== null) process.stderr.write(`barque chaos: the run ended by ${signal}\n`);
-	return code ?? 3;
-}
-
 /** Takes about half a second. Throws MissingToolError where this machine cannot run one. */
 export async function startPrivateEngine(): Promise<PrivateEngine> {
 	await requireRootAndTools("engines of our own", engineTools);
@@ -97,27 +86,50 @@ export async function startPrivateEngine(): Promise<PrivateEngine> {
 	const directory = await mkdtemp(path.join(tmpdir(), prefix));
 	await writeFile(path.join(directory, "owner"), ownerMark());
 	const namespace = path.basename(directory);
-	const takeBack = cleanUpOnInterrupt(() => removeEngine(directory));
+	const dockerHost = `unix://${socketOf(directory)}`;
+	const users = new Users();
+	const starting = new Tasks();
 	let stopping: Promise<void> | undefined;
 	const stop = () => {
 		stopping ??= removeEngine(directory).finally(takeBack);
 		return stopping;
 	};
+	const takeBack = cleanUpOnInterrupt(async () => {
+		await Promise.all([starting.close(), users.end()]);
+		await stop();
+	});
 	try {
-		await ip("netns", "add", namespace);
-		await ip("-n", namespace, "link", "set", "lo", "up");
-		await startDaemon(directory, namespace);
+		await starting.do(() => startDaemon(directory, namespace, starting));
 	} catch (error) {
 		await stop();
 		throw error;
 	}
-	return {
-		dockerHost: `unix://${socketOf(directory)}`,
-		namespace,
-		directory,
-		inside: (program, args) => ["nsenter", [`--net=/var/run/netns/${namespace}`, program, ...args]],
-		stop,
-	};
+	const inside = (program: string, args: readonly string[]) =>
+		["nsenter", [`--net=/var/run/netns/${namespace}`, program, ...args]] as const;
+	const env = { ...process.env, DOCKER_HOST: dockerHost };
+	return { dockerHost, namespace, directory, inside, run: (...command) => users.run(inside(...command), env), stop };
+}
+
+/** Programs that use an engine, and clean up after themselves while it is there. */
+class Users {
+	readonly #children = new Map<ChildProcess, Promise<unknown>>();
+
+	async run(command: readonly [program: string, args: readonly string[]], env: NodeJS.ProcessEnv): Promise<number> {
+		await unlessInterrupted();
+		const child = spawn(...command, { stdio: "inherit", env });
+		const ended = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+		this.#children.set(child, ended);
+		const [code, signal] = await ended;
+		this.#children.delete(child);
+		await unlessInterrupted();
+		if (signal !== null) process.stderr.write(`barque chaos: the run ended by ${signal}\n`);
+		return code ?? 3;
+	}
+
+	async end(): Promise<void> {
+		for (const child of this.#children.keys()) child.kill("SIGTERM");
+		await Promise.all(this.#children.values());
+	}
 }
 
 async function ip(...args: readonly string[]): Promise<void> {
@@ -129,7 +141,9 @@ function socketOf(directory: string): string {
 }
 
 /** Its session is its own: an interruption from the terminal reaches us first, and we end it. */
-async function startDaemon(directory: string, namespace: string): Promise<void> {
+async function startDaemon(directory: string, namespace: string, tasks: Tasks): Promise<void> {
+	await ip("netns", "add", namespace);
+	await ip("-n", namespace, "link", "set", "lo", "up");
 	const log = await open(path.join(directory, "log"), "w");
 	const args = [
 		`--data-root=${path.join(directory, "data")}`,
@@ -147,6 +161,7 @@ async function startDaemon(directory: string, namespace: string): Promise<void> 
 	daemon.unref();
 	const deadline = performance.now() + readyMs;
 	while (!(await answers(socketOf(directory)))) {
+		if (tasks.isClosed) throw new Error("interrupted");
 		if (daemon.exitCode !== null || daemon.signalCode !== null || performance.now() > deadline) {
 			const words = (await readFile(path.join(directory, "log"), "utf8")).trimEnd().split("\n").slice(-5).join("\n");
 			throw new MissingToolError(`this machine does not let us run a Docker engine:\n${words}`);

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Docker, refusal, type Testcontainers } from "./docker-client.ts";
 import { imagePath, imageSleep } from "./docker-image.ts";
 import { type Command, type Host, MissingToolError } from "./place.ts";
+import type { Tasks } from "./tasks.ts";
 
 /** What all containers of a run share. */
 export interface DockerRun {
@@ -16,6 +17,8 @@ export interface DockerRun {
 	/** Begins the names of everything; unique on the engine. */
 	readonly name: string;
 	readonly labels: Readonly<Record<string, string>>;
+	/** Whatever makes something that is to be removed. */
+	readonly tasks: Tasks;
 	/** Names of networks: one that is harmed, and one for clients. */
 	readonly peers: string;
 	readonly control: string;
@@ -129,7 +132,11 @@ export class DockerHost implements Host {
 		return this.#output.toString("utf8");
 	}
 
-	async run(command: Command): Promise<void> {
+	run(command: Command): Promise<void> {
+		return this.#run.tasks.do(() => this.#start(command));
+	}
+
+	async #start(command: Command): Promise<void> {
 		if (this.#running !== undefined) throw new Error(`${this.name} runs already`);
 		this.#output = Buffer.alloc(0);
 		this.#paused = false;

@@ -11,6 +11,7 @@ import { access, constants, mkdir, mkdtemp, rm, symlink, writeFile } from "node:
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { cleanUpOnInterrupt } from "./cleanup.ts";
 import { type Docker, refusal } from "./docker-client.ts";
 import { MissingToolError } from "./place.ts";
 
@@ -134,6 +135,8 @@ async function hasImage(docker: Docker, name: string): Promise<boolean> {
 /** A tree of symbolic links, which tar follows, saves a copy of 150 MB. */
 async function buildImage(docker: Docker, name: string, files: ReadonlyMap<string, string>): Promise<void> {
 	const root = await mkdtemp(path.join(tmpdir(), "barque-image-"));
+	const remove = () => rm(root, { recursive: true, force: true, maxRetries: 5 });
+	const takeBack = cleanUpOnInterrupt(remove);
 	try {
 		for (const folder of folders) await mkdir(path.join(root, folder), { recursive: true });
 		for (const [target, source] of files) {
@@ -146,7 +149,8 @@ async function buildImage(docker: Docker, name: string, files: ReadonlyMap<strin
 		}
 		await importTree(docker, name, root);
 	} finally {
-		await rm(root, { recursive: true, force: true });
+		await remove();
+		takeBack();
 	}
 }
 

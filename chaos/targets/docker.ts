@@ -12,6 +12,7 @@ import { type DockerHost, type DockerRun, startDockerHost } from "./docker-host.
 import { findProgram, imageNode, memberImage } from "./docker-image.ts";
 import { isGone, ownerMark } from "./owner.ts";
 import { type Command, MissingToolError, type Place, type PlaceOptions } from "./place.ts";
+import { Tasks } from "./tasks.ts";
 import { requireRootAndTools } from "./tools.ts";
 
 /** On everything we make: the run, and who made it. */
@@ -49,15 +50,20 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 		labels: { [runLabel]: id, [ownerLabel]: ownerMark() },
 		peers: `${name}-peers`,
 		control: `${name}-control`,
+		tasks: new Tasks(),
 		shared: [sharedFolder()],
 	};
-	const remove = () => removeLabelled(docker, `${runLabel}=${id}`);
-	const takeBack = cleanUpOnInterrupt(remove);
+	let network: LinkRules | undefined;
+	const close = async () => {
+		await run.tasks.close();
+		await network?.close();
+		await removeLabelled(docker, `${runLabel}=${id}`);
+	};
+	const takeBack = cleanUpOnInterrupt(close);
 	try {
-		for (const network of [run.peers, run.control]) await createNetwork(run, network);
-		const hosts = await startAll(run, options.size);
+		const hosts = await run.tasks.do(() => startAll(run, options.size));
 		await requireReachable(docker, run.control);
-		const network = new LinkRules(hosts.map(linkEnd));
+		network = new LinkRules(hosts.map(linkEnd));
 		return {
 			description: `containers of Docker ${Version}`,
 			hosts,
@@ -65,13 +71,12 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 			launcher,
 			network,
 			close: async () => {
-				await network.close();
-				await remove();
+				await close();
 				takeBack();
 			},
 		};
 	} catch (error) {
-		await remove();
+		await close();
 		takeBack();
 		throw error;
 	}
@@ -104,6 +109,7 @@ async function requireReachable(docker: Docker, network: string): Promise<void> 
 }
 
 async function startAll(run: DockerRun, size: number): Promise<DockerHost[]> {
+	for (const network of [run.peers, run.control]) await createNetwork(run, network);
 	const names = Array.from({ length: size }, (_, index) => `m${index + 1}`);
 	// All of them must have ended, well or not, before anything can be removed.
 	const results = await Promise.allSettled(names.map((name) => startDockerHost(run, name)));
