@@ -157,6 +157,11 @@ export class SimDisk implements Disk {
 	fault: ((operation: DiskOperation, path: string) => string | undefined) | undefined;
 	/** Asked before every read and write: where it goes instead. */
 	misdirect: ((operation: "read" | "write", path: string, position: number) => number) | undefined;
+	/**
+	 * Asked before every write: how many of its bytes are written before the process dies, down to a whole sector. Whoever
+	 * answers must see to its death.
+	 */
+	tear: ((path: string, bytes: number) => number | undefined) | undefined;
 	/** Bytes all files together may hold; beyond it writes fail with ENOSPC. */
 	capacity: number | undefined;
 
@@ -335,6 +340,12 @@ export class SimDisk implements Disk {
 				const copy = Buffer.from(data);
 				await begin("write");
 				reserve(position + copy.length);
+				const torn = this.tear?.(path, copy.length);
+				if (torn !== undefined) {
+					const kept = Math.max(0, torn - ((position + torn) % sectorBytes));
+					inode.change({ type: "write", position, data: copy.subarray(0, kept), lost: false });
+					return new Promise(() => {});
+				}
 				const meant: Change = { type: "write", position, data: copy, lost: false };
 				const at = this.misdirect?.("write", path, position) ?? position;
 				if (at === position) inode.change(meant);
