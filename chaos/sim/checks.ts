@@ -4,7 +4,7 @@
  */
 import type { WatchEvent } from "../../store/api.ts";
 import { checkRegister, type RegisterOperation } from "../checkers/linearizability.ts";
-import { describeRequest, type History, type Operation, type Seen, type WatchRecord } from "./history.ts";
+import { describeRequest, type History, type Seen, type WatchRecord, type WorkOperation } from "./history.ts";
 import type { LeaseEnd } from "./ledger.ts";
 
 /** A member's account of the key space. */
@@ -113,7 +113,7 @@ export function wellFormed(account: Account): string[] {
 }
 
 /** The events a write must have left at its revision, as `type key=value`. */
-function effects(operation: Operation): string[] {
+function effects(operation: WorkOperation): string[] {
 	const { request } = operation;
 	switch (request.kind) {
 		case "put":
@@ -128,7 +128,7 @@ function effects(operation: Operation): string[] {
 	}
 }
 
-function isWrite(operation: Operation): boolean {
+function isWrite(operation: WorkOperation): boolean {
 	const { kind } = operation.request;
 	return kind === "put" || kind === "delete" || kind === "cas" || kind === "pair";
 }
@@ -149,18 +149,18 @@ export function accountedFor(history: History, account: Account): string[] {
 		for (const effect of effects(operation)) {
 			const count = occurrences.get(effect.slice(effect.indexOf(" ") + 1)) ?? 0;
 			if (count > 1) fault(`was applied ${count} times`);
-			if (count > 0 && (outcome?.status === "failed" || (outcome?.status === "ok" && !outcome.done))) {
+			if (count > 0 && (outcome?.type === "fail" || (outcome?.type === "ok" && !outcome.done))) {
 				fault("was said not to be applied, but was");
 			}
 		}
-		if (outcome?.status === "ok") for (const what of judgeAnswer(operation, outcome, timeline, account)) fault(what);
+		if (outcome?.type === "ok") for (const what of judgeAnswer(operation, outcome, timeline, account)) fault(what);
 	}
 	return faults;
 }
 
 function judgeAnswer(
-	operation: Operation,
-	outcome: Extract<Operation["outcome"], { status: "ok" }>,
+	operation: WorkOperation,
+	outcome: Extract<WorkOperation["outcome"], { type: "ok" }>,
 	timeline: Timeline,
 	account: Account,
 ): string[] {
@@ -192,17 +192,17 @@ export function realTimeOrder(history: History): string[] {
 	const faults: string[] = [];
 	const answered = history.operations.filter(
 		(operation) =>
-			operation.outcome?.status === "ok" &&
+			operation.outcome?.type === "ok" &&
 			operation.request.kind !== "compact" &&
 			!(operation.request.kind === "get" && operation.request.serializable),
 	);
 	const byCompletion = answered.toSorted((a, b) => a.completed - b.completed);
-	const byInvocation = answered.toSorted((a, b) => a.invoked - b.invoked);
+	const byInvocation = answered.toSorted((a, b) => a.id - b.id);
 	let highest = 0;
-	let holder: Operation | undefined;
+	let holder: WorkOperation | undefined;
 	let next = 0;
 	for (const operation of byInvocation) {
-		while (next < byCompletion.length && byCompletion[next]!.completed < operation.invoked) {
+		while (next < byCompletion.length && byCompletion[next]!.completed < operation.id) {
 			const earlier = byCompletion[next++]!;
 			const revision = okRevision(earlier);
 			if (revision > highest) {
@@ -221,8 +221,8 @@ export function realTimeOrder(history: History): string[] {
 	return faults;
 }
 
-function okRevision(operation: Operation): number {
-	return operation.outcome?.status === "ok" ? operation.outcome.revision : -1;
+function okRevision(operation: WorkOperation): number {
+	return operation.outcome?.type === "ok" ? operation.outcome.revision : -1;
 }
 
 /** Each register by itself, without regard to revisions: a second opinion. */
@@ -240,14 +240,14 @@ export function linearizable(history: History, account: Account, registers: read
 }
 
 function registerOperations(
-	operation: Operation,
+	operation: WorkOperation,
 	key: string,
 	applied: ReadonlySet<string>,
 	complete: boolean,
 ): RegisterOperation[] {
-	const { request, outcome, invoked } = operation;
-	if (outcome?.status === "failed") return [];
-	const answered = outcome?.status === "ok";
+	const { request, outcome, id: invoked } = operation;
+	if (outcome?.type === "fail") return [];
+	const answered = outcome?.type === "ok";
 	const completed = answered ? operation.completed : undefined;
 	const name = `${operation.client} #${operation.id} ${describeRequest(request)}`;
 	const make = (input: RegisterOperation["input"]): RegisterOperation[] => [{ name, input, invoked, completed }];
@@ -317,12 +317,15 @@ function previousPairs(record: WatchRecord, events: readonly WatchEvent[], accou
 /** Times inside the store are whole milliseconds. */
 const clockGrainMs = 2;
 
-/** A lease lives at least its TTL from the beginning of the last renewal that was confirmed. */
-export function leasesKept(history: History, ends: readonly LeaseEnd[]): string[] {
+/**
+ * A lease lives at least its TTL, by the clocks of those who led, from the beginning of the last renewal that was
+ * confirmed. `maxRate`: how fast any of their clocks may have run; true time is shorter by that.
+ */
+export function leasesKept(history: History, ends: readonly LeaseEnd[], maxRate: number): string[] {
 	const faults: string[] = [];
 	for (const { client, id, ttl, renewedAt } of history.leases) {
 		const end = ends.find((each) => each.id === id);
-		if (end === undefined || end.at >= renewedAt + 1000 * ttl - clockGrainMs) continue;
+		if (end === undefined || end.at >= renewedAt + (1000 * ttl) / maxRate - clockGrainMs) continue;
 		faults.push(
 			`${client}'s lease ${id.toString(16)} expired at ${end.at.toFixed(3)}, though a renewal of ${ttl} s that began at ${renewedAt.toFixed(3)} was confirmed`,
 		);

@@ -20,6 +20,8 @@ import type { Swarm } from "./swarm.ts";
 
 const clusterId = 0xba59_0e00_0000_0001n;
 const supervisorMs = 50;
+/** A member that was asked to stop is killed after this long. */
+const stopMs = 400;
 export const walDirectory = "/data/wal";
 
 export interface ClusterOptions {
@@ -35,6 +37,10 @@ export interface ClusterOptions {
 	readonly reached: (path: string) => void;
 	/** A member made a mark. */
 	readonly onMark: (node: SimNode) => void;
+	/** A member's state was replaced by a snapshot. */
+	readonly onInstall: (node: SimNode) => void;
+	/** Who leads from now on, by the highest term; undefined: nobody. */
+	readonly leads: (name: NodeName | undefined, term: number | undefined) => void;
 }
 
 export type CrashKind = "power" | "kill";
@@ -54,8 +60,10 @@ export class SimNode {
 	view: ClockView | undefined;
 	member: Member | undefined;
 	machine: Machine | undefined;
-	/** Wall clock error, ms. */
+	/** Wall clock error at its process's start, ms. */
 	wallOffset = 0;
+	/** How fast its clock runs. */
+	rate = 1;
 	/** Added to every sync while it lasts, ms. */
 	stallMs = 0;
 	/** Added to every batch of the engine while it lasts, ms. */
@@ -65,6 +73,8 @@ export class SimNode {
 	excused = false;
 	/** It must not start again before its disk is repaired. */
 	quarantined = false;
+	/** Tells its clients that it is about to stop. */
+	goAway: () => void = () => {};
 	readonly #engineMs: number;
 
 	constructor(id: MemberId, name: NodeName, image: MemberImage, clock: VirtualClock, seed: number, engineMs: number) {
@@ -123,11 +133,17 @@ export class SimCluster {
 		this.nodes = [...ids].map(
 			([id, name], i) => new SimNode(id, name, ledger.add(name, id), clock, seed * 1009 + 17 * (i + 1), swarm.engineMs),
 		);
+		for (const [i, node] of this.nodes.entries()) node.rate = swarm.rates[i]!;
 	}
 
 	get leader(): SimNode | undefined {
-		const leaders = this.nodes.filter((node) => node.member?.status.role === "leader");
-		return leaders.sort((a, b) => b.member!.term - a.member!.term)[0];
+		const leads = ({ member }: SimNode) => member?.status.role === "leader" && !member.status.stopped;
+		return this.nodes.filter(leads).sort((a, b) => b.member!.term - a.member!.term)[0];
+	}
+
+	#tellLeader(): void {
+		const { leader } = this;
+		this.#options.leads(leader?.name, leader?.member?.term);
 	}
 
 	named(name: NodeName): SimNode | undefined {
@@ -138,7 +154,7 @@ export class SimCluster {
 	boot(node: SimNode): void {
 		if (node.up || node.quarantined) return;
 		const life = ++node.life;
-		node.view = this.#options.clock.view(node.wallOffset);
+		node.view = this.#options.clock.view(node.wallOffset, node.rate);
 		node.excused = false;
 		node.engineFails = false;
 		this.#options.network.up(node.name, node.view);
@@ -158,14 +174,40 @@ export class SimCluster {
 		node.view = undefined;
 		node.member = undefined;
 		node.machine = undefined;
+		this.#tellLeader();
 		node.disk.fault = undefined;
 		node.disk.misdirect = undefined;
+		node.disk.tear = undefined;
 		this.#options.network.down(node.name);
 		if (kind === "power") node.disk.crash();
 		else node.disk.kill();
 		// A killed process's unsynced batches are in the page cache; without power any number of the last may be lost.
 		const all: Random = { ...node.random, int: (bound) => bound - 1 };
 		node.engine = node.engine.crash(kind === "power" ? node.random : all);
+	}
+
+	/** As a service manager does: asks the process to end, and kills it when it takes too long. Resolves when it is down. */
+	async stop(node: SimNode): Promise<void> {
+		const { member, life } = node;
+		const { note, reached, clock } = this.#options;
+		let how = "a member that is asked to stop is killed";
+		if (member !== undefined) {
+			note(`${node.name} is asked to stop`);
+			node.goAway();
+			const end = async () => {
+				await member.transferLeadership();
+				await member.close();
+				how = "a member stops in order";
+			};
+			const limit = Promise.withResolvers<void>();
+			const timer = clock.after(stopMs, limit.resolve);
+			const failed = (error: Error) => note(`${node.name} does not stop in order: ${error.message}`);
+			await Promise.race([end().catch(failed), limit.promise]);
+			timer.cancel();
+		}
+		if (node.life !== life || !node.up) return;
+		reached(how);
+		this.crash(node, "kill");
 	}
 
 	pause(node: SimNode): void {
@@ -239,6 +281,9 @@ export class SimCluster {
 		if (machine.appliedIndex > last) reached("a snapshot was installed but not marked");
 		this.#spyMachine(node, machine);
 		const connections = new Set<NativeConnection>();
+		node.goAway = () => {
+			for (const connection of connections) connection.goingAway("server is stopping");
+		};
 		const member = await Member.open({
 			config: {
 				id: node.id,
@@ -265,6 +310,7 @@ export class SimCluster {
 			observer: {
 				onSoftState: (leader, role, term) => {
 					note(`${node.name} ${role} term ${term} leader ${leader === none ? "none" : this.#options.ids.get(leader)}`);
+					this.#tellLeader();
 					if (role === "leader") ledger.leader(node.image, term, node.member?.status.commitIndex ?? 0);
 					for (const connection of connections) connection.leaderChanged(leader);
 				},
@@ -277,6 +323,7 @@ export class SimCluster {
 					note(`${node.name} installed snapshot ${index}`);
 					reached("a snapshot is installed");
 					ledger.installed(node.image, machine);
+					this.#options.onInstall(node);
 				},
 			},
 		});

@@ -1,10 +1,13 @@
 /** `barque sim`: hunts through seeds, or replays one and prints its transcript. */
+import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { parseCommand } from "../../kit/flags.ts";
+import { formatHistory } from "../history.ts";
+import { renderReport } from "../report/html.ts";
 import { wantedPaths } from "./coverage.ts";
 import { type HuntReport, hunt, missing } from "./hunt.ts";
 import { type RunResult, runSeed } from "./run.ts";
-import { shrink } from "./shrink.ts";
+import { type Shrunk, shrink } from "./shrink.ts";
 import type { Reduction } from "./swarm.ts";
 
 const spec = {
@@ -16,6 +19,8 @@ const spec = {
 		until: { type: "duration", help: "with --seed: how long work and faults last, in simulated time" },
 		faults: { type: "list", help: "with --seed: only the faults with these numbers" },
 		clients: { type: "integer", min: 1, max: 10, help: "with --seed: this many clients" },
+		history: { type: "string", help: "with --seed: write the history there, a JSON line for each event" },
+		report: { type: "string", help: "with --seed: write an HTML page about the run there" },
 		shrink: { type: "boolean", help: "with --seed: look for a smaller form that fails, and print that" },
 		minutes: { type: "number", help: "hunt this long, and fail if a fault or path was never reached" },
 		seeds: { type: "integer", min: 1, default: 100, help: "how many seeds to run, without --minutes" },
@@ -29,6 +34,7 @@ const spec = {
 		"barque sim --minutes 10",
 		"barque sim --seed 42",
 		"barque sim --seed 42 --until 1h",
+		"barque sim --seed 42 --history run.jsonl --report run.html",
 		"barque sim --planted",
 	],
 } as const;
@@ -49,7 +55,7 @@ export async function runSim(argv: readonly string[]): Promise<number> {
 			clients: values.clients,
 			untilMs: values.until,
 		};
-		return replay(values.seed, reduction, values.shrink === true);
+		return replay(values.seed, reduction, values.shrink === true, values);
 	}
 	const minutes = values.minutes;
 	const first = values.first ?? (minutes === undefined ? 1 : 1 + Math.floor(Math.random() * anySeed));
@@ -93,16 +99,18 @@ function table(counts: Readonly<Record<string, number>>): string {
 }
 
 function describe(report: HuntReport, first: number, minutes: number, never: readonly string[]): string {
-	const { runs, operations, virtualMs, faults, paths, bad } = report;
+	const { runs, operations, virtualMs, faults, paths, slices, bad } = report;
 	const perMinute = (count: number) => Math.round(count / minutes);
 	const events = Object.fromEntries(Object.entries(paths).filter(([name]) => !name.startsWith("store/")));
-	const functions = Object.keys(paths).length - Object.keys(events).length;
+	const functions = Object.entries(paths).filter(([name]) => name.startsWith("store/"));
+	const rarest = functions.sort(([, a], [, b]) => a - b).slice(0, 5);
 	const lines = [
 		`runs: ${runs}, seeds from ${first}, in ${minutes.toFixed(2)} minutes; simulated: ${(virtualMs / 3_600_000).toFixed(2)} hours\n`,
 		`client operations: ${operations}, ${perMinute(operations)} a minute\n`,
 		`faults: ${sum(faults)}, ${perMinute(sum(faults))} a minute\n${table(faults)}`,
 		`paths:\n${table(events)}`,
-		functions === 0 ? "" : `  ${functions} of ${wantedPaths().length} wanted functions of the product\n`,
+		functions.length === 0 ? "" : `  ${functions.length} of ${wantedPaths().length} wanted functions of the product\n`,
+		...rarest.map(([name, count]) => `  ${name}: in ${count} of ${slices} slices of 2 s\n`),
 		...never.map((name) => `NEVER REACHED: ${name}\n`),
 		...bad.flatMap(({ seed, violations }) => [`seed ${seed} fails:\n`, ...violations.map((what) => `  ${what}\n`)]),
 		...bad.map(({ seed }) => `  replay: barque sim --seed ${seed}\n`),
@@ -111,30 +119,54 @@ function describe(report: HuntReport, first: number, minutes: number, never: rea
 	return lines.join("");
 }
 
-async function replay(seed: number, reduction: Reduction, smaller: boolean): Promise<number> {
-	const result = await runSeed(seed, reduction);
-	if (smaller && result.violations.length > 0) await printShrunk(result, reduction);
-	else process.stdout.write(result.transcript);
+interface Files {
+	readonly history?: string | undefined;
+	readonly report?: string | undefined;
+}
+
+async function replay(seed: number, reduction: Reduction, smaller: boolean, files: Files): Promise<number> {
+	const failed = await runSeed(seed, reduction);
+	const small = smaller && failed.violations.length > 0 ? await shrink(failed, reduction) : undefined;
+	const { result } = small ?? { result: failed };
+	process.stdout.write(result.transcript);
+	if (small !== undefined) process.stdout.write(describeShrunk(small, failed));
+	await writeFiles(result, small?.reduction ?? reduction, files);
 	return result.violations.length === 0 ? 0 : 1;
 }
 
-async function showShrunk(seed: number): Promise<void> {
-	const result = await runSeed(seed);
-	if (result.violations.length > 0) await printShrunk(result, {});
+async function writeFiles(result: RunResult, reduction: Reduction, { history, report }: Files): Promise<void> {
+	const { seed, swarm, outcome } = result;
+	if (history !== undefined) await writeFile(history, formatHistory(outcome.events));
+	if (report === undefined) return;
+	const page = renderReport({
+		workload: "sim",
+		nemesis: [...result.faultCounts.keys()],
+		seed,
+		replay: replayCommand(seed, reduction),
+		target: `${swarm.members} simulated members`,
+		outcome,
+	});
+	await writeFile(report, page);
 }
 
-async function printShrunk(failed: RunResult, start: Reduction): Promise<void> {
-	const { reduction, result, runs } = await shrink(failed, start);
-	process.stdout.write(result.transcript);
+async function showShrunk(seed: number): Promise<void> {
+	const failed = await runSeed(seed);
+	if (failed.violations.length === 0) return;
+	const small = await shrink(failed);
+	process.stdout.write(`${small.result.transcript}${describeShrunk(small, failed)}`);
+}
+
+function describeShrunk({ reduction, result, runs }: Shrunk, failed: RunResult): string {
+	const faults = `${result.faults.length} faults instead of ${failed.faults.length}`;
+	return `the smallest form found in ${runs} runs, ${faults}: ${replayCommand(failed.seed, reduction)}\n`;
+}
+
+function replayCommand(seed: number, { faults, clients, untilMs }: Reduction): string {
 	const flags = [
-		`--seed ${failed.seed}`,
-		reduction.faults === undefined
-			? ""
-			: ` --faults ${reduction.faults.length === 0 ? "0" : reduction.faults.join(",")}`,
-		reduction.clients === undefined ? "" : ` --clients ${reduction.clients}`,
-		reduction.untilMs === undefined ? "" : ` --until ${reduction.untilMs}ms`,
+		`--seed ${seed}`,
+		faults === undefined ? "" : ` --faults ${faults.length === 0 ? "0" : faults.join(",")}`,
+		clients === undefined ? "" : ` --clients ${clients}`,
+		untilMs === undefined ? "" : ` --until ${untilMs}ms`,
 	];
-	process.stdout.write(
-		`the smallest form found in ${runs} runs, ${result.faults.length} faults instead of ${failed.faults.length}: barque sim ${flags.join("")}\n`,
-	);
+	return `barque sim ${flags.join("")}`;
 }

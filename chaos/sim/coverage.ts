@@ -27,6 +27,8 @@ export const wantedFunctions: Readonly<Record<string, readonly string[]>> = {
 	"store/wal/recover": ["snapshot", "checkComplete"],
 	"store/wal/scan": ["judgeTail", "findLaterGroup", "resemblesHeader"],
 	"store/member/member": [
+		"transferLeadership",
+		"close",
 		"fail",
 		"#appendForwarded",
 		"#refused",
@@ -63,7 +65,7 @@ export const wantedFunctions: Readonly<Record<string, readonly string[]>> = {
 };
 
 export interface Coverage {
-	/** `file: function` for each wanted one that ran. */
+	/** `file: function` for each wanted one that ran since the last call. */
 	reached(): Promise<ReadonlySet<string>>;
 	stop(): void;
 }
@@ -77,9 +79,10 @@ export async function startCoverage(): Promise<Coverage> {
 	session.connect();
 	await session.post("Profiler.enable");
 	await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
-	const seen = new Set<string>();
 	return {
 		async reached() {
+			const seen = new Set<string>();
+			// Sets the counts back to 0.
 			const { result } = await session.post("Profiler.takePreciseCoverage");
 			for (const script of result) {
 				const file = Object.keys(wantedFunctions).find((each) => isFile(script.url, each));

@@ -1,5 +1,7 @@
 /** What the clients of a run did and saw. */
 import type { KeyValue, StoreErrorCode, WatchBatch, WatchEvent } from "../../store/api.ts";
+import { type Completion, type HistoryEvent, HistoryRecorder, nemesisProcess } from "../history.ts";
+import type { LeaderSample } from "../leaders.ts";
 
 export type WorkRequest =
 	| { readonly kind: "put"; readonly key: string; readonly value: string; readonly lease: bigint }
@@ -26,24 +28,23 @@ export function seen(kv: KeyValue): Seen {
 
 export type Outcome =
 	| {
-			readonly status: "ok";
+			readonly type: "ok";
 			/** Of the answer's header. */
 			readonly revision: number;
 			readonly found: readonly Seen[];
 			/** A compare-and-swap: whether it swapped; a delete: whether there was something. */
 			readonly done: boolean;
 	  }
-	/** Not applied. */
-	| { readonly status: "failed"; readonly code: StoreErrorCode }
-	/** Perhaps applied. */
-	| { readonly status: "unknown"; readonly code: StoreErrorCode };
+	/** Not applied (`fail`), or nobody knows (`info`). */
+	| { readonly type: "fail" | "info"; readonly code: StoreErrorCode };
 
-export interface Operation {
+/** An operation of a client as the checks of a simulated run see it: with types, which the events do not have. */
+export interface WorkOperation {
+	/** Index of its invocation's event. */
 	readonly id: number;
 	readonly client: string;
 	readonly request: WorkRequest;
-	/** Positions in the run's one order of invocations and answers. */
-	readonly invoked: number;
+	/** Index of its completion's event; -1: there is none. */
 	completed: number;
 	outcome: Outcome | undefined;
 }
@@ -75,22 +76,60 @@ export interface LeaseRecord {
 	revoked: boolean;
 }
 
+/** Everything a run's clients, faults and leaders did, in one order, in the form of all testers. */
 export class History {
-	readonly operations: Operation[] = [];
+	readonly operations: WorkOperation[] = [];
 	readonly watches: WatchRecord[] = [];
 	readonly leases: LeaseRecord[] = [];
-	#order = 0;
+	readonly leaders: LeaderSample[] = [];
+	readonly #recorder: HistoryRecorder;
+	readonly #now: () => number;
 
-	invoke(client: string, request: WorkRequest): Operation {
-		const id = this.operations.length + 1;
-		const operation: Operation = { id, client, request, invoked: this.#order++, completed: -1, outcome: undefined };
+	/** `now`: virtual ms. */
+	constructor(now: () => number) {
+		this.#now = now;
+		this.#recorder = new HistoryRecorder(now);
+	}
+
+	get events(): readonly HistoryEvent[] {
+		return this.#recorder.events;
+	}
+
+	invoke(client: string, request: WorkRequest): WorkOperation {
+		const event = this.#recorder.record({ process: client, type: "invoke", ...invocation(request) });
+		const operation: WorkOperation = { id: event.index, client, request, completed: -1, outcome: undefined };
 		this.operations.push(operation);
 		return operation;
 	}
 
-	complete(operation: Operation, outcome: Outcome): void {
+	complete(operation: WorkOperation, outcome: Outcome): void {
+		const { kind: f } = operation.request;
+		const key = keyOf(operation.request);
+		const end = outcome.type === "ok" ? { value: answerOf(outcome) } : { error: outcome.code };
+		const event = this.#recorder.record({ process: operation.client, type: outcome.type, f, key, ...end });
 		operation.outcome = outcome;
-		operation.completed = this.#order++;
+		operation.completed = event.index;
+	}
+
+	/** Something a client does beside its operations, by a process of its own. Returns what tells the end. */
+	aside(process: string, f: string, value: unknown): (type: Completion, result: unknown) => void {
+		this.#recorder.record({ process, type: "invoke", f, value });
+		return (type, result) => {
+			const end = type === "ok" ? { value: result } : { error: String(result) };
+			this.#recorder.record({ process, type, f, ...end });
+		};
+	}
+
+	/** Returns what tells that the fault is over. */
+	fault(f: string, value: readonly string[]): () => void {
+		this.#recorder.record({ process: nemesisProcess, type: "info", f, value });
+		return () => void this.#recorder.record({ process: nemesisProcess, type: "info", f: `heal ${f}`, value });
+	}
+
+	leads(name: string | undefined, term: number | undefined): void {
+		const last = this.leaders.at(-1);
+		if (last?.name === name && last?.term === term) return;
+		this.leaders.push({ time: Math.round(this.#now() * 1000) / 1000, name, term });
 	}
 
 	watch(name: string, key: string | undefined, startRevision: number, prevKv: boolean): WatchRecord {
@@ -107,6 +146,38 @@ export class History {
 		this.watches.push(record);
 		return record;
 	}
+}
+
+function keyOf(request: WorkRequest): string | undefined {
+	return "key" in request ? request.key : undefined;
+}
+
+function invocation(request: WorkRequest): Pick<HistoryEvent, "f" | "key" | "value"> {
+	const key = keyOf(request);
+	switch (request.kind) {
+		case "put":
+			return {
+				f: request.kind,
+				key,
+				value: request.lease === 0n ? request.value : [request.value, `lease ${request.lease.toString(16)}`],
+			};
+		case "get":
+			return { f: request.kind, key, value: request.serializable ? "serializable" : undefined };
+		case "delete":
+			return { f: request.kind, key };
+		case "list":
+			return { f: request.kind, value: request.keys };
+		case "cas":
+			return { f: request.kind, key, value: [request.expected, request.value] };
+		case "pair":
+			return { f: request.kind, value: [request.keys, request.value] };
+		case "compact":
+			return { f: request.kind, value: request.revision };
+	}
+}
+
+function answerOf({ revision, found, done }: Extract<Outcome, { type: "ok" }>): unknown {
+	return { revision, done, found: found.length === 0 ? undefined : found };
 }
 
 /** A batch brings whole revisions, each once, in order. */
@@ -145,7 +216,7 @@ export function describeRequest(request: WorkRequest): string {
 }
 
 export function describeOutcome(outcome: Outcome): string {
-	if (outcome.status !== "ok") return `${outcome.status} ${outcome.code}`;
+	if (outcome.type !== "ok") return `${outcome.type} ${outcome.code}`;
 	const found = outcome.found.map((each) => `${each.key}=${each.value}@${each.modRevision}`).join(" ");
 	return `ok @${outcome.revision}${outcome.done ? " done" : ""}${found === "" ? "" : ` [${found}]`}`;
 }

@@ -22,8 +22,8 @@ let reported = started;
 function note(result: RunResult): void {
 	report.runs++;
 	report.virtualMs += result.took;
-	const { ok, failed, unknown } = result.operations;
-	report.operations += ok + failed + unknown;
+	const { ok, fail, info } = result.outcome.counts;
+	report.operations += ok + fail + info;
 	for (const [kind, count] of result.faultCounts) report.faults[kind] = (report.faults[kind] ?? 0) + count;
 	for (const [path, count] of result.reached) report.paths[path] = (report.paths[path] ?? 0) + count;
 	if (result.violations.length > 0) report.bad.push({ seed: result.seed, violations: result.violations });
@@ -33,6 +33,7 @@ async function send(): Promise<void> {
 	if (coverage !== undefined) {
 		const wanted = new Set(wantedPaths());
 		for (const path of await coverage.reached()) if (wanted.has(path)) report.paths[path] = 1;
+		report.slices = 1;
 	}
 	port.postMessage(report satisfies HuntReport);
 	report = emptyReport();

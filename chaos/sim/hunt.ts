@@ -8,7 +8,9 @@ export interface HuntReport {
 	virtualMs: number;
 	operations: number;
 	faults: Record<string, number>;
-	/** Named code paths, with in how many runs they were taken. */
+	/** Slices of about two seconds in which functions were counted. */
+	slices: number;
+	/** Named code paths, with how often they were taken; wanted functions, with in how many slices they ran. */
 	paths: Record<string, number>;
 	bad: { readonly seed: number; readonly violations: readonly string[] }[];
 }
@@ -45,6 +47,7 @@ export const wantedEvents: readonly string[] = [
 	"a damaged log is refused",
 	"damage that cannot be told from a torn write",
 	"a member ends itself",
+	"a member stops in order",
 	"a snapshot is delivered",
 	"a snapshot is not delivered",
 	"a snapshot is installed",
@@ -60,7 +63,7 @@ export const wantedEvents: readonly string[] = [
 ];
 
 export function emptyReport(): HuntReport {
-	return { runs: 0, virtualMs: 0, operations: 0, faults: {}, paths: {}, bad: [] };
+	return { runs: 0, virtualMs: 0, operations: 0, slices: 0, faults: {}, paths: {}, bad: [] };
 }
 
 function add(to: Record<string, number>, from: Readonly<Record<string, number>>): void {
@@ -76,6 +79,7 @@ export async function hunt(options: HuntOptions): Promise<HuntReport> {
 		total.runs += report.runs;
 		total.virtualMs += report.virtualMs;
 		total.operations += report.operations;
+		total.slices += report.slices;
 		add(total.faults, report.faults);
 		add(total.paths, report.paths);
 		total.bad.push(...report.bad);

@@ -8,6 +8,8 @@
 import { seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
 import type { WatchEvent } from "../../store/api.ts";
+import type { Completion } from "../history.ts";
+import type { RunOutcome } from "../run.ts";
 import {
 	type Account,
 	accountedFor,
@@ -19,6 +21,7 @@ import {
 	wellFormed,
 } from "./checks.ts";
 import { SimCluster, type SimNode } from "./cluster.ts";
+import { shuffled } from "./faults.ts";
 import { History, seen } from "./history.ts";
 import { Ledger } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -32,7 +35,6 @@ export interface RunResult {
 	readonly transcript: string;
 	/** Each `kind: what`. Empty: the run is good. */
 	readonly violations: readonly string[];
-	readonly operations: { readonly ok: number; readonly failed: number; readonly unknown: number };
 	/** Virtual ms. */
 	readonly took: number;
 	readonly swarm: Swarm;
@@ -41,6 +43,8 @@ export interface RunResult {
 	readonly faultCounts: ReadonlyMap<string, number>;
 	/** Named code paths that were taken, with how often. */
 	readonly reached: ReadonlyMap<string, number>;
+	/** Operations, faults and leaders in the form of all testers; `finished`: every client was served in the end. */
+	readonly outcome: RunOutcome;
 }
 
 const allIds = [
@@ -54,7 +58,7 @@ const allIds = [
 const livenessMs = 12_000;
 /** A good run needs a few thousand; members that go round in circles would fill hours with them. */
 const maxEvents = 200_000;
-/** TTL of the clients' leases, and time for the leader to see that they are over. */
+/** TTL of the clients' leases by the slowest clock, and time for the leader to see that they are over. */
 const leaseEndMs = 2000 + 4000;
 
 class Run {
@@ -64,7 +68,8 @@ class Run {
 	readonly #violations: string[] = [];
 	readonly #reached = new Map<string, number>();
 	readonly #clock = new VirtualClock();
-	readonly #history = new History();
+	readonly #history = new History(() => this.#clock.time);
+	#finished = false;
 	readonly #ledger: Ledger;
 	readonly #network: SimNetwork;
 	readonly #cluster: SimCluster;
@@ -97,11 +102,14 @@ class Run {
 			violation,
 			reached,
 			onMark: (node) => this.#nemesis.onMark(node),
+			onInstall: (node) => this.#nemesis.onInstall(node),
+			leads: (name, term) => this.#history.leads(name, term),
 		});
 		const cluster = this.#cluster;
 		const clients = Array.from({ length: swarm.clients }, (_, i) => `c${i + 1}`);
-		this.#nemesis = new Nemesis({ clock, network, cluster, ledger, seed, swarm, reduction, clients, note });
-		const workload = { ...swarm, clock, network, note, reached, history: this.#history, members: [...ids.values()] };
+		const history = this.#history;
+		this.#nemesis = new Nemesis({ clock, network, cluster, ledger, history, seed, swarm, reduction, clients, note });
+		const workload = { ...swarm, clock, network, note, reached, history, members: [...ids.values()] };
 		this.#clients = clients.map(
 			(name, i) => new WorkloadClient(name, { ...workload, random: seededRandom(seed * 31 + 3 + i) }),
 		);
@@ -139,20 +147,27 @@ class Run {
 	}
 
 	#result(took: number): RunResult {
-		const count = (status: string) => this.#history.operations.filter((each) => each.outcome?.status === status).length;
-		const operations = { ok: count("ok"), failed: count("failed"), unknown: count("unknown") };
+		const { operations, events, leaders } = this.#history;
+		const count = (type: Completion) => operations.filter((each) => (each.outcome?.type ?? "info") === type).length;
+		const counts = { ok: count("ok"), fail: count("fail"), info: count("info") };
 		if (this.#ledger.elections > 1) this.#reached.set("leadership changes", this.#ledger.elections - 1);
-		this.#note(`end: ${operations.ok} ok, ${operations.failed} failed, ${operations.unknown} unknown`);
+		if (this.#swarm.theme !== undefined) this.#reached.set(`a run bent on "${this.#swarm.theme}"`, 1);
+		this.#note(`end: ${counts.ok} ok, ${counts.fail} failed, ${counts.info} unknown`);
+		const violations = this.#violations.map((what) => {
+			const [, kind = what, message = ""] = /^([^:]*): (.*)$/s.exec(what) ?? [];
+			return { kind, message, witness: [] };
+		});
+		const faults = this.#nemesis.happened.length;
 		return {
 			seed: this.#seed,
 			transcript: `${this.#lines.join("\n")}\n`,
 			violations: this.#violations,
-			operations,
 			took,
 			swarm: this.#swarm,
 			faults: this.#nemesis.happened,
 			faultCounts: this.#nemesis.counts,
 			reached: this.#reached,
+			outcome: { events, violations, counts, faults, leaders, finished: this.#finished },
 		};
 	}
 
@@ -167,12 +182,7 @@ class Run {
 	/** Phase two: a majority is healed and the others are cut off; that must be enough for every client. */
 	async #heal(workDone: () => boolean): Promise<void> {
 		const { nodes } = this.#cluster;
-		const random = seededRandom(this.#seed * 31 + 53);
-		const order = [...nodes];
-		for (let i = order.length - 1; i > 0; i--) {
-			const at = random.int(i + 1);
-			[order[i], order[at]] = [order[at]!, order[i]!];
-		}
+		const order = shuffled(nodes, seededRandom(this.#seed * 31 + 53));
 		const majority = order.slice(0, Math.floor(nodes.length / 2) + 1);
 		const others = order.slice(majority.length);
 		const cuts = others.flatMap((a) =>
@@ -193,7 +203,7 @@ class Run {
 		const read = async (client: WorkloadClient) => {
 			for (;;) {
 				const operation = await client.readAll();
-				if (operation.outcome?.status === "ok" || this.#bad) break;
+				if (operation.outcome?.type === "ok" || this.#bad) break;
 			}
 			left--;
 		};
@@ -205,6 +215,7 @@ class Run {
 	async #finish(): Promise<void> {
 		if (!(await this.#until(() => this.#agreed(), "the members did not catch up with each other"))) return;
 		if (!(await this.#readAll("the last reads were not answered"))) return;
+		this.#finished = true;
 		if (this.#history.leases.length > 0 && !(await this.#leasesOver())) return;
 		if (!(await this.#until(() => this.#agreed(), "the members did not come to rest"))) return;
 		const accounts = await this.#accounts();
@@ -221,7 +232,7 @@ class Run {
 			["real time", realTimeOrder(this.#history)],
 			["watch", watchesComplete(this.#history, account)],
 			["linearizability", linearizable(this.#history, account, registers)],
-			["lease", leasesKept(this.#history, this.#ledger.leaseEnds)],
+			["lease", leasesKept(this.#history, this.#ledger.leaseEnds, 1 + this.#swarm.drift)],
 		];
 		for (const [kind, faults] of judgements) for (const what of faults) this.#violation(`${kind}: ${what}`);
 		this.#note(`revision ${account.revision} hash ${account.hash.toString(16)} base ${account.baseRevision}`);

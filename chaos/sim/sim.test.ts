@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { formatHistory, nemesisProcess, pairOperations, parseHistory } from "../history.ts";
+import { checkLeaders } from "../leaders.ts";
+import { renderReport } from "../report/html.ts";
 import { hunt, missing } from "./hunt.ts";
 import { bugs, findIn, simOf, withPlanted } from "./planted.ts";
 import { runSeed } from "./run.ts";
-import type { Reduction } from "./swarm.ts";
+import { drawSwarm, type Reduction } from "./swarm.ts";
 
 const first = Number(process.env["BARQUE_SEED"] ?? 1);
 const seeds = process.env["BARQUE_SEED"] === undefined ? 1000 : 1;
@@ -32,6 +35,29 @@ describe("chaos/sim", () => {
 		assert.ok(part.faults.every((number) => some.includes(number)));
 		assert.ok(part.transcript.length < whole.transcript.length);
 		assert.deepEqual(part.violations, []);
+	});
+
+	it("tells what happened in the form of all testers", async () => {
+		const { outcome, faults } = await runSeed(7);
+		const { events, leaders, counts } = outcome;
+		assert.deepEqual(parseHistory(formatHistory(events)), JSON.parse(JSON.stringify(events)));
+		const operations = pairOperations(events);
+		assert.ok(counts.ok > 0 && operations.length >= counts.ok + counts.fail + counts.info);
+		const notes = events.filter((event) => event.process === nemesisProcess);
+		assert.equal(notes.filter((event) => !event.f.startsWith("heal ")).length, faults.length);
+		assert.ok(leaders.some((sample) => sample.name !== undefined));
+		assert.deepEqual(checkLeaders(leaders), []);
+		const report = { workload: "sim", nemesis: ["kill"], seed: 7, replay: "barque sim --seed 7", target: "members" };
+		assert.match(renderReport({ ...report, outcome }), /Operations of each client/);
+	});
+
+	it("runs clocks at different speeds, within the bound that the leases are judged by", async () => {
+		const drawn = Array.from({ length: 40 }, (_, i) => drawSwarm(i + 1));
+		assert.ok(drawn.some((swarm) => swarm.drift === 0) && drawn.some((swarm) => swarm.drift === 0.1));
+		for (const { drift, rates, faults } of drawn) {
+			assert.ok(rates.every((rate) => Math.abs(rate - 1) <= drift));
+			assert.ok(faults["clock-drift"] === undefined || drift === 0.1);
+		}
 	});
 
 	it(`holds through ${seeds} seeds from ${first}`, async function () {

@@ -4,50 +4,70 @@
  */
 import { type Random, seededRandom } from "../../kit/random.ts";
 
+/** By the names of `chaos/nemeses/` where they mean the same. */
 export const faultKinds = [
-	"power loss",
 	"kill",
-	"power loss of the leader",
-	"power loss of two",
-	"power loss of all",
+	"kill-leader",
+	"kill-all",
+	"power-loss",
+	"power-loss-leader",
+	"power-loss-two",
+	"power-loss-all",
 	"pause",
-	"pause of the leader",
-	"isolation",
-	"isolation of the leader",
-	"one-way cut",
-	"cut between two",
+	"pause-leader",
+	"pause-all",
+	"rolling-restart",
+	"transfer-leader",
+	"isolate",
+	"isolate-leader",
+	"one-way",
+	"cut-two",
 	"halves",
-	"the leader alone with a client",
-	"client cut off",
-	"clogged link",
-	"bad weather",
-	"slow disk",
-	"blocked fsync",
-	"failing write",
-	"failing fsync",
-	"failing read",
-	"full disk",
-	"bit flip",
-	"misdirected write",
-	"misdirected read",
-	"slow engine",
-	"failing engine",
-	"wiped disk",
-	"clock jump",
-	"leadership transfer",
+	"majority-ring",
+	"bridge",
+	"leader-with-client",
+	"client-cut-off",
+	"clogged-link",
+	"loss",
+	"delay",
+	"bad-weather",
+	"disk-slow",
+	"disk-blocked",
+	"disk-error",
+	"disk-error-write",
+	"disk-error-read",
+	"disk-full",
+	"disk-torn",
+	"disk-wiped",
+	"bit-flip",
+	"misdirected-write",
+	"misdirected-read",
+	"engine-slow",
+	"engine-error",
+	"lagging-member",
+	"clock-jump",
+	"clock-drift",
 ] as const;
 export type PlannedKind = (typeof faultKinds)[number];
 
 /** Power losses at the moments that matter, each shortly after the event it is named for. */
 export const triggerKinds = [
-	"after a vote",
-	"after an acknowledgement",
-	"after a mark",
-	"while a snapshot travels",
+	"power-loss-after-vote",
+	"power-loss-after-acknowledgement",
+	"power-loss-after-mark",
+	"power-loss-in-snapshot",
+	"power-loss-after-install",
 ] as const;
 export type TriggerKind = (typeof triggerKinds)[number];
 
+/**
+ * What some runs are bent on, because what must come together for it would seldom do so by chance. "behind": members fall
+ * behind and are sent snapshots while their engines lag; "stale": leaders that do not know yet that they are deposed.
+ */
+export type Theme = "behind" | "stale" | "leases";
+
 export interface Swarm {
+	readonly theme: Theme | undefined;
 	readonly members: number;
 	readonly clients: number;
 	/** How long faults and work last, virtual ms. */
@@ -73,6 +93,10 @@ export interface Swarm {
 	readonly maxAnswers: number;
 	/** Sessions the machine keeps. */
 	readonly maxSessions: number;
+	/** Clocks run at rates from 1 - drift to 1 + drift. */
+	readonly drift: number;
+	/** Of the members' clocks at the start. */
+	readonly rates: readonly number[];
 	readonly faults: Readonly<Partial<Record<PlannedKind, number>>>;
 	/** Longest time between two faults, ms. */
 	readonly pauseMs: number;
@@ -94,8 +118,10 @@ export function drawSwarm(seed: number, reduction: Reduction = {}): Swarm {
 	const random = seededRandom(seed);
 	const one = <T>(...choices: readonly T[]): T => choices[random.int(choices.length)]!;
 	const chance = (of: number) => random.int(of) === 0;
-	const swarm: Swarm = {
-		members: one(3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1, 3),
+	const members = one(3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 1, 3);
+	const drawn: Swarm = {
+		theme: undefined,
+		members,
 		clients: 2 + random.int(2),
 		stormMs: one(1000, 1500, 2000, 2500),
 		heartbeatMs: 20,
@@ -108,29 +134,36 @@ export function drawSwarm(seed: number, reduction: Reduction = {}): Swarm {
 		thinkMs: one(4, 15, 30, 30),
 		requestTimeoutMs: one(400, 1500, 1500),
 		compacts: chance(3),
-		autoCompactionMs: chance(5) ? 1000 : 0,
+		autoCompactionMs: chance(4) ? 1000 : 0,
 		leases: chance(3),
 		pendingBytes: chance(6) ? 1500 : 64 << 20,
 		quotaBytes: chance(8) ? 30_000 : 1 << 30,
 		maxAnswers: chance(6) ? 2 : 4096,
 		maxSessions: chance(8) ? 1 : 20_000,
-		faults: drawFaults(random),
+		drift: one(0, 0, 0.01, 0.1),
+		rates: [],
+		faults: drawFaults(members, random),
 		pauseMs: one(60, 150, 150, 500),
 		triggers: drawTriggers(random),
 		loss: chance(4) ? random.float() * 0.1 : 0,
 		duplicate: chance(4) ? random.float() * 0.2 : 0,
 	};
+	const swarm = { ...drawn, ...bend(drawn, random) };
+	const { drift, stormMs } = swarm;
 	return {
 		...swarm,
+		rates: Array.from({ length: members }, () => 1 + (2 * random.float() - 1) * drift),
 		clients: reduction.clients ?? swarm.clients,
-		stormMs: reduction.untilMs ?? (swarm.leases ? swarm.stormMs + 3000 : swarm.stormMs),
+		stormMs: reduction.untilMs ?? (swarm.leases ? stormMs + 3000 : stormMs),
 	};
 }
 
-function drawFaults(random: Random): Swarm["faults"] {
+function drawFaults(members: number, random: Random): Swarm["faults"] {
 	const faults: Partial<Record<PlannedKind, number>> = {};
-	const rarity = 2 + random.int(4);
+	const rarity = 2 + random.int(5);
 	for (const kind of faultKinds) if (random.int(rarity) === 0) faults[kind] = 1 + random.int(8);
+	// Only five can form one.
+	if (members === 5 && random.int(3) === 0) faults["majority-ring"] = 4;
 	return faults;
 }
 
@@ -138,7 +171,64 @@ function drawTriggers(random: Random): Swarm["triggers"] {
 	const triggers: Partial<Record<TriggerKind, number>> = {};
 	for (const kind of triggerKinds) {
 		if (random.int(4) > 0) continue;
-		triggers[kind] = kind === "after an acknowledgement" ? 0.01 : kind === "after a mark" ? 0.2 : 0.3;
+		triggers[kind] = triggerChance[kind];
 	}
 	return triggers;
+}
+
+const triggerChance: Readonly<Record<TriggerKind, number>> = {
+	"power-loss-after-vote": 0.3,
+	"power-loss-after-acknowledgement": 0.01,
+	"power-loss-after-mark": 0.2,
+	"power-loss-in-snapshot": 0.3,
+	"power-loss-after-install": 0.5,
+};
+
+/** Whatever is not named here stays as it was drawn. */
+function bend(drawn: Swarm, random: Random): Partial<Swarm> {
+	const theme = ([undefined, undefined, undefined, "behind", "stale", "leases"] as const)[random.int(6)];
+	if (theme === undefined) return clocksOf(drawn);
+	const weight = (...kinds: readonly PlannedKind[]) => {
+		const faults: Partial<Record<PlannedKind, number>> = {};
+		for (const kind of kinds) if (random.int(2) === 0) faults[kind] = 1 + random.int(2);
+		return faults;
+	};
+	switch (theme) {
+		case "behind":
+			return {
+				theme,
+				snapshotCount: 10,
+				catchUpEntries: random.int(6),
+				pendingBytes: 300,
+				quotaBytes: 1 << 30,
+				thinkMs: 4,
+				duplicate: random.float() * 0.5,
+				preVote: true,
+				pauseMs: 300,
+				loss: 0,
+				faults: {
+					"lagging-member": 8,
+					...weight("engine-slow", "isolate", "clogged-link", "power-loss", "kill", "disk-wiped", "power-loss-leader"),
+				},
+				triggers: [{}, { "power-loss-in-snapshot": 0.2 }, { "power-loss-after-install": 0.5 }][random.int(3)]!,
+			};
+		case "stale":
+			return {
+				theme,
+				thinkMs: 4,
+				drift: 0.1,
+				requestTimeoutMs: 1500,
+				faults: {
+					"leader-with-client": 3,
+					...weight("isolate-leader", "pause-leader", "clock-drift", "clogged-link", "bridge", "one-way", "cut-two"),
+				},
+			};
+		case "leases":
+			return { theme, ...clocksOf(drawn), leases: true, quotaBytes: 1 << 30 };
+	}
+}
+
+/** Clocks that change their rate need a bound to stay within. */
+function clocksOf({ drift, faults }: Swarm): Partial<Swarm> {
+	return { drift: faults["clock-drift"] === undefined ? drift : Math.max(drift, 0.1) };
 }

@@ -9,12 +9,12 @@ import {
 	describeRequest,
 	type History,
 	type LeaseRecord,
-	type Operation,
 	type Outcome,
 	recordBatch,
 	type Seen,
 	seen,
 	type WatchRecord,
+	type WorkOperation,
 	type WorkRequest,
 } from "./history.ts";
 import type { NodeName, SimNetwork } from "./network.ts";
@@ -83,7 +83,7 @@ export class WorkloadClient {
 	}
 
 	/** A linearizable read of every register, for the end. */
-	async readAll(): Promise<Operation> {
+	async readAll(): Promise<WorkOperation> {
 		return this.#perform({ kind: "list", keys: registers });
 	}
 
@@ -154,10 +154,25 @@ export class WorkloadClient {
 		}
 	}
 
+	/** Recorded as a process of its own, since the client's operations go on meanwhile. */
+	async #recorded<T>(f: string, id: bigint, work: () => Promise<T>, tell: (result: T) => unknown): Promise<T> {
+		const end = this.#options.history.aside(`${this.name} lease`, f, id === 0n ? undefined : id.toString(16));
+		try {
+			const result = await work();
+			end("ok", tell(result));
+			return result;
+		} catch (error) {
+			const code = codeOf(error);
+			end(uncertain.has(code) ? "info" : "fail", code);
+			throw error;
+		}
+	}
+
 	async #grant(): Promise<void> {
 		const { clock, history, note } = this.#options;
 		const began = clock.time;
-		const { id, ttl } = await this.store.leaseGrant({ id: 0n, ttl: 2 });
+		const grant = () => this.store.leaseGrant({ id: 0n, ttl: 2 });
+		const { id, ttl } = await this.#recorded("lease-grant", 0n, grant, (granted) => granted.id.toString(16));
 		this.#lease = { client: this.name, id, ttl, renewedAt: began, revoked: false };
 		history.leases.push(this.#lease);
 		note(`${this.name} lease ${id.toString(16)} granted`);
@@ -165,7 +180,8 @@ export class WorkloadClient {
 
 	async #renew(lease: LeaseRecord): Promise<void> {
 		const began = this.#options.clock.time;
-		const { ttl } = await this.store.leaseKeepAlive(lease.id);
+		const renew = () => this.store.leaseKeepAlive(lease.id);
+		const { ttl } = await this.#recorded("lease-keepalive", lease.id, renew, (renewed) => renewed.ttl);
 		this.#options.note(`${this.name} lease ${lease.id.toString(16)} ${ttl > 0 ? "renewed" : "is gone"}`);
 		if (ttl > 0) {
 			lease.renewedAt = began;
@@ -176,7 +192,12 @@ export class WorkloadClient {
 	async #revoke(lease: LeaseRecord): Promise<void> {
 		this.#lease = undefined;
 		lease.revoked = true;
-		await this.store.leaseRevoke(lease.id);
+		await this.#recorded(
+			"lease-revoke",
+			lease.id,
+			() => this.store.leaseRevoke(lease.id),
+			() => undefined,
+		);
 	}
 
 	#watch(key: string | undefined, startRevision: number): void {
@@ -215,12 +236,12 @@ export class WorkloadClient {
 		);
 	}
 
-	async #perform(request: WorkRequest): Promise<Operation> {
+	async #perform(request: WorkRequest): Promise<WorkOperation> {
 		const { history, note } = this.#options;
 		const operation = history.invoke(this.name, request);
 		note(`${this.name} #${operation.id} ${describeRequest(request)}`);
 		const outcome = await this.#attempt(request);
-		if (outcome.status !== "ok") this.#options.reached(`an operation ends with ${outcome.code}`);
+		if (outcome.type !== "ok") this.#options.reached(`an operation ends with ${outcome.code}`);
 		history.complete(operation, outcome);
 		note(`${this.name} #${operation.id} ${describeOutcome(outcome)}`);
 		this.#learn(request, outcome);
@@ -232,12 +253,12 @@ export class WorkloadClient {
 			return await this.#execute(request);
 		} catch (error) {
 			const code = codeOf(error);
-			return { status: uncertain.has(code) ? "unknown" : "failed", code };
+			return { type: uncertain.has(code) ? "info" : "fail", code };
 		}
 	}
 
 	#learn(request: WorkRequest, outcome: Outcome): void {
-		if (outcome.status !== "ok") return;
+		if (outcome.type !== "ok") return;
 		this.#revision = Math.max(this.#revision, outcome.revision);
 		for (const each of outcome.found) this.#known.set(each.key, each.value);
 		if (request.kind === "put" || (request.kind === "cas" && outcome.done)) this.#known.set(request.key, request.value);
@@ -250,7 +271,7 @@ export class WorkloadClient {
 	async #execute(request: WorkRequest): Promise<Outcome> {
 		const { store } = this;
 		const ok = (revision: number, found: readonly Seen[] = [], done = true): Outcome => ({
-			status: "ok",
+			type: "ok",
 			revision,
 			found,
 			done,
