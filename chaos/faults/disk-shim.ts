@@ -33,7 +33,7 @@ export class DiskShim implements Required<Pick<Disks, "harm" | "heal">> {
 	static async create(options: DiskShimOptions = {}): Promise<DiskShim> {
 		const library = await buildNative({
 			source: "disk-fault.c",
-			flags: ["-shared", "-fPIC"],
+			flags: ["-shared", "-fPIC", "-ldl"],
 			packages: ["gcc", "libc6-dev"],
 		});
 		return new DiskShim(library, await temporaryFolder("disk"), options.slowMs ?? 300);

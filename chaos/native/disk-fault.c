@@ -1,12 +1,15 @@
 // Put between a process and libc by LD_PRELOAD: a disk that goes bad on command. Only calls on files under
 // BARQUE_FAULT_PATH are harmed. BARQUE_FAULT_FILE is the command, mapped so that a change is seen by the next call and
 // costs nothing until then; chaos/faults/disk-shim.ts writes it.
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -158,6 +161,35 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset) 
 	return pwritev(fd, parts, count, offset);
 }
 
+// LevelDB writes by way of stdio, whose own writes do not come along here.
+static int may_put(FILE *file, const void *data, size_t length) {
+	struct iovec parts[2] = {{file->_IO_write_base, __fpending(file)}, {(void *)data, length}};
+	int before = errno, fd = fileno(file);
+	errno = before;
+	return parts[0].iov_len + length == 0 || may_write(fd, parts, 2, -1);
+}
+
+#undef fwrite_unlocked
+
+#define PUT(name)                                                                                                      \
+	size_t name(const void *data, size_t size, size_t count, FILE *file) {                                         \
+		static size_t (*real)(const void *, size_t, size_t, FILE *);                                           \
+		if (!real) real = dlsym(RTLD_NEXT, #name);                                                             \
+		return may_put(file, data, size * count) ? real(data, size, count, file) : 0;                          \
+	}
+
+#define FLUSH(name)                                                                                                    \
+	int name(FILE *file) {                                                                                         \
+		static int (*real)(FILE *);                                                                            \
+		if (!real) real = dlsym(RTLD_NEXT, #name);                                                             \
+		return !file || may_put(file, 0, 0) ? real(file) : EOF;                                                \
+	}
+
+PUT(fwrite)
+PUT(fwrite_unlocked)
+FLUSH(fflush)
+FLUSH(fflush_unlocked)
+
 int fallocate(int fd, int mode, off_t offset, off_t length) {
 	if (fault() == FULL && fd_matches(fd)) return fail(ENOSPC);
 	return syscall(SYS_fallocate, fd, mode, offset, length);
@@ -184,6 +216,18 @@ static int open_call(int directory, const char *path, int flags, mode_t mode) {
 	if ((flags & O_CREAT) && fault() == FULL && would_create(directory, path)) return fail(ENOSPC);
 	return syscall(SYS_openat, directory, path, flags, mode);
 }
+
+#define FOPEN(name)                                                                                                    \
+	FILE *name(const char *path, const char *mode) {                                                               \
+		static FILE *(*real)(const char *, const char *);                                                      \
+		if (!real) real = dlsym(RTLD_NEXT, #name);                                                             \
+		if (mode[0] == 'r' || fault() != FULL || !would_create(AT_FDCWD, path)) return real(path, mode);       \
+		fail(ENOSPC);                                                                                          \
+		return 0;                                                                                              \
+	}
+
+FOPEN(fopen)
+FOPEN(fopen64)
 
 static mode_t mode_of(int flags, va_list *rest) {
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(*rest, mode_t) : 0;
