@@ -1,7 +1,7 @@
 /** Locks: two holders at once, and what a fenced resource must never take. */
 import { describeTimed, type Timed, type Violation } from "./violation.ts";
 
-/** From when the lock was certainly ours to when we began to give it back, or to the end. */
+/** In ms. From when the lock was certainly ours to when we began to give it back, or to the end. */
 export interface Hold {
 	readonly name: string;
 	readonly lock: string;
@@ -19,9 +19,13 @@ export function checkMutualExclusion(holds: readonly Hold[]): Violation[] {
 			if (longest !== undefined && hold.from < longest.to) {
 				found.push({
 					kind: "two-holders",
-					message: `${lock} was held by ${longest.name} and ${hold.name} at once`,
+					message: `${lock} was held by ${longest.name} and ${hold.name} at once${overlap(longest, hold)}`,
 					witness: describeTimed(
-						[longest, hold].map((each) => ({ name: each.name, invoked: each.from, completed: each.to })),
+						[longest, hold].map(({ name, from, to }) => ({
+							name: `ms: ${name} held it`,
+							invoked: from,
+							completed: Number.isFinite(to) ? to : undefined,
+						})),
 					),
 				});
 			}
@@ -29,6 +33,12 @@ export function checkMutualExclusion(holds: readonly Hold[]): Violation[] {
 		}
 	}
 	return found;
+}
+
+function overlap(one: Hold, other: Hold): string {
+	const [from, to] = [Math.max(one.from, other.from), Math.min(one.to, other.to)];
+	const end = Number.isFinite(to) ? ` to ${to.toFixed(0)}` : "";
+	return `, from ${from.toFixed(0)}${end} ms of the testers' clock`;
 }
 
 /** A write to the resource that the lock guards. */

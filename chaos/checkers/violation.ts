@@ -30,7 +30,8 @@ export interface Timed {
 /** `[invoked .. completed] name`, in the order of invocation. */
 export function describeTimed(operations: readonly Timed[]): string[] {
 	const ordered = operations.toSorted((a, b) => a.invoked - b.invoked);
-	return ordered.map(({ name, invoked, completed }) => `[${invoked} .. ${completed ?? "?"}] ${name}`);
+	const at = (time: number | undefined) => (time === undefined ? "?" : String(Math.round(time * 1000) / 1000));
+	return ordered.map(({ name, invoked, completed }) => `[${at(invoked)} .. ${at(completed)}] ${name}`);
 }
 
 export function describeViolation(violation: Violation): string {

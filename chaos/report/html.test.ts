@@ -66,6 +66,18 @@ describe("chaos/report", () => {
 		assert.match(page, /<pre>\[1 \.\. 4\] p1 of other units\nstuck: &#60;b&#62;<\/pre>/);
 	});
 
+	it("shows some violations of each kind, however many there are of one", () => {
+		const many = Array.from({ length: 300 }, () => ({ kind: "lost", message: "m", witness: [] }));
+		const page = renderReport(
+			input({ events: recorded().events, violations: [...many, { kind: "stale", message: "once", witness: [] }] }),
+		);
+		assert.match(page, /301 violations found/);
+		assert.match(page, /300 × lost, 1 × stale/);
+		assert.match(page, /<p>once<\/p>/);
+		assert.equal(page.match(/<article/g)?.length, 9);
+		assert.match(page, /292 more violations not shown here/);
+	});
+
 	it("draws a cycle with its edges", () => {
 		const cycle = [
 			{ from: "T1", to: "T2", kind: "rw", why: "T2 wrote what T1 had not seen" },

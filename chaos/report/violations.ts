@@ -1,10 +1,11 @@
 /** Anomalies with their witnesses: operations against real time, cycles drawn with their edges, and the text of both. */
 import type { CycleEdge, Violation } from "../checkers/violation.ts";
-import { describeOperation, type Operation } from "../history.ts";
+import type { Operation } from "../history.ts";
 import { clipped, duration, escapeHtml, grouped, moment, plural, round } from "./markup.ts";
 
 /** A page must stay readable: so many are shown in full, and so many lines of each. */
 const maxShown = 40;
+const maxOfKind = 8;
 const maxLines = 60;
 const maxLine = 600;
 
@@ -12,6 +13,8 @@ interface Found {
 	/** As the cycle's edges call it; "" outside of cycles. */
 	readonly label: string;
 	readonly operation: Operation;
+	/** The line's own words about it. */
+	readonly text: string;
 }
 
 /** Finds the operations that lines of witnesses (`[invoked .. completed] process …`) are about. */
@@ -23,21 +26,31 @@ export class WitnessIndex {
 	}
 
 	find(line: string): Found | undefined {
-		const match = /^(?:(T\d+) )?\[(\d+) \.\. (\d+|\?)\] (\S+)/.exec(line);
+		const match = /^(?:(T\d+) )?\[(\d+) \.\. (\d+|\?)\] ((\S+).*)$/s.exec(line);
 		if (match === null) return undefined;
-		const [, label = "", invoked, completed, process] = match;
+		const [, label = "", invoked, completed, text = "", process] = match;
 		const operation = this.#byId.get(Number(invoked));
 		// Checkers that count in other units than events must not be taken for ours.
 		if (operation === undefined || operation.process !== process) return undefined;
 		if (String(operation.completed ?? "?") !== completed) return undefined;
-		return { label, operation };
+		return { label, operation, text };
 	}
 
 	/** Ids of all operations in witnesses that are shown. */
 	idsOf(violations: readonly Violation[]): ReadonlySet<number> {
-		const lines = violations.slice(0, maxShown).flatMap(({ witness }) => witness.slice(0, maxLines));
+		const lines = shownOf(violations).flatMap(({ witness }) => witness.slice(0, maxLines));
 		return new Set(lines.flatMap((line) => this.find(line)?.operation.id ?? []));
 	}
+}
+
+/** The first of each kind: one bug may break the same promise hundreds of times. */
+function shownOf(violations: readonly Violation[]): readonly Violation[] {
+	const counts = new Map<string, number>();
+	const few = violations.filter(({ kind }) => {
+		counts.set(kind, (counts.get(kind) ?? 0) + 1);
+		return counts.get(kind)! <= maxOfKind;
+	});
+	return few.slice(0, maxShown);
 }
 
 export function violationsSection(violations: readonly Violation[], index: WitnessIndex): string {
@@ -45,7 +58,7 @@ export function violationsSection(violations: readonly Violation[], index: Witne
 	const kinds = new Map<string, number>();
 	for (const { kind } of violations) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
 	const summary = [...kinds].map(([kind, count]) => `${grouped(count)} × ${escapeHtml(kind)}`).join(", ");
-	const shown = violations.slice(0, maxShown).map((each, i) => violationBlock(each, i, index));
+	const shown = shownOf(violations).map((each, i) => violationBlock(each, i, index));
 	const left = violations.length - shown.length;
 	const more = left === 0 ? "" : `<p class="note">${plural(left, "more violation")} not shown here.</p>`;
 	return `<section class="violations"><h2>What went wrong <small>${summary}</small></h2>${shown.join("")}${more}</section>`;
@@ -83,13 +96,13 @@ function operationRows(found: readonly Found[]): string {
 	const ends = found.map(({ operation }) => operation.completedMs ?? operation.invokedMs);
 	const [from, to] = [Math.min(...starts), Math.max(...ends)];
 	const isOpen = found.some(({ operation }) => operation.completed === undefined);
-	const rows = found.map(({ label, operation }) => operationRow(label, operation, from, to, isOpen));
+	const rows = found.map((each) => operationRow(each, from, to, isOpen));
 	const caption = `<p class="note">From ${moment(from)} to ${moment(to)} of the run, ${duration(to - from)}; bars from invocation to answer${isOpen ? ", open ones have no answer to count on" : ""}.</p>`;
 	return `${caption}<div class="strips">${rows.join("")}</div>`;
 }
 
 /** Where something stays open, the last tenth is left to show it. */
-function operationRow(label: string, operation: Operation, from: number, to: number, isOpen: boolean): string {
+function operationRow({ label, operation, text }: Found, from: number, to: number, isOpen: boolean): string {
 	const room = isOpen ? 88 : 100;
 	const at = (ms: number) => (room * (ms - from)) / Math.max(to - from, 1e-6);
 	const left = at(operation.invokedMs);
@@ -99,7 +112,7 @@ function operationRow(label: string, operation: Operation, from: number, to: num
 	const place = `left:${round(Math.min(left, 99.2))}%;width:${round(width)}%`;
 	const answered = operation.completedMs === undefined ? "never answered" : `answered ${moment(operation.completedMs)}`;
 	const title = `invoked ${moment(operation.invokedMs)}, ${answered}`;
-	return `<div class="strip"><div class="track" title="${title}"><span class="span ${operation.type}${open}" style="${place}"></span></div><code>${label === "" ? "" : `<b>${label}</b> `}${escapeHtml(clipped(describeOperation(operation), maxLine))}</code></div>`;
+	return `<div class="strip"><div class="track" title="${title}"><span class="span ${operation.type}${open}" style="${place}"></span></div><code>${label === "" ? "" : `<b>${label}</b> `}${escapeHtml(clipped(text, maxLine))}</code></div>`;
 }
 
 // ---- cycles ----

@@ -1,5 +1,6 @@
 /** A mix of all requests on a few keys of a fresh store, judged against the model of the whole store, revisions included. */
 import { checkStore, type ModelAnswer, type ModelOperation, type ModelRequest } from "../checkers/model.ts";
+import { describeAnswer, describeRequest } from "../checkers/model-text.ts";
 import type { Operation } from "../history.ts";
 import type { KvTarget } from "./target.ts";
 import { type Actor, type ActorOptions, type Invocation, pick, timed, type Workload } from "./workload.ts";
@@ -70,8 +71,14 @@ class KvActor implements Actor {
 function toModel(op: Operation): ModelOperation[] {
 	if (op.type === "fail") return [];
 	const request = op.value as ModelRequest;
-	if (op.type === "info") return request.op === "range" ? [] : [{ ...timed(op), input: { request } }];
-	return [{ ...timed(op), input: { request, answer: op.result as ModelAnswer } }];
+	const asked = `${op.process} ${describeRequest(request)}`;
+	if (op.type === "info") {
+		return request.op === "range"
+			? []
+			: [{ ...timed(op), name: `${asked} -> info ${op.error ?? ""}`, input: { request } }];
+	}
+	const answer = op.result as ModelAnswer;
+	return [{ ...timed(op), name: `${asked} -> ${describeAnswer(answer)}`, input: { request, answer } }];
 }
 
 export const kv: Workload<KvTarget> = {

@@ -86,6 +86,11 @@ interface Turn {
 	readonly heldTo: number;
 }
 
+/** Ms to the thousandth: finer would only be longer to read. */
+function micros(ms: number): number {
+	return Math.round(ms * 1000) / 1000;
+}
+
 class LockActor implements Actor {
 	readonly #target: KvTarget;
 	readonly #options: ActorOptions;
@@ -120,7 +125,7 @@ class LockActor implements Actor {
 			const order = await this.#write(guarded, wrote, lock, token);
 			const heldTo = clock.monotonic();
 			await giveBack(this.#target, lock, token).catch(ignoreTargetError);
-			return { token, read, wrote, order, heldFrom, heldTo };
+			return { token, read, wrote, order, heldFrom: micros(heldFrom), heldTo: micros(heldTo) };
 		} finally {
 			await lease.end();
 		}
