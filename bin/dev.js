@@ -4,7 +4,7 @@ import path from "node:path";
 import process from "node:process";
 import { ensureInstalled, findNode, packageRoot } from "./launch.js";
 
-ensureInstalled();
+ensureInstalled({ development: true });
 const node = findNode();
 const tool = (...parts) => path.join(packageRoot, "node_modules", ...parts);
 

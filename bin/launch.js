@@ -21,14 +21,17 @@ const nodePackages = {
 };
 
 /**
- * Installs the dependencies when a fresh checkout has none; says so, since it takes longer than two seconds. Not `npm ci`:
- * it wants every platform's optional packages in the lock file, and a registry need not have those of other platforms.
+ * Installs the dependencies when a fresh checkout has none; says so, since it takes longer than two seconds. Those for
+ * development, most of the bulk, only on demand. Not `npm ci`: it wants every platform's optional packages in the lock file,
+ * and a registry need not have those of other platforms.
  */
-export function ensureInstalled() {
-	if (!isCheckout || existsSync(path.join(packageRoot, "node_modules", ".package-lock.json"))) return;
+export function ensureInstalled({ development = false } = {}) {
+	const sign = development ? path.join("typescript", "package.json") : ".package-lock.json";
+	if (!isCheckout || existsSync(path.join(packageRoot, "node_modules", sign))) return;
 	process.stderr.write("barque: first use, installing dependencies with npm ...\n");
 	const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-	const result = spawnSync(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+	const args = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+	const result = spawnSync(npm, development ? args : [...args, "--omit=dev"], {
 		cwd: packageRoot,
 		stdio: ["ignore", 2, 2],
 		shell: process.platform === "win32",
