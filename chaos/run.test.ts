@@ -20,7 +20,10 @@ const idle: Workload<Target> = {
 
 const workMs = 10_000;
 
-async function run(leader?: (clock: VirtualClock) => Promise<Leadership | undefined>): Promise<RunOutcome> {
+async function run(
+	leader?: (clock: VirtualClock) => Promise<Leadership | undefined>,
+	exactTerms?: boolean,
+): Promise<RunOutcome> {
 	const clock = new VirtualClock();
 	let outcome: RunOutcome | undefined;
 	const running = runWorkload({
@@ -31,6 +34,7 @@ async function run(leader?: (clock: VirtualClock) => Promise<Leadership | undefi
 		clients: 2,
 		workMs,
 		leader: leader && (() => leader(clock)),
+		exactTerms,
 	});
 	const ended = running.then((value) => {
 		outcome = value;
@@ -97,7 +101,8 @@ describe("chaos/run: who leads", () => {
 	});
 
 	it("is one member a term: a second one is a violation, with both as witness", async () => {
-		const { violations } = await run(async ({ time }) => ({ name: time < 5000 ? "m1" : "m3", term: 7 }));
+		const two = async ({ time }: VirtualClock) => ({ name: time < 5000 ? "m1" : "m3", term: 7 });
+		const { violations } = await run(two);
 		assert.deepEqual(violations, [
 			{
 				kind: "two-leaders",
@@ -105,6 +110,7 @@ describe("chaos/run: who leads", () => {
 				witness: ["0.000 s: m1 leads in term 7", "5.000 s: m3 leads in term 7"],
 			},
 		]);
+		assert.deepEqual((await run(two, false)).violations, [], "of terms that lag behind nothing follows");
 	});
 
 	it("may be told by a stale member: an older term contradicts nothing", () => {

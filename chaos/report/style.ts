@@ -67,7 +67,7 @@ pre{overflow-x:auto;background:var(--panel);border:1px solid var(--line);border-
 .witness{fill:none;stroke:var(--text);stroke-width:2}.term{fill:none;stroke:var(--text);stroke-width:2}
 .bar{position:absolute;min-width:2px;border-radius:2px;overflow:hidden;container-type:inline-size;color:#fff;font-size:11px;line-height:16px;white-space:nowrap}
 .bar b{font-weight:600;padding:0 4px;display:block;overflow:hidden;text-overflow:ellipsis}
-@container(max-width:34px){.bar b{display:none}}@container(max-width:52px){.nobody b{display:none}}
+@container(max-width:34px){.bar b{display:none}}@container(max-width:52px){.nobody b,.leads b{display:none}}
 .stale{opacity:.45}.nobody{background:repeating-linear-gradient(135deg,var(--kill) 0 5px,transparent 5px 9px);color:var(--text)}
 .nobody b{background:var(--panel);width:fit-content;max-width:100%;border-radius:2px;margin:0 auto;line-height:16px}
 .hit{border-radius:0;margin-top:-3px;padding:11px 0;background:repeating-linear-gradient(135deg,var(--hit) 0 2px,transparent 2px 6px)}
