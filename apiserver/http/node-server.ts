@@ -268,6 +268,19 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 	});
 	const sockets = new Set<TLSSocket>();
 	const sessions = new Set<http2.ServerHttp2Session>();
+	/** Connections of HTTP/1 with requests that are being answered; Node's server of both versions does not tell them. */
+	const busy = new Map<TLSSocket, number>();
+	let draining = false;
+	const begin = (socket: TLSSocket) => busy.set(socket, (busy.get(socket) ?? 0) + 1);
+	const end = (socket: TLSSocket) => {
+		const left = (busy.get(socket) ?? 1) - 1;
+		if (left > 0) {
+			busy.set(socket, left);
+			return;
+		}
+		busy.delete(socket);
+		if (draining) socket.end();
+	};
 	server.on("secureConnection", (socket: TLSSocket) => {
 		sockets.add(socket);
 		socket.setNoDelay(true);
@@ -282,6 +295,11 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 	server.on("tlsClientError", () => {});
 	server.on("clientError", refuseConnection);
 	server.on("request", (raw: Http2ServerRequest, out: Http2ServerResponse) => {
+		if (raw.httpVersionMajor !== 2) {
+			const socket = raw.socket as TLSSocket;
+			begin(socket);
+			out.once("close", () => end(socket));
+		}
 		const gone = new AbortController();
 		raw.on("error", () => gone.abort());
 		out.on("error", () => gone.abort());
@@ -307,8 +325,9 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		port: (server.address() as AddressInfo).port,
 		close: () => new Promise((resolve) => server.close(() => resolve())),
 		drain() {
+			draining = true;
 			for (const session of sessions) session.close();
-			(server as unknown as { closeIdleConnections?: () => void }).closeIdleConnections?.();
+			for (const socket of sockets) if (socket.alpnProtocol !== "h2" && !busy.has(socket)) socket.end();
 		},
 		destroy() {
 			for (const session of sessions) session.destroy();
