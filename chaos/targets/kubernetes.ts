@@ -1,24 +1,212 @@
-/** A whole cluster of ours on this machine: masters to be killed, each with its store member, apiserver and agents. */
-import { startCluster } from "../../bin/cluster/start-cluster.ts";
-import type { ApiTarget } from "../workloads/kubernetes.ts";
-import { type Members, rotated } from "./members.ts";
+/** A whole cluster of ours: masters to be harmed, each with its store member, apiserver and agents, and nodes that are left alone. */
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { createApiClient } from "../../apiserver/client/rest.ts";
+import { adminTls } from "../../bin/cluster/certificates.ts";
+import { type Layout, type MasterEndpoints, masterParts } from "../../bin/cluster/layout.ts";
+import { runningPid, signalPart, stopPart } from "../../bin/cluster/processes.ts";
+import { type Cluster, startClusterOn } from "../../bin/cluster/start-cluster.ts";
+import { type StoreClient, StoreError } from "../../store/api.ts";
+import { connectStore } from "../../store/client/client.ts";
+import type { Link, Network } from "../faults/network.ts";
+import type { ApiTarget } from "../workloads/api.ts";
+import { type Leadership, type Members, rotated } from "./members.ts";
+import type { Place } from "./place.ts";
 
+export interface ClusterMembersOptions {
+	readonly masters: 1 | 3 | 5;
+	/** Default 1; their pods are simulated. */
+	readonly nodes?: number;
+	/** One master on each host, with the network of that host. Ends with the cluster. Default: all on this machine. */
+	readonly place?: Place | undefined;
+}
+
+/** Clients may not wait forever for an apiserver that stands still. */
+const requestMs = 5000;
+const askMs = 1000;
+const graceMs = 15_000;
+/** Readers of history may lag this much behind a compaction. */
+const lagMs = 300;
+/** Short terms, so that agents change their leader within a run. */
+const election = [
+	"--leader-elect-lease-duration=6s",
+	"--leader-elect-renew-deadline=4s",
+	"--leader-elect-retry-period=1s",
+];
+
+/** Resolves when every master and node is ready. Takes the place over. */
 export async function startClusterMembers(
-	masters: 1 | 3 | 5,
+	options: ClusterMembersOptions,
 ): Promise<Members<ApiTarget & { close(): Promise<void> }>> {
-	const cluster = await startCluster({ masters, nodes: 0 });
+	const { masters, nodes = 1, place } = options;
+	try {
+		const hosts = place === undefined ? undefined : hostsOf(place, masters);
+		const cluster = await startClusterOn(hosts, {
+			masters,
+			nodes,
+			runtime: "hollow",
+			extraArgs: { "controller-manager": election, scheduler: election },
+		});
+		return new ClusterMembers(cluster, await adminTls(cluster.endpoints), await storeTls(cluster.endpoints), place);
+	} catch (error) {
+		await place?.close();
+		throw error;
+	}
+}
+
+function hostsOf(place: Place, masters: number) {
+	const { enter, hosts } = place;
+	if (enter === undefined || hosts.length !== masters) {
+		throw new RangeError(`${masters} masters do not fit ${place.description} with ${hosts.length} hosts`);
+	}
+	const hostOf = new Map(hosts.map(({ name }, i) => [masterName(i), name]));
 	return {
-		description: `a cluster of ${masters} masters`,
-		names: cluster.endpoints.masters.map((master) => master.name),
-		kill: (name) => cluster.killMaster(name),
-		start: (name) => cluster.reviveMaster(name),
-		leader: async () => undefined,
-		// Clients are the cluster's own and end with it.
-		connect: (index) => ({
-			apis: rotated(cluster.masterClients, index),
-			namespace: "default",
-			close: async () => {},
-		}),
-		close: () => cluster.stop(),
+		addresses: hosts.map(({ peerAddress, clientAddress }) => ({ peer: peerAddress, client: clientAddress })),
+		enter: (master: string, command: { readonly program: string; readonly args: readonly string[] }) =>
+			enter(hostOf.get(master)!, command),
 	};
+}
+
+const masterName = (index: number) => `master-${index + 1}`;
+
+async function storeTls({ pki }: Layout) {
+	const files = [pki.storeClientCa, pki.storeClientCert, pki.storeClientKey];
+	const [ca = "", cert = "", key = ""] = await Promise.all(files.map((file) => readFile(file, "utf8")));
+	return { ca, cert, key };
+}
+
+type ApiTls = Awaited<ReturnType<typeof adminTls>>;
+type StoreTls = Awaited<ReturnType<typeof storeTls>>;
+
+class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> {
+	readonly description: string;
+	readonly names: readonly string[];
+	readonly network: Network | undefined;
+	readonly #cluster: Cluster;
+	readonly #place: Place | undefined;
+	readonly #apiTls: ApiTls;
+	readonly #storeTls: StoreTls;
+	/** For questions to one store member each. */
+	readonly #stores: readonly StoreClient[];
+
+	constructor(cluster: Cluster, apiTls: ApiTls, tls: StoreTls, place: Place | undefined) {
+		const { masters, nodes } = cluster.endpoints;
+		const where = place === undefined ? "processes on this machine" : place.description;
+		this.description = `a cluster of ${masters.length} masters and ${nodes.length} nodes in ${where}`;
+		this.names = masters.map(({ name }) => name);
+		this.network = place?.network === undefined ? undefined : this.#mastersNetwork(place.network, place);
+		this.#cluster = cluster;
+		this.#place = place;
+		this.#apiTls = apiTls;
+		this.#storeTls = tls;
+		this.#stores = masters.map(({ store }) => this.#connectStore([store.clientUrl]));
+	}
+
+	/** The place knows hosts; masters are told by their own names. */
+	#mastersNetwork(network: Network, { hosts }: Place): Network {
+		const host = new Map(hosts.map(({ name }, i) => [masterName(i), name]));
+		const onHosts = (links: readonly Link[]) => links.map(([from, to]): Link => [host.get(from)!, host.get(to)!]);
+		return {
+			cut: (links) => network.cut(onHosts(links)),
+			lose: (links, percent) => network.lose(onHosts(links), percent),
+			slow: (links, delayMs, jitterMs) => network.slow(onHosts(links), delayMs, jitterMs),
+			heal: () => network.heal(),
+		};
+	}
+
+	#connectStore(endpoints: readonly string[]): StoreClient {
+		return connectStore({ endpoints, tls: this.#storeTls, requestTimeoutMs: askMs });
+	}
+
+	async #eachPart(master: string, act: (part: string) => Promise<unknown>): Promise<void> {
+		await Promise.all(masterParts.map((part) => act(`${master}-${part}`)));
+	}
+
+	kill(name: string): Promise<void> {
+		return this.#cluster.killMaster(name);
+	}
+
+	async start(name: string): Promise<void> {
+		await this.resume(name);
+		await this.#cluster.reviveMaster(name);
+	}
+
+	/** As a machine that is shut down does: SIGTERM to all at once, SIGKILL to what still runs a while later. */
+	async stop(name: string): Promise<void> {
+		const { dir } = this.#cluster;
+		await this.resume(name);
+		await this.#eachPart(name, (part) => stopPart(dir, part, graceMs));
+	}
+
+	async pause(name: string): Promise<void> {
+		await this.#eachPart(name, (part) => signalPart(this.#cluster.dir, part, "SIGSTOP"));
+	}
+
+	async resume(name: string): Promise<void> {
+		await this.#eachPart(name, (part) => signalPart(this.#cluster.dir, part, "SIGCONT"));
+	}
+
+	/** The master whose store member leads. */
+	async leader(): Promise<Leadership | undefined> {
+		const { masters } = this.#cluster.endpoints;
+		const claims = await Promise.all(masters.map((master, i) => this.#leads(master, this.#stores[i]!)));
+		const known = claims.filter((claim) => claim !== undefined);
+		return known.sort((a, b) => b.term - a.term)[0];
+	}
+
+	async #leads({ name, store }: MasterEndpoints, client: StoreClient): Promise<Leadership | undefined> {
+		if ((await runningPid(this.#cluster.dir, `${name}-store`)) === undefined) return undefined;
+		try {
+			// One term before and after: its role in between is that of this term.
+			const before = await termOf(client);
+			const answer = await fetch(`${store.metricsUrl}/metrics`, { signal: AbortSignal.timeout(askMs) });
+			const leads = /^etcd_server_is_leader(\{.*\})? 1$/m.test(await answer.text());
+			return leads && (await termOf(client)) === before ? { name, term: before } : undefined;
+		} catch {
+			// Down or standing still: it does not lead, as far as anybody can tell.
+			return undefined;
+		}
+	}
+
+	/** What a store without a leader cannot do is left for another time. */
+	async compact(): Promise<void> {
+		const { masters } = this.#cluster.endpoints;
+		const client = this.#connectStore(masters.map(({ store }) => store.clientUrl));
+		try {
+			const { header } = await client.range({ key: Buffer.from([0]), limit: 1 });
+			await delay(lagMs);
+			await client.compact({ revision: header.revision });
+		} catch (error) {
+			if (!(error instanceof StoreError)) throw error;
+		} finally {
+			await client.close();
+		}
+	}
+
+	connect(index: number): ApiTarget & { close(): Promise<void> } {
+		const urls = this.#cluster.endpoints.masters.map(({ apiserver }) => apiserver.url);
+		const apis = rotated(urls, index).map((server) =>
+			createApiClient({ server, ...this.#apiTls, userAgent: "barque-chaos", timeoutMs: requestMs }),
+		);
+		return {
+			apis,
+			namespace: "default",
+			close: async () => {
+				await Promise.all(apis.map((api) => api.close()));
+			},
+		};
+	}
+
+	async close(): Promise<void> {
+		// What stands still sees no SIGTERM.
+		await Promise.all(this.names.map((name) => this.resume(name)));
+		await Promise.all(this.#stores.map((client) => client.close()));
+		await this.#cluster.stop();
+		await this.#place?.close();
+	}
+}
+
+async function termOf(client: StoreClient): Promise<number> {
+	const { header } = await client.range({ key: Buffer.from([0]), serializable: true, limit: 1 });
+	return header.raftTerm;
 }
