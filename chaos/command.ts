@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseCommand } from "../kit/flags.ts";
 import { describeViolation } from "./checkers/violation.ts";
-import { execute, say } from "./execute.ts";
+import { type Execution, execute, say } from "./execute.ts";
 import { type Flags, objection, spec, systemOf } from "./flags.ts";
 import { formatHistory } from "./history.ts";
 import { runMatrix } from "./matrix-command.ts";
@@ -52,10 +52,11 @@ function list(): number {
 async function runOnce(flags: Flags, seed: number): Promise<number> {
 	const replay = replayCommand(flags, seed);
 	say(`seed ${seed}; again: ${replay}`);
-	const { description, outcome } = await execute(flags, seed, (progress) => say(progressLine(progress)));
-	await writeFiles(flags, seed, replay, description, outcome);
+	const execution = await execute(flags, seed, (progress) => say(progressLine(progress)));
+	const { outcome } = execution;
+	await writeFiles(flags, seed, replay, execution);
 	process.stdout.write(
-		flags.output === "json" ? jsonResult(flags, seed, replay, outcome) : textResult(outcome, replay),
+		flags.output === "json" ? jsonResult(flags, seed, replay, execution) : textResult(outcome, replay),
 	);
 	return outcome.violations.length === 0 ? 0 : 1;
 }
@@ -85,21 +86,29 @@ function progressLine({ elapsedMs, ok, fail, info, faults: struck, lastFault, ph
 	return `${at} ${ok} ok, ${fail} failed, ${info} unknown; ${struck} faults${lastFault === "" ? "" : `, last: ${lastFault}`}`;
 }
 
-async function writeFiles(
-	flags: Flags,
-	seed: number,
-	replay: string,
-	target: string,
-	outcome: RunOutcome,
-): Promise<void> {
+async function writeFiles(flags: Flags, seed: number, replay: string, execution: Execution): Promise<void> {
+	const { outcome, members, description: target } = execution;
 	if (flags.history !== undefined) await writeFile(flags.history, formatHistory(outcome.events));
 	if (flags.report === undefined) return;
 	const { workload, nemesis } = flags;
-	await writeFile(flags.report, renderReport({ workload, nemesis, seed, replay, target, outcome }));
+	await writeFile(flags.report, renderReport({ workload, nemesis, seed, replay, target, members, outcome }));
 }
 
+/** Of one kind, and in all: the rest is told by its number. */
+const shownOfKind = 8;
+const shownInAll = 40;
+
 function textResult({ violations, counts, faults: struck }: RunOutcome, replay: string): string {
-	const lines = violations.map((violation) => `${describeViolation(violation)}\n`);
+	const ofKind = new Map<string, number>();
+	const shown = violations.filter(({ kind }) => {
+		ofKind.set(kind, (ofKind.get(kind) ?? 0) + 1);
+		return ofKind.get(kind)! <= shownOfKind;
+	});
+	const lines = shown.slice(0, shownInAll).map((violation) => `${describeViolation(violation)}\n`);
+	if (lines.length < violations.length) {
+		const kinds = [...ofKind].map(([kind, count]) => `${count} ${kind}`).join(", ");
+		lines.push(`(${lines.length} of ${violations.length} violations are shown: ${kinds}; --output json has all)\n`);
+	}
 	const { ok, fail, info } = counts;
 	const verdict = violations.length === 0 ? "nothing wrong" : `${violations.length} violations`;
 	lines.push(`${verdict}: ${ok} ok, ${fail} failed, ${info} unknown operations; ${struck} faults\n`);
@@ -107,10 +116,11 @@ function textResult({ violations, counts, faults: struck }: RunOutcome, replay: 
 	return lines.join("");
 }
 
-function jsonResult(flags: Flags, seed: number, replay: string, outcome: RunOutcome): string {
+function jsonResult(flags: Flags, seed: number, replay: string, execution: Execution): string {
 	const { target, workload, nemesis } = flags;
-	const system = systemOf(flags);
+	const { description, members, outcome } = execution;
 	const { counts, violations, leaders, finished } = outcome;
-	const run = { target, system, workload, nemesis, seed, replay };
-	return `${JSON.stringify({ ...run, ...counts, faults: outcome.faults, finished, leaders, violations })}\n`;
+	const run = { target, system: systemOf(flags), workload, nemesis, seed, replay, description, members };
+	const durationMs = outcome.events.at(-1)?.time ?? 0;
+	return `${JSON.stringify({ ...run, ...counts, faults: outcome.faults, finished, durationMs, leaders, violations })}\n`;
 }

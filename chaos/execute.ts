@@ -16,6 +16,7 @@ export const say = (line: string) => void process.stderr.write(`${line}\n`);
 export interface Execution {
 	/** What was tested. */
 	readonly description: string;
+	readonly members: readonly string[];
 	readonly outcome: RunOutcome;
 }
 
@@ -76,7 +77,7 @@ async function executeOn<T>(
 			exactTerms: members.exactTerms,
 			onProgress,
 		});
-		return { description, outcome };
+		return { description, members: members.names, outcome };
 	} finally {
 		await members.close();
 	}

@@ -55,7 +55,7 @@ function renderTable(results: readonly PairResult[]): string {
 	const cell = (workload: string, nemesis: string) => {
 		const result = results.findLast((each) => each.workload === workload && each.nemesis === nemesis);
 		if (result === undefined) return "";
-		return result.violations.length === 0 ? `ok (${result.ok})` : `**${result.violations.join(", ")}**`;
+		return result.violations.length === 0 ? String(result.ok) : `**${result.violations.join(", ")}**`;
 	};
 	const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
 	return [

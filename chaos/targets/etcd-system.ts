@@ -3,7 +3,16 @@ import { type KvTarget, TargetError } from "../workloads/target.ts";
 import { EtcdGateway } from "./etcd-gateway.ts";
 import type { Leadership } from "./members.ts";
 import type { Command, Host, Place } from "./place.ts";
-import { askMs, type ClientOptions, clientUrl, fetchJson, memberFlags, newest, type System } from "./system.ts";
+import {
+	askMs,
+	type ClientOptions,
+	clientUrl,
+	fetchJson,
+	leaderMs,
+	memberFlags,
+	newest,
+	type System,
+} from "./system.ts";
 
 export interface EtcdOptions {
 	/** The program: a path, or a name on the place's PATH. */
@@ -33,7 +42,7 @@ export class EtcdSystem implements System {
 
 	async leader(hosts: readonly Host[]): Promise<Leadership | undefined> {
 		const claims = hosts.map(async (host): Promise<Leadership | undefined> => {
-			const gateway = new EtcdGateway({ endpoints: [clientUrl(host)], requestTimeoutMs: askMs });
+			const gateway = new EtcdGateway({ endpoints: [clientUrl(host)], requestTimeoutMs: leaderMs });
 			try {
 				const { member, leader, term } = await gateway.status();
 				return member === leader ? { name: host.name, term } : undefined;

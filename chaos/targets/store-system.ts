@@ -5,7 +5,17 @@ import type { KvTarget } from "../workloads/target.ts";
 import type { Leadership } from "./members.ts";
 import type { Command, Host, Place } from "./place.ts";
 import { attempt, storeTarget } from "./store.ts";
-import { askMs, type ClientOptions, clientUrl, fetchJson, memberFlags, newest, type System } from "./system.ts";
+import {
+	askMs,
+	type ClientOptions,
+	clientUrl,
+	fetchJson,
+	leaderMs,
+	memberFlags,
+	newest,
+	type System,
+	within,
+} from "./system.ts";
 
 /** Small limits, so that snapshots and new segments happen within a run. */
 const limits = ["--snapshot-count=500"];
@@ -25,7 +35,7 @@ export class StoreSystem implements System {
 	}
 
 	async leader(hosts: readonly Host[]): Promise<Leadership | undefined> {
-		return newest(await Promise.all(hosts.map((host) => this.#leads(host))));
+		return newest(await Promise.all(hosts.map((host) => within(leaderMs, this.#leads(host)))));
 	}
 
 	async #leads(host: Host): Promise<Leadership | undefined> {
@@ -33,7 +43,7 @@ export class StoreSystem implements System {
 		try {
 			// One term before and after: its role in between is that of this term.
 			const before = await this.#term(url);
-			const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(askMs) });
+			const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(leaderMs) });
 			const leads = /^etcd_server_is_leader(\{.*\})? 1$/m.test(await answer.text());
 			return leads && (await this.#term(url)) === before ? { name: host.name, term: before } : undefined;
 		} catch {
@@ -50,7 +60,7 @@ export class StoreSystem implements System {
 	#client(url: string): StoreClient {
 		let client = this.#clients.get(url);
 		if (client === undefined) {
-			client = connectStore({ endpoints: [url], requestTimeoutMs: askMs });
+			client = connectStore({ endpoints: [url], requestTimeoutMs: leaderMs });
 			this.#clients.set(url, client);
 		}
 		return client;

@@ -1,4 +1,5 @@
 /** What members run: our store, or a real etcd. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { KvTarget } from "../workloads/target.ts";
 import type { Leadership } from "./members.ts";
 import type { Command, Host, Place } from "./place.ts";
@@ -30,6 +31,8 @@ export interface System {
 
 /** How long a question about a member may take. */
 export const askMs = 1000;
+/** How long a member may take to say that it leads: one that stands still must not hold up what the others say. */
+export const leaderMs = 300;
 
 export function clientUrl(host: Host): string {
 	return `http://${host.clientAddress}:${host.clientPort}`;
@@ -60,6 +63,17 @@ export async function fetchJson<T>(url: string): Promise<T | undefined> {
 	} catch {
 		// Not there, not yet there, or standing still: all the same to whoever asks.
 		return undefined;
+	}
+}
+
+/** undefined where it takes longer. */
+export async function within<T>(ms: number, answer: Promise<T | undefined>): Promise<T | undefined> {
+	const timer = new AbortController();
+	const late = delay(ms, undefined, { signal: timer.signal }).catch(() => undefined);
+	try {
+		return await Promise.race([answer, late]);
+	} finally {
+		timer.abort();
 	}
 }
 
