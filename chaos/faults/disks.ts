@@ -14,4 +14,6 @@ export interface Disks {
 	heal?(name: string): Promise<void>;
 	/** The member dies and its disk loses everything that was not synced. Resolves when the disk can be used again. */
 	loseUnsynced?(names: readonly string[]): Promise<void>;
+	/** What a kernel does by itself now and then: makes durable what was written so far. There with `loseUnsynced`. */
+	writeBack?(names: readonly string[]): Promise<void>;
 }

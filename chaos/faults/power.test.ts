@@ -171,6 +171,30 @@ describe("power cuts", () => {
 		assert.ok(!`${mounts.stdout}${loops.stdout}`.includes(root));
 	});
 
+	it("leave nothing behind of a run that was killed, from the next on", async () => {
+		const url = new URL("./power.ts", import.meta.url).href;
+		const code = `import(${JSON.stringify(url)}).then(async ({ PowerDisks }) => {
+			console.log("folder " + (await PowerDisks.create(["x"])).directory("x") + " of disks");
+			setInterval(() => {}, 1000);
+		})`;
+		const program = new Program(process.execPath, ["-e", code]);
+		await program.shows("of disks");
+		await program.kill();
+		const folder = / (.*)\/x\/data of/.exec(program.output)![1]!;
+		assert.ok(existsSync(`${folder}/x/data`));
+		await (await PowerDisks.create(["y"])).close();
+		assert.ok(!existsSync(folder));
+		assert.ok(!(await run("losetup", ["--list", "--output", "BACK-FILE"])).stdout.includes(folder));
+	});
+
+	it("refuse what comes after their end, and end after what comes before", async () => {
+		const own = await PowerDisks.create(["x"]);
+		const cut = own.loseUnsynced(["x"], async () => {});
+		await own.close();
+		await assert.rejects(cut, /closed/);
+		await assert.rejects(own.writeBack(["x"]), /closed/);
+	});
+
 	it("take nothing from our store that it acknowledged", async function () {
 		this.timeout(120_000);
 		const [client, peer] = await freePorts(2);

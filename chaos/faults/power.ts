@@ -1,23 +1,27 @@
 /** Disks that lose at a power cut what was not synced: a real file system for each member, on a loop device. */
-import { execFile } from "node:child_process";
-import { access, constants, mkdir, readFile, rm, statfs, truncate, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, readdir, readFile, statfs, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
+import { isGone, ownerMark } from "../targets/owner.ts";
 import { MissingToolError } from "../targets/place.ts";
+import { requireRootAndTools, runTool } from "../targets/tools.ts";
 import { removeFolder, temporaryFolder } from "./preload.ts";
 
-const run = promisify(execFile);
+function run(program: string, ...args: readonly string[]): Promise<string> {
+	return runTool({ program, args });
+}
 
-const tools: readonly (readonly [tool: string, debianPackage: string])[] = [
-	["mkfs.ext4", "e2fsprogs"],
-	["xfs_io", "xfsprogs"],
-	["losetup", "mount"],
-	["mount", "mount"],
-	["umount", "mount"],
-	["fallocate", "util-linux"],
-	["sync", "coreutils"],
-];
+const tools = {
+	"mkfs.ext4": "e2fsprogs",
+	xfs_io: "xfsprogs",
+	losetup: "mount",
+	mount: "mount",
+	umount: "mount",
+	fallocate: "util-linux",
+	sync: "coreutils",
+};
 
 /**
  * Nothing is written back behind the member's back: not every five seconds (commit), and not because a file is renamed
@@ -25,6 +29,8 @@ const tools: readonly (readonly [tool: string, debianPackage: string])[] = [
  * stay lost.
  */
 const mountOptions = "commit=300,noauto_da_alloc,noatime";
+const folderPrefix = "barque-power-";
+const ownerFile = "owner";
 const defaultBytes = 512 * 2 ** 20;
 /** How long the last processes may hold a file system before it is an error. */
 const busyMs = 15_000;
@@ -47,13 +53,18 @@ export interface PowerDisksOptions {
 /** Works for every program, since it is the kernel's own file system that loses. */
 export class PowerDisks {
 	readonly #folder: string;
+	/** Settles when the latest change of any disk is over: an interruption may close in the middle of a cut. */
+	#busy: Promise<unknown> = Promise.resolve();
+	#isClosed = false;
 	readonly #volumes = new Map<string, Volume>();
 
 	/** Throws MissingToolError where that takes root, loop devices or a tool that is not there. */
 	static async create(names: readonly string[], options: PowerDisksOptions = {}): Promise<PowerDisks> {
 		await demandTools();
+		await removeOrphans();
 		const disks = new PowerDisks(await temporaryFolder("power"));
 		try {
+			await writeFile(path.join(disks.#folder, ownerFile), ownerMark());
 			for (const name of names) await disks.#add(name, options.bytes ?? defaultBytes);
 		} catch (error) {
 			await disks.close();
@@ -72,45 +83,42 @@ export class PowerDisks {
 	}
 
 	/** What a kernel does by itself now and then: makes durable what was written so far. */
-	async writeBack(names: readonly string[]): Promise<void> {
-		await Promise.all(names.map((name) => run("sync", ["--file-system", this.#volume(name).mount])));
+	writeBack(names: readonly string[]): Promise<void> {
+		return this.#alone(async () => {
+			await Promise.all(names.map((name) => run("sync", "--file-system", this.#volume(name).mount)));
+		});
 	}
 
 	/**
 	 * Cuts the power of all of them: from there on every write and sync of these members fails, then `kill` ends each, and
 	 * the disks come back with what was synced. `kill` must resolve when the process is gone.
 	 */
-	async loseUnsynced(names: readonly string[], kill: (name: string) => Promise<void>): Promise<void> {
-		const volumes = names.map((name) => this.#volume(name));
-		await Promise.all(volumes.map(({ mount }) => run("xfs_io", ["-x", "-c", "shutdown", mount])));
-		await Promise.all(names.map(kill));
-		for (const volume of volumes) {
-			await unmount(volume);
-			await mountVolume(volume);
-		}
+	loseUnsynced(names: readonly string[], kill: (name: string) => Promise<void>): Promise<void> {
+		return this.#alone(async () => {
+			const volumes = names.map((name) => this.#volume(name));
+			await Promise.all(volumes.map(({ mount }) => run("xfs_io", "-x", "-c", "shutdown", mount)));
+			await Promise.all(names.map(kill));
+			for (const volume of volumes) {
+				await unmount(volume);
+				await mountVolume(volume);
+			}
+		});
 	}
 
 	/** Takes all free space of the member's disk. */
-	async fill(name: string): Promise<void> {
-		const { mount } = this.#volume(name);
-		await mkdir(ballastFolder(mount), { recursive: true });
-		let attempt = Number.POSITIVE_INFINITY;
-		for (let part = 0; ; part++) {
-			const { bavail, bsize } = await statfs(mount);
-			const bytes = Math.min(bavail, attempt) * bsize;
-			if (bytes === 0) return;
-			const file = path.join(ballastFolder(mount), String(part));
-			if (!(await allocate(file, bytes))) attempt = Math.floor(bytes / bsize / 2);
-		}
+	fill(name: string): Promise<void> {
+		return this.#alone(() => fill(this.#volume(name).mount));
 	}
 
 	/** Gives back what `fill` took. */
-	async free(name: string): Promise<void> {
-		await rm(ballastFolder(this.#volume(name).mount), { recursive: true, force: true });
+	free(name: string): Promise<void> {
+		return this.#alone(() => removeFolder(ballastFolder(this.#volume(name).mount)));
 	}
 
 	/** Detaches and removes every disk. Members should be dead or dying. */
 	async close(): Promise<void> {
+		this.#isClosed = true;
+		await this.#busy.catch(() => {});
 		const errors: unknown[] = [];
 		for (const volume of this.#volumes.values()) {
 			try {
@@ -121,6 +129,17 @@ export class PowerDisks {
 		}
 		if (errors.length > 0) throw new AggregateError(errors, `disks in ${this.#folder} stay: ${errors.join("; ")}`);
 		await removeFolder(this.#folder);
+	}
+
+	/** One change at a time, and none once closed. */
+	#alone(work: () => Promise<void>): Promise<void> {
+		const turn = async () => {
+			if (this.#isClosed) throw new Error("the disks are closed");
+			await work();
+		};
+		const run = this.#busy.then(turn, turn);
+		this.#busy = run;
+		return run;
 	}
 
 	#volume(name: string): Volume {
@@ -136,10 +155,10 @@ export class PowerDisks {
 		await mkdir(mount);
 		await writeFile(volume.image, "", { mode: 0o600 });
 		await truncate(volume.image, bytes);
-		await run("mkfs.ext4", ["-q", "-F", "-m", "0", volume.image]);
+		await run("mkfs.ext4", "-q", "-F", "-m", "0", volume.image);
 		await mountVolume(volume);
 		await mkdir(this.directory(name), { mode: 0o700 });
-		await this.writeBack([name]);
+		await run("sync", "--file-system", mount);
 	}
 }
 
@@ -147,49 +166,39 @@ function ballastFolder(mount: string): string {
 	return path.join(mount, "ballast");
 }
 
+async function fill(mount: string): Promise<void> {
+	await mkdir(ballastFolder(mount), { recursive: true });
+	let most = Number.POSITIVE_INFINITY;
+	for (let part = 0; ; part++) {
+		const { bavail, bsize } = await statfs(mount);
+		const blocks = Math.min(bavail, most);
+		if (blocks === 0) return;
+		const file = path.join(ballastFolder(mount), `${process.pid}-${performance.now()}-${part}`);
+		if (!(await allocate(file, blocks * bsize))) most = Math.floor(blocks / 2);
+	}
+}
+
 /** Whether there was space for it. */
 async function allocate(file: string, bytes: number): Promise<boolean> {
 	try {
-		await run("fallocate", ["--length", String(bytes), file]);
+		await run("fallocate", "--length", String(bytes), file);
 		return true;
 	} catch (error) {
-		if (/No space left/.test((error as { stderr?: string }).stderr ?? "")) return false;
+		if ((error as Error).message.includes("No space left")) return false;
 		throw error;
 	}
 }
 
 async function demandTools(): Promise<void> {
-	if (process.platform !== "linux" || process.getuid?.() !== 0) {
-		throw new MissingToolError("power loss takes file systems on loop devices: run as root, on Linux");
-	}
-	const missing: string[] = [];
-	for (const [tool, debianPackage] of tools) if (!(await isOnPath(tool))) missing.push(`${tool} (${debianPackage})`);
-	if (missing.length > 0) throw new MissingToolError(`power loss needs ${missing.join(", ")}: install the package`);
-	if (!(await exists("/dev/loop-control"))) {
-		throw new MissingToolError("power loss needs loop devices: /dev/loop-control is absent (modprobe loop)");
-	}
-}
-
-async function isOnPath(tool: string): Promise<boolean> {
-	const folders = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`.split(":");
-	for (const folder of folders) if (await exists(path.join(folder, tool), constants.X_OK)) return true;
-	return false;
-}
-
-async function exists(file: string, mode = constants.F_OK): Promise<boolean> {
-	try {
-		await access(file, mode);
-		return true;
-	} catch {
-		// Whatever the reason, it cannot be used.
-		return false;
+	await requireRootAndTools("power cuts", tools);
+	if (!existsSync("/dev/loop-control")) {
+		throw new MissingToolError("power cuts need loop devices: /dev/loop-control is absent (modprobe loop)");
 	}
 }
 
 async function mountVolume(volume: Volume): Promise<void> {
-	const { stdout } = await run("losetup", ["--find", "--show", volume.image]);
-	volume.device = stdout.trim();
-	await run("mount", ["-t", "ext4", "-o", mountOptions, volume.device, volume.mount]);
+	volume.device = (await run("losetup", "--find", "--show", volume.image)).trim();
+	await run("mount", "-t", "ext4", "-o", mountOptions, volume.device, volume.mount);
 	volume.isMounted = true;
 }
 
@@ -198,18 +207,15 @@ async function unmount(volume: Volume): Promise<void> {
 	const deadline = performance.now() + busyMs;
 	while (volume.isMounted) {
 		try {
-			await run("umount", [volume.mount]);
+			await run("umount", volume.mount);
 			volume.isMounted = false;
 		} catch (error) {
-			const why = (error as { stderr?: string }).stderr ?? String(error);
-			if (!why.includes("busy") || performance.now() > deadline) {
-				throw new Error(`cannot unmount the disk of ${volume.name}: ${why.trim()}`);
-			}
+			if (!(error as Error).message.includes("busy") || performance.now() > deadline) throw error;
 			await delay(busyRetryMs);
 		}
 	}
 	if (volume.device === undefined) return;
-	await run("losetup", ["--detach", volume.device]);
+	await run("losetup", "--detach", volume.device);
 	// Else the next mount would get the same dead file system.
 	while (await isAttached(volume.device, volume.image)) {
 		if (performance.now() > deadline) {
@@ -228,4 +234,41 @@ async function isAttached(device: string, image: string): Promise<boolean> {
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
 		throw error;
 	}
+}
+
+/** Removes what runs left that were killed. */
+async function removeOrphans(): Promise<void> {
+	for (const name of await readdir(tmpdir())) {
+		const folder = path.join(tmpdir(), name);
+		if (name.startsWith(folderPrefix) && (await isOrphan(folder))) await removeOrphan(folder);
+	}
+}
+
+/** Of this user, with a mark of a process that is no more. */
+async function isOrphan(folder: string): Promise<boolean> {
+	try {
+		const { uid } = await lstat(folder);
+		return uid === process.getuid?.() && isGone(await readFile(path.join(folder, ownerFile), "utf8"));
+	} catch (error) {
+		if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+		throw error;
+	}
+}
+
+async function removeOrphan(folder: string): Promise<void> {
+	const below = (listed: string) =>
+		listed
+			.split("\n")
+			.map((line) => line.trim().split(/\s+/))
+			.filter(([, file = ""]) => file.startsWith(`${folder}/`));
+	const mounts = async () => below(await readFile("/proc/self/mounts", "utf8"));
+	const devices = async () => below(await run("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"));
+	try {
+		for (const [, mount = ""] of await mounts()) await run("umount", mount);
+		for (const [device = ""] of await devices()) await run("losetup", "--detach", device);
+	} catch (error) {
+		// Another run may remove it, too.
+		if ((await mounts()).length > 0 || (await devices()).length > 0) throw error;
+	}
+	await removeFolder(folder);
 }

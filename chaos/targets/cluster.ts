@@ -76,6 +76,8 @@ class Cluster implements Members {
 			if (performance.now() > deadline) throw new Error(`no leader after ${readyMs / 1000} s:\n${this.#outputs()}`);
 			await delay(pollMs);
 		}
+		// As if it had run for a while: one that loses its very beginning does not come up again, and shows nothing worse.
+		await this.disks?.writeBack?.(this.names);
 	}
 
 	#outputs(): string {

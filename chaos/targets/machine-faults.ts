@@ -45,7 +45,10 @@ export class MachineFaults {
 		if (shim === undefined && power === undefined) return undefined;
 		return {
 			...(shim && { harm: (name, fault) => shim.harm(name, fault), heal: (name) => shim.heal(name) }),
-			...(power && { loseUnsynced: (names) => power.loseUnsynced(names, kill) }),
+			...(power && {
+				loseUnsynced: (names) => power.loseUnsynced(names, kill),
+				writeBack: (names) => power.writeBack(names),
+			}),
 		};
 	}
 
