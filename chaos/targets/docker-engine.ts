@@ -28,6 +28,7 @@ export const engineTools: Tools = {
 	iptables: "iptables",
 	ip: "iproute2",
 	nsenter: "util-linux",
+	setpriv: "util-linux",
 };
 
 export interface PrivateEngine {
@@ -107,7 +108,11 @@ export async function startPrivateEngine(): Promise<PrivateEngine> {
 	const inside = (program: string, args: readonly string[]) =>
 		["nsenter", [`--net=/var/run/netns/${namespace}`, program, ...args]] as const;
 	const env = { ...process.env, DOCKER_HOST: dockerHost };
-	return { dockerHost, namespace, directory, inside, run: (...command) => users.run(inside(...command), env), stop };
+	const run = (program: string, args: readonly string[]) => {
+		// If we are killed, it still cleans up; the engine is left to the next run.
+		return users.run(inside("setpriv", ["--pdeathsig", "TERM", "--", program, ...args]), env);
+	};
+	return { dockerHost, namespace, directory, inside, run, stop };
 }
 
 /** Programs that use an engine, and clean up after themselves while it is there. */

@@ -70,6 +70,14 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 			node: imageNode,
 			launcher,
 			network,
+			enter: async (name, command) => {
+				const host = hosts.find((each) => each.name === name);
+				if (host === undefined)
+					throw new RangeError(`no host ${name}; there are ${hosts.map((each) => each.name).join(", ")}`);
+				// What can no longer be ended by us ends with us.
+				const { program, args } = command;
+				return enterNetwork(host, { program: "setpriv", args: ["--pdeathsig", "KILL", "--", program, ...args] });
+			},
 			close: async () => {
 				await close();
 				takeBack();
@@ -118,16 +126,15 @@ async function startAll(run: DockerRun, size: number): Promise<DockerHost[]> {
 	return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }
 
-function linkEnd({ name, peerAddress, networkPid }: DockerHost) {
-	return {
-		name,
-		address: peerAddress,
-		enter: async ({ program, args }: Command): Promise<Command> => {
-			await requireRootAndTools("network faults between containers", linkTools);
-			await requireProcess(networkPid, name);
-			return { program: "nsenter", args: [`--target=${networkPid}`, "--net", program, ...args] };
-		},
-	};
+function linkEnd(host: DockerHost) {
+	const { name, peerAddress: address } = host;
+	return { name, address, enter: (command: Command) => enterNetwork(host, command) };
+}
+
+async function enterNetwork({ name, networkPid }: DockerHost, { program, args }: Command): Promise<Command> {
+	await requireRootAndTools("the networks of containers", linkTools);
+	await requireProcess(networkPid, name);
+	return { program: "nsenter", args: [`--target=${networkPid}`, "--net", program, ...args] };
 }
 
 /** Packet filters of whatever else has that process id here would be the wrong ones. */
