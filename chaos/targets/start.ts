@@ -38,12 +38,8 @@ export async function startStoreTarget(choice: Choice, options: StartOptions): P
 /** For the workloads over the Kubernetes API: one master on each host. */
 export async function startKubernetesTarget({ target }: Choice, size: 1 | 3 | 5) {
 	if (target === "processes") return startClusterMembers({ masters: size });
-	const place = await placeStarters[target as "netns" | "docker"]({
-		size,
-		clocks: false,
-		disks: false,
-		powerLoss: false,
-	});
+	const options = { size, clocks: false, disks: false, powerLoss: false, programs: [] };
+	const place = await placeStarters[target as "netns" | "docker"](options);
 	try {
 		return await startClusterMembers({ masters: size, place });
 	} catch (error) {
@@ -52,7 +48,12 @@ export async function startKubernetesTarget({ target }: Choice, size: 1 | 3 | 5)
 	}
 }
 
-type Starter = (options: PlaceOptions) => Promise<Place>;
+interface StarterOptions extends PlaceOptions {
+	/** Beside our own, what must be there to be run. */
+	readonly programs: readonly string[];
+}
+
+type Starter = (options: StarterOptions) => Promise<Place>;
 
 /** What most runs do not need is not loaded. */
 const placeStarters: Readonly<Record<Exclude<TargetName, "endpoints">, Starter>> = {
@@ -62,8 +63,9 @@ const placeStarters: Readonly<Record<Exclude<TargetName, "endpoints">, Starter>>
 	docker: async (options) => (await import("./docker.ts")).startDockerPlace(options),
 };
 
-function startPlace({ target }: Choice, { size, faults }: StartOptions): Promise<Place> {
-	return placeStarters[target as Exclude<TargetName, "endpoints">]({ size, ...preparation(faults) });
+function startPlace({ target, system }: Choice, { size, faults, etcd }: StartOptions): Promise<Place> {
+	const programs = system === "etcd" ? [etcd] : [];
+	return placeStarters[target as Exclude<TargetName, "endpoints">]({ size, programs, ...preparation(faults) });
 }
 
 function createSystem(system: SystemName, { etcd, unsafeNoFsync }: StartOptions): System {
