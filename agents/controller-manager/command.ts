@@ -178,9 +178,14 @@ export async function runControllerManager(argv: readonly string[]): Promise<num
 			signal.addEventListener("abort", stop, { once: true });
 			informers.start();
 			await informers.whenSynced();
-			if (signal.aborted) return;
-			for (const controller of controllers) controller.start();
-			logger.info("controllers started", { controllers: controllers.map(({ name }) => name) });
+			if (!signal.aborted) {
+				for (const controller of controllers) controller.start();
+				logger.info("controllers started", { controllers: controllers.map(({ name }) => name) });
+			}
+			return async () => {
+				const queues = controllers.flatMap((controller) => controller.queues);
+				await Promise.all(queues.map((queue) => queue.settled()));
+			};
 		},
 	});
 }

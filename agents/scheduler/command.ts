@@ -65,6 +65,7 @@ export async function runScheduler(argv: readonly string[]): Promise<number> {
 			informers.start();
 			await informers.whenSynced();
 			if (!signal.aborted) scheduler.start();
+			return () => scheduler.settled();
 		},
 	});
 }

@@ -57,6 +57,7 @@ export class Scheduler {
 	#scheduled = 0;
 	#unschedulable = 0;
 	#errors = 0;
+	#settlers: (() => void)[] = [];
 
 	constructor(options: SchedulerOptions) {
 		this.#options = options;
@@ -86,6 +87,12 @@ export class Scheduler {
 		this.#active = false;
 		this.#expiry?.cancel();
 		this.#queue.stop();
+	}
+
+	/** After `stop`: resolves when no binding is under way. */
+	settled(): Promise<void> {
+		if (this.#inFlight === 0) return Promise.resolve();
+		return new Promise((resolve) => this.#settlers.push(resolve));
 	}
 
 	#watch(): void {
@@ -183,6 +190,7 @@ export class Scheduler {
 		const work = decision.node === undefined ? this.#reject(pod, decision.message) : this.#bind(pod, decision.node);
 		void work.finally(() => {
 			this.#inFlight--;
+			if (this.#inFlight === 0) for (const done of this.#settlers.splice(0)) done();
 			this.#pump();
 		});
 	}

@@ -40,8 +40,11 @@ export interface AgentContext {
 export interface ElectedAgent {
 	/** `kube-scheduler`: user agent, event source, log field. */
 	readonly component: string;
-	/** Called when we lead (or at once without election); the signal aborts when we stop. Handlers are to be added before it resolves. */
-	readonly start: (context: AgentContext, signal: AbortSignal) => Promise<void>;
+	/**
+	 * Called when we lead (or at once without election); the signal aborts when we stop. Handlers are to be added before it
+	 * resolves: to what waits, after the signal, until everything that was begun has ended.
+	 */
+	readonly start: (context: AgentContext, signal: AbortSignal) => Promise<() => Promise<void>>;
 }
 
 /** Runs until SIGTERM (0) or until leadership is lost (`lostLeadershipExit`). */
@@ -50,7 +53,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const client = createApiClient({ kubeconfig: values.kubeconfig, userAgent: agent.component });
 	const world = { client, clock: systemClock, random: systemRandom, logger };
 	const recorder = createEventRecorder({ ...world, component: agent.component });
-	const informers = createInformerFactory(world);
+	const informers = createInformerFactory({ ...world, newest: true });
 	const registry = new Registry();
 	collectDefaultMetrics({ register: registry });
 	const health = await serveHealth({
@@ -64,11 +67,17 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const ended = Promise.withResolvers<number>();
 	const stopping = new AbortController();
 	for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(0));
+	let settled = async () => {};
 	const begin = (signal: AbortSignal) => {
-		agent.start({ client, informers, recorder, logger, registry }, signal).catch((error: unknown) => {
-			logger.error("cannot start", { error });
-			ended.resolve(1);
-		});
+		agent.start({ client, informers, recorder, logger, registry }, signal).then(
+			(wait) => {
+				settled = wait;
+			},
+			(error: unknown) => {
+				logger.error("cannot start", { error });
+				ended.resolve(1);
+			},
+		);
 	};
 	const elector = values["leader-elect"]
 		? createLeaderElector({
@@ -81,6 +90,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 				renewDeadlineMs: values["leader-elect-renew-deadline"],
 				retryPeriodMs: values["leader-elect-retry-period"],
 				onStarted: begin,
+				settled: () => settled(),
 				onLost: () => ended.resolve(lostLeadershipExit),
 			})
 		: undefined;
@@ -88,11 +98,13 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	else void elector.run();
 	const code = await ended.promise;
 	stopping.abort(new Error("stopping"));
-	if (code === 0) await elector?.stop();
+	// Another may lead soon: what is still under way must not go on, so its connections go first.
+	if (code !== 0) await client.close();
+	else await elector?.stop();
 	informers.stop();
-	await recorder.flush();
+	if (code === 0) await recorder.flush();
 	recorder.stop();
 	await health.close();
-	await client.close();
+	if (code === 0) await client.close();
 	return code;
 }

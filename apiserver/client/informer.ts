@@ -22,6 +22,11 @@ export interface InformerFactoryOptions {
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly logger: Logger;
+	/**
+	 * The first list asks for the newest state instead of whatever its server's cache holds: for those who go on with what
+	 * others did a moment ago, perhaps through another server. Default false.
+	 */
+	readonly newest?: boolean | undefined;
 }
 
 export interface InformerFilter {
@@ -213,7 +218,8 @@ class SharedInformer<T extends object> implements Informer<T> {
 
 	#listVersion(): string | undefined {
 		if (this.#resourceVersionUnavailable) return undefined;
-		return this.#resourceVersion === "" ? "0" : this.#resourceVersion;
+		if (this.#resourceVersion !== "") return this.#resourceVersion;
+		return this.#options.newest === true ? undefined : "0";
 	}
 
 	async #list(): Promise<void> {

@@ -50,6 +50,40 @@ describe("leader election", () => {
 		await b.stop();
 	});
 
+	it("gives the lease back only when what was begun has ended, and not at all when that takes too long", async () => {
+		const { clock, client, lease } = setup();
+		const work = Promise.withResolvers<void>();
+		const elector = (settled: () => Promise<void>) =>
+			createLeaderElector({
+				client,
+				clock,
+				random: seededRandom(1),
+				logger: silentLogger,
+				namespace: "kube-system",
+				name: "x",
+				identity: "a",
+				onStarted: () => undefined,
+				onLost: () => undefined,
+				settled,
+			});
+		const a = elector(() => work.promise);
+		void a.run();
+		await clock.runFor(5000);
+		const stopped = a.stop();
+		await clock.runFor(3000);
+		assert.equal(lease()?.holderIdentity, "a");
+		work.resolve();
+		await stopped;
+		assert.equal(lease()?.holderIdentity, "");
+		const again = elector(() => new Promise(() => {}));
+		void again.run();
+		await clock.runFor(5000);
+		const ended = again.stop();
+		await clock.runFor(11_000);
+		await ended;
+		assert.equal(lease()?.holderIdentity, "a");
+	});
+
 	it("judges expiry by its own observation, not by the record's times", async () => {
 		const { clock, client, log, candidate } = setup();
 		client.add({

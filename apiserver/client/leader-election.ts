@@ -36,6 +36,11 @@ export interface LeaderElectionOptions {
 	readonly retryPeriodMs?: number | undefined;
 	/** Runs when we become leader; the signal aborts when we stop being it. */
 	readonly onStarted: (signal: AbortSignal) => void;
+	/**
+	 * After the signal has aborted: resolves when everything that was begun as leader has ended. The lease is given back only
+	 * then; where that takes longer than the renew deadline it is left to run out.
+	 */
+	readonly settled?: (() => Promise<void>) | undefined;
 	/** Leadership was lost without our wish: the process should end. */
 	readonly onLost: () => void;
 	/** Somebody (perhaps we) leads. */
@@ -152,12 +157,13 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	}
 
 	const ours = () => holder() === identity;
-	const held = () => holder() !== "" && observed !== undefined && clock.monotonic() < observed.at + leaseMs;
+	const held = (at: number) => holder() !== "" && observed !== undefined && at < observed.at + leaseMs;
 
 	/** True when the lease is ours afterwards. */
 	async function tryAcquireOrRenew(): Promise<boolean> {
-		const now = formatMicroTime(clock.now());
-		if (ours() && held() && lease !== undefined) {
+		// Whoever takes the lease does so by the time that it writes, however long reading takes.
+		const [now, at] = [formatMicroTime(clock.now()), clock.monotonic()];
+		if (ours() && held(at) && lease !== undefined) {
 			try {
 				observe(await api.update({ ...lease, spec: record(lease.spec, now) }));
 				return true;
@@ -176,7 +182,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 			return true;
 		}
 		observe(current);
-		if (held() && !ours()) return false;
+		if (held(at) && !ours()) return false;
 		observe(await api.update({ ...current, spec: record(current.spec, now) }));
 		return true;
 	}
@@ -229,8 +235,25 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		}
 	}
 
+	/** Whether nothing is under way any more; false when that took too long to still be sure of the lease. */
+	async function settle(): Promise<boolean> {
+		const settled = options.settled?.().then(() => true);
+		if (settled === undefined) return true;
+		const late = Promise.withResolvers<boolean>();
+		const timer = clock.after(renewMs, () => late.resolve(false), { keepAlive: true });
+		try {
+			return await Promise.race([settled, late.promise]);
+		} finally {
+			timer.cancel();
+		}
+	}
+
 	async function release(): Promise<void> {
 		if (!ours() || lease === undefined) return;
+		if (!(await settle())) {
+			logger.warn("work is still under way; the lease will expire");
+			return;
+		}
 		const now = formatMicroTime(clock.now());
 		const spec = {
 			holderIdentity: "",

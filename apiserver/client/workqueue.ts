@@ -54,6 +54,8 @@ export interface RunningWorkQueue extends WorkQueue {
 	readonly metrics: WorkQueueMetrics;
 	/** Resolves when nothing is queued (timers aside) or being processed. */
 	idle(): Promise<void>;
+	/** Resolves when nothing is being processed; for after `stop`, which does not wait for it. */
+	settled(): Promise<void>;
 }
 
 interface Waiting {
@@ -75,6 +77,7 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 	const waiting = new Map<string, Waiting>();
 	const failures = new Map<string, number>();
 	let idlers: (() => void)[] = [];
+	let settlers: (() => void)[] = [];
 	let running = options.autoStart !== false;
 	let stopped = false;
 	let scheduled = false;
@@ -113,6 +116,10 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 			onFailure(key, error);
 		} finally {
 			active.delete(key);
+			if (active.size === 0) {
+				for (const done of settlers) done();
+				settlers = [];
+			}
 			if (dirty.delete(key)) queue.add(key);
 			pump();
 		}
@@ -190,6 +197,10 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 		idle() {
 			if (queue.size === 0 && active.size === 0) return Promise.resolve();
 			return new Promise((resolve) => idlers.push(resolve));
+		},
+		settled() {
+			if (active.size === 0) return Promise.resolve();
+			return new Promise((resolve) => settlers.push(resolve));
 		},
 		stop() {
 			stopped = true;
