@@ -115,6 +115,18 @@ describe("chaos/checkers: controllers with planted anomalies", function () {
 		});
 	});
 
+	it("pass a Recreate beside the pods of an earlier Deployment of its name", () => {
+		for (let round = 0; round < rounds; round++) {
+			const found = kinds(seededRandom(seed + round), true, (world, random) => {
+				const { replicas, surge, recreate } = specOf(world);
+				world.write("deployments", name, null);
+				world.deploy(name, { replicas, surge, recreate, template: "anew" });
+				settle(world, name, random);
+			});
+			assert.deepEqual([...found], [], `seed ${seed + round}`);
+		}
+	});
+
 	it("a pod with two controllers, and one with none", () => {
 		caught("owners", false, (world) => {
 			const [pod] = world.podsOf(name);

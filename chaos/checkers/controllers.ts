@@ -186,9 +186,7 @@ class Replay {
 	#checkWanted(revision: number, name: string): void {
 		const deployment = this.#deployments.get(name);
 		if (deployment === undefined || !this.#timelines.deployments.covers(revision)) return;
-		const { uid } = deployment.object;
-		const sets = [...this.#replicaSets.values()].filter(({ object }) => object.owner === uid);
-		const total = sets.reduce((sum, { object }) => sum + object.replicas, 0);
+		const total = this.#setsOf(deployment.object).reduce((sum, { object }) => sum + object.replicas, 0);
 		const limit = bound(deployment);
 		if (total <= limit) return;
 		this.#report(
@@ -217,7 +215,11 @@ class Replay {
 		if (deployment === undefined || !covered("deployments") || !covered("replicaSets")) return;
 		this.#checkTotal(pod.deployment, deployment, siblings);
 		if (!deployment.object.recreate) return;
-		const other = siblings.find((each) => !each.finished && !each.controllers.includes(controller));
+		const own = this.#setsOf(deployment.object).map(({ object }) => object.uid);
+		const other = siblings.find(
+			(each) =>
+				!each.finished && !each.controllers.includes(controller) && each.controllers.some((uid) => own.includes(uid)),
+		);
 		if (other === undefined) return;
 		const message = `Deployment ${pod.deployment}: pod ${name} of template ${pod.template} beside one of template ${other.template}, with Recreate`;
 		this.#report("recreate-overlap", message, pod.deployment);
@@ -226,12 +228,11 @@ class Replay {
 	/** Pods that no ReplicaSet is about to delete must fit into what the Deployment allows. */
 	#checkTotal(name: string, deployment: Tracked<SeenDeployment>, pods: readonly SeenPod[]): void {
 		const active = pods.filter(isActive);
-		const sets = [...this.#replicaSets.values()].filter(({ object }) => object.owner === deployment.object.uid);
+		const sets = this.#setsOf(deployment.object);
 		const surplus = sets.reduce((sum, { object }) => {
 			const has = active.filter((pod) => pod.controllers.includes(object.uid)).length;
 			return sum + Math.max(0, has - object.replicas);
 		}, 0);
-		// Pods of an earlier Deployment of this name are on their way out.
 		const own = active.filter((pod) => sets.some(({ object }) => pod.controllers.includes(object.uid)));
 		const limit = bound(deployment);
 		if (own.length - surplus <= limit) return;
@@ -250,6 +251,11 @@ class Replay {
 			message: `${what} at ${revision} though ${agent}: ${how}`,
 			witness: [],
 		});
+	}
+
+	/** Those of an earlier Deployment of the same name are on their way out, and not meant. */
+	#setsOf({ uid }: SeenDeployment): Tracked<SeenReplicaSet>[] {
+		return [...this.#replicaSets.values()].filter(({ object }) => object.owner === uid);
 	}
 
 	#ownerName(uid: string): string {

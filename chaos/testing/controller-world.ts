@@ -134,8 +134,8 @@ export function settle(world: World, name: string, random: Random): void {
 }
 
 function rollOut(world: World, name: string): boolean {
-	const { replicas, surge, recreate, template } = world.deployments.get(name)!;
-	const sets = [...world.replicaSets].filter(([set]) => set.startsWith(`${name}-`)).map(([, set]) => set);
+	const { uid, replicas, surge, recreate, template } = world.deployments.get(name)!;
+	const sets = [...world.replicaSets.values()].filter(({ owner }) => owner === uid);
 	const total = sets.reduce((sum, set) => sum + set.replicas, 0);
 	const newest = sets.find((set) => set.template === template)?.replicas ?? 0;
 	const oldest = sets.find((set) => set.template !== template && set.replicas > 0);
