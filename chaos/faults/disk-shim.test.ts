@@ -115,6 +115,7 @@ describe("disks that go bad", () => {
 		assert.equal(begun, ended + 1);
 		const content = await readFile(file);
 		assert.ok(content.length >= ended * 65_536 && content.length < begun * 65_536, `${content.length} of ${begun}`);
+		assert.equal(content.length % 512, 0);
 		const torn = content.subarray(ended * 65_536);
 		assert.ok(torn.every((byte) => byte === 64 + (begun % 60)));
 		assert.equal(shim.hits("m2"), 1);

@@ -19,8 +19,8 @@ export interface DiskShimOptions {
  * For programs that make their calls through libc, as Node and LevelDB do; Go's programs (etcd) make them by themselves
  * and are out of reach: `PowerDisks` has faults for them.
  *
- * slow and full last until healed. So does error: a disk that fails once seldom recovers. torn hits one write, after which
- * the process is gone and its disk is good again. full refuses also writes that would only overwrite, and new files.
+ * slow and full last until healed. So does error: a disk that fails once seldom recovers. torn hits one write, of which
+ * some sectors are written, the first ones; then the process is gone and its disk is good again. full refuses also writes that would only overwrite, and new files.
  */
 export class DiskShim implements Required<Pick<Disks, "harm" | "heal">> {
 	/** The compiled library, and the folder of control files; members in containers need both mounted, writable. */

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { SECTOR = 512 };
 enum { OK, SLOW, ERROR, TORN, FULL };
 
 struct control {
@@ -100,7 +101,14 @@ static int sync_call(long number, int fd) {
 int fsync(int fd) { return sync_call(SYS_fsync, fd); }
 int fdatasync(int fd) { return sync_call(SYS_fdatasync, fd); }
 
-// Part of the bytes, at any place or whole sectors of them, and then nothing ever again.
+// Where an unplaced write goes; 0 for what has no places.
+static off_t place_of(int fd) {
+	int flags = syscall(SYS_fcntl, fd, F_GETFL);
+	off_t place = syscall(SYS_lseek, fd, 0, flags >= 0 && (flags & O_APPEND) ? SEEK_END : SEEK_CUR);
+	return place < 0 ? 0 : place;
+}
+
+// Part of the bytes, to the end of any sector of the file (disks write sectors whole), and then nothing ever again.
 static void tear(int fd, const struct iovec *parts, int count, off_t offset) {
 	uint32_t expected = TORN;
 	// One call of one thread, and not again in the process that comes after this one.
@@ -109,8 +117,9 @@ static void tear(int fd, const struct iovec *parts, int count, off_t offset) {
 	uint64_t random = 0, total = 0;
 	while (syscall(SYS_getrandom, &random, sizeof random, 0) != sizeof random) {}
 	for (int i = 0; i < count; i++) total += parts[i].iov_len;
-	uint64_t keep = (random >> 1) % total;
-	if (random & 1 && keep >= 512) keep -= keep % 512;
+	uint64_t begin = offset < 0 ? place_of(fd) : offset;
+	uint64_t end = (begin + random % total) / SECTOR * SECTOR;
+	uint64_t keep = end > begin ? end - begin : 0;
 	for (int i = 0; i < count && keep > 0; i++) {
 		size_t length = parts[i].iov_len < keep ? parts[i].iov_len : keep;
 		ssize_t done = offset < 0 ? syscall(SYS_write, fd, parts[i].iov_base, length)
