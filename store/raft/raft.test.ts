@@ -744,6 +744,40 @@ describe("raft: PreVote and CheckQuorum (thesis 9.6, 6.2, 4.2.3)", () => {
 		assert.equal(node.step("pre_vote", 2, 2, { index: 1, logTerm: 1 })[0]?.reject, true);
 	});
 
+	it("5.1: a pre-vote ignored while the dead leader was still heard is asked for again, not a timeout later", () => {
+		const net = new Net(3, { preVote: true, checkQuorum: true, randomInt: () => electionTicks - 1 });
+		net.elect(1);
+		net.tick(1);
+		net.isolate(1);
+		net.tick(electionTicks - 1);
+		net.core(2).campaign();
+		net.run();
+		assert.deepEqual([net.core(2).role, net.core(3).leader], ["pre_candidate", 1n]);
+		net.tick(1);
+		assert.deepEqual([net.core(2).role, net.core(3).leader], ["leader", 2n]);
+	});
+
+	it("5.1: who has answered a request for its vote is not asked again", () => {
+		const node = alone(recovered(voters(1, 2, 3), [1]), { preVote: true });
+		node.core.campaign();
+		const asked = (messages: readonly Message[]) => messages.map(({ type, to, term }) => [type, to, term]);
+		assert.deepEqual(asked(node.run()), [
+			["pre_vote", 2n, 2],
+			["pre_vote", 3n, 2],
+		]);
+		node.step("pre_vote_response", 2, 1, { reject: true });
+		assert.deepEqual(asked(node.ticks(1)), [["pre_vote", 3n, 2]]);
+		node.held = true;
+		node.step("pre_vote_response", 3, 2);
+		assert.equal(node.core.role, "candidate");
+		assert.deepEqual(asked(node.ticks(1)), [], "its own vote is not on disk");
+		node.held = false;
+		node.sync();
+		node.step("vote_response", 3, 2, { reject: true });
+		assert.deepEqual(asked(node.ticks(1)), [["vote", 2n, 2]]);
+		assert.equal(node.core.role, "candidate");
+	});
+
 	it("9.6: a member back from isolation disturbs nobody", () => {
 		const net = new Net(3, { preVote: true, checkQuorum: true });
 		net.elect(1);

@@ -108,6 +108,8 @@ export class Raft implements RaftCore {
 	/** Leader: the last entry that may change the configuration; the next change waits until it is applied. */
 	#pendingConfIndex = 0;
 	#uncommittedBytes = 0;
+	/** Candidate: the leader handed over to us, so that nobody needs to wait for it to be silent. */
+	#transferred = false;
 	/** Leader: something happened that may let appends go out. */
 	#sendPending = false;
 
@@ -409,9 +411,14 @@ export class Raft implements RaftCore {
 	#tickElection(): void {
 		for (const id of this.#forwardedReads.tick()) this.#sendReadIndex(id);
 		this.#electionElapsed++;
-		if (this.#electionElapsed < this.#electionTimeout || !this.#promotable()) return;
-		this.#electionElapsed = 0;
-		this.#campaign(false);
+		if (this.#electionElapsed >= this.#electionTimeout && this.#promotable()) {
+			this.#electionElapsed = 0;
+			this.#campaign(false);
+		} else if (this.#role !== "follower" && this.#electionElapsed % this.#config.heartbeatTicks === 0) {
+			// Paper 5.1: what is not answered in time is asked again. Above all, who asks for pre-votes first is ignored by those
+			// who heard the dead leader a moment later than we did; they would not be asked again before another timeout.
+			this.#requestVotes();
+		}
 	}
 
 	#tickLeader(): void {
@@ -516,16 +523,18 @@ export class Raft implements RaftCore {
 		if (this.#log.hasConfChange(this.#log.applied, this.#log.committed)) return;
 		if (this.#config.preVote && !transfer) this.#becomePreCandidate();
 		else this.#becomeCandidate();
-		this.#requestVotes(transfer);
+		this.#transferred = transfer;
+		this.#requestVotes();
 		// Alone, a pre-vote is won at once; a vote only when it is durable.
 		this.#countVotes();
 	}
 
-	#requestVotes(force: boolean): void {
+	/** Of all voters that have not answered. */
+	#requestVotes(): void {
 		const preVote = this.#role === "pre_candidate";
-		const fields = { logTerm: this.#log.lastTerm, index: this.#log.lastIndex, force };
+		const fields = { logTerm: this.#log.lastTerm, index: this.#log.lastIndex, force: this.#transferred };
 		for (const { id } of this.#tracker.all) {
-			if (id === this.id || !this.#tracker.isVoter(id)) continue;
+			if (id === this.id || !this.#tracker.isVoter(id) || this.#tracker.hasVoted(id)) continue;
 			if (preVote) this.#messages.push(makeMessage("pre_vote", this.id, id, this.#term + 1, fields));
 			else this.#sendWhenDurable("vote", id, fields);
 		}
@@ -539,7 +548,7 @@ export class Raft implements RaftCore {
 			this.#becomeLeader();
 		} else {
 			this.#becomeCandidate();
-			this.#requestVotes(false);
+			this.#requestVotes();
 		}
 	}
 

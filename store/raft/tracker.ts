@@ -212,6 +212,10 @@ export class Tracker {
 		if (!this.#votes.has(id)) this.#votes.set(id, granted);
 	}
 
+	hasVoted(id: MemberId): boolean {
+		return this.#votes.has(id);
+	}
+
 	voteResult(): VoteResult {
 		const tally = (voters: readonly Progress[]) => {
 			let granted = 0;
