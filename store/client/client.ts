@@ -18,7 +18,7 @@ import {
 } from "../api.ts";
 import { method } from "../native/protocol.ts";
 import * as wire from "../native/wire.ts";
-import { type Answer, type ClientConnection, ConnectionLostError } from "./connection.ts";
+import { type Answer, type ClientConnection, ConnectionLostError, RequestMovedError } from "./connection.ts";
 import { type ClientTls, type Connector, socketConnector } from "./connector.ts";
 import { Endpoints } from "./endpoints.ts";
 import { WriteSession } from "./session.ts";
@@ -41,6 +41,8 @@ export interface ConnectOptions {
 
 const retryMs = 25;
 const maxRetryMs = 250;
+/** Times a request may move to another member without counting as a retry. */
+const maxMoves = 8;
 
 /** What a failed attempt means for the request. */
 type Verdict = "retry" | "uncertain" | "final";
@@ -182,11 +184,13 @@ class NativeClient implements StoreClient {
 
 	async #read(number: number, body: unknown, leader: boolean): Promise<{ header: ResponseHeader; body: unknown }> {
 		const deadline = this.#clock.monotonic() + this.#timeoutMs;
+		let moves = 0;
 		for (let attempt = 0; ; attempt++) {
 			const connection = await this.#connection(leader, deadline, undefined);
 			try {
 				return answered(connection, await connection.request(number, body));
 			} catch (error) {
+				if (error instanceof RequestMovedError && ++moves <= maxMoves) continue;
 				if (judge(error) === "final") throw error;
 				await this.#backOff(attempt, deadline, error);
 			}
@@ -199,6 +203,7 @@ class NativeClient implements StoreClient {
 		let sequence = session.next();
 		// Set once an attempt may have been applied.
 		let uncertain: unknown;
+		let moves = 0;
 		try {
 			for (let attempt = 0; ; attempt++) {
 				const connection = await this.#connection(true, deadline, uncertain);
@@ -223,6 +228,7 @@ class NativeClient implements StoreClient {
 					}
 					const verdict = judge(error);
 					if (verdict === "uncertain") uncertain = error;
+					if (error instanceof RequestMovedError && ++moves <= maxMoves) continue;
 					if (verdict === "final" && (uncertain === undefined || isAnswer(error))) throw error;
 					await this.#backOff(attempt, deadline, uncertain === undefined ? error : unknownOutcome(uncertain));
 				}
@@ -249,6 +255,7 @@ class NativeClient implements StoreClient {
 	}
 
 	async #openNewSession(deadline: number): Promise<WriteSession> {
+		let moves = 0;
 		for (let attempt = 0; ; attempt++) {
 			const connection = await this.#connection(true, deadline, undefined);
 			// Each attempt opens another: a late copy of an answered one would open it anew, without memory, after its end.
@@ -257,6 +264,7 @@ class NativeClient implements StoreClient {
 				await connection.request(method.sessionOpen, [], { session: id, sequence: 0, acknowledged: 0 });
 				return new WriteSession(id);
 			} catch (error) {
+				if (error instanceof RequestMovedError && ++moves <= maxMoves) continue;
 				if (judge(error) === "final") throw error;
 				await this.#backOff(attempt, deadline, new StoreError("unavailable", (error as Error).message));
 			}
@@ -317,7 +325,7 @@ function answered(connection: ClientConnection, answer: Answer): { header: Respo
 }
 
 function judge(error: unknown): Verdict {
-	if (error instanceof ConnectionLostError) return "uncertain";
+	if (error instanceof ConnectionLostError || error instanceof RequestMovedError) return "uncertain";
 	if (!(error instanceof StoreError)) return "final";
 	if (error.code === "unavailable" || error.code === "timeout") return "retry";
 	return error.code === "outcome_unknown" ? "uncertain" : "final";

@@ -18,6 +18,11 @@ export class ConnectionLostError extends Error {
 	override name = "ConnectionLostError";
 }
 
+/** We gave up waiting here, because the member has lost the leader that others know: for a write, nobody knows. */
+export class RequestMovedError extends Error {
+	override name = "RequestMovedError";
+}
+
 export interface Answer {
 	readonly revision: number;
 	readonly raftTerm: number;
@@ -25,6 +30,8 @@ export interface Answer {
 }
 
 interface Pending {
+	/** Another member can answer it as well. */
+	readonly movable: boolean;
 	readonly resolve: (answer: Answer) => void;
 	readonly reject: (error: Error) => void;
 }
@@ -47,7 +54,8 @@ export interface ConnectionOptions {
 	readonly clock: Clock;
 	/** 0n: any. */
 	readonly clusterId: bigint;
-	readonly onLeader: (leader: bigint) => void;
+	/** What the member knows of the leader may have changed. */
+	readonly onLeader: () => void;
 	readonly onGoingAway: () => void;
 	readonly onClosed: (reason: Error) => void;
 }
@@ -71,9 +79,11 @@ export class ClientConnection {
 	clusterId = 0n;
 	/** As the member knows it; 0n: none. */
 	leader = 0n;
+	/** The term in which the member knows that; 0: it does not tell. */
+	term = 0;
 	serverVersion = "";
-	/** When the member began to know no leader, on the monotonic clock; undefined while it does. */
-	leaderlessSince: number | undefined;
+	/** Since when others know a leader and the member does not, on the monotonic clock. */
+	behindSince: number | undefined;
 	/** The member said it stops; nothing new should go here. */
 	goingAway = false;
 
@@ -118,12 +128,16 @@ export class ClientConnection {
 		return this.#pending.size;
 	}
 
-	/** Rejects with StoreError as the server answered, or ConnectionLostError. */
+	/** Rejects with StoreError as the server answered, ConnectionLostError, or RequestMovedError. */
 	request(number: number, body: unknown, stamp?: SessionStamp): Promise<Answer> {
+		return this.#ask(number, body, true, stamp);
+	}
+
+	#ask(number: number, body: unknown, movable: boolean, stamp?: SessionStamp): Promise<Answer> {
 		if (this.#closed) return Promise.reject(new ConnectionLostError("connection is closed"));
 		const id = this.#nextId++;
 		return new Promise((resolve, reject) => {
-			this.#pending.set(id, { resolve, reject });
+			this.#pending.set(id, { movable, resolve, reject });
 			this.#channel.send(
 				pack(
 					stamp === undefined
@@ -138,7 +152,7 @@ export class ClientConnection {
 	watch(body: unknown, sink: WatchSink): number {
 		const id = this.#nextId;
 		this.#watches.set(id, sink);
-		this.request(method.watch, body).then(
+		this.#ask(method.watch, body, false).then(
 			(answer) => {
 				if (this.#watches.get(id) === sink) sink.onCreated(answer.revision);
 			},
@@ -152,7 +166,16 @@ export class ClientConnection {
 	cancelWatch(id: number): void {
 		if (!this.#watches.delete(id) || this.#closed) return;
 		// A lost connection has ended the watch as well.
-		this.request(method.watchCancel, [id]).catch(() => undefined);
+		this.#ask(method.watchCancel, [id], false).catch(() => undefined);
+	}
+
+	/** Every request under way is rejected with RequestMovedError; answers that still come are ignored. */
+	moveRequests(): void {
+		for (const [id, { movable, reject }] of [...this.#pending]) {
+			if (!movable) continue;
+			this.#pending.delete(id);
+			reject(new RequestMovedError("the member has lost the leader that others know"));
+		}
 	}
 
 	/** Moves every watch elsewhere: each is told that it was lost. */
@@ -164,7 +187,7 @@ export class ClientConnection {
 	}
 
 	progress(id: number): void {
-		this.request(method.watchProgress, [id]).catch(() => undefined);
+		this.#ask(method.watchProgress, [id], false).catch(() => undefined);
 	}
 
 	close(): void {
@@ -180,7 +203,7 @@ export class ClientConnection {
 			if (silent > silenceMs) {
 				this.#channel.close();
 				this.#onClose(new Error(`nothing heard for ${Math.round(silent)} ms`));
-			} else if (silent > pingEveryMs / 2) this.request(method.ping, []).catch(() => undefined);
+			} else if (silent > pingEveryMs / 2) this.#ask(method.ping, [], false).catch(() => undefined);
 		});
 	}
 
@@ -211,8 +234,9 @@ export class ClientConnection {
 		const refusal = f.text("refusal");
 		this.clusterId = f.id("cluster_id");
 		this.memberId = f.id("member_id");
-		this.#leaderIs(f.id("leader"));
+		const leader = f.id("leader");
 		this.serverVersion = f.text("server_version");
+		this.#leaderIs(leader, f.count("term"));
 		if (refusal === "" && version === nativeVersion) this.#welcome?.();
 		else {
 			const mismatch = refusal.startsWith("cluster id mismatch");
@@ -220,11 +244,10 @@ export class ClientConnection {
 		}
 	}
 
-	#leaderIs(leader: bigint): void {
+	#leaderIs(leader: bigint, term: number): void {
 		this.leader = leader;
-		if (leader !== 0n) this.leaderlessSince = undefined;
-		else this.leaderlessSince ??= this.#options.clock.monotonic();
-		this.#options.onLeader(leader);
+		this.term = term;
+		this.#options.onLeader();
 	}
 
 	#onAnswer(message: readonly unknown[]): void {
@@ -242,7 +265,7 @@ export class ClientConnection {
 
 	#onNotice(message: readonly unknown[]): void {
 		const [, kind, id] = message;
-		if (kind === notice.leader) this.#leaderIs(BigInt.asUintN(64, BigInt(id as bigint)));
+		if (kind === notice.leader) this.#leaderIs(BigInt.asUintN(64, BigInt(id as bigint)), Number(message[3] ?? 0));
 		else if (kind === notice.goingAway) {
 			this.goingAway = true;
 			this.#options.onGoingAway();

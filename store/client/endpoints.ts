@@ -23,8 +23,13 @@ interface Endpoint {
 
 const firstRetryMs = 50;
 const lastRetryMs = 1000;
-/** A member that knows no leader for this long is cut off: watches move to one that does. */
-const leaderlessMs = 3000;
+/**
+ * A member that has not heard for this long of the leader that others know is cut off from it. Requests move soon: whoever
+ * hears of a new leader at all hears of it within one round trip. Watches, of which there may be many, move later.
+ */
+const requestsMoveMs = 100;
+const watchesMoveMs = 1000;
+const reviewMs = 500;
 
 export class Endpoints {
 	readonly #options: EndpointsOptions;
@@ -33,7 +38,10 @@ export class Endpoints {
 	readonly #mover: Timer;
 	readonly #upWaiters = new Set<() => void>();
 	#clusterId: bigint;
+	/** As the connected member of the highest term knows it; 0n: none of them knows one. */
 	#leader = 0n;
+	#term = 0;
+	#moveTimer: Timer | undefined;
 	#closed = false;
 	/** Why the last attempt to connect failed. */
 	complaint = "not connected yet";
@@ -49,18 +57,17 @@ export class Endpoints {
 			timer: undefined,
 		}));
 		for (const endpoint of this.#all) this.#dial(endpoint);
-		this.#mover = options.clock.every(1000, () => this.#moveWatches());
+		this.#mover = options.clock.every(reviewMs, () => this.#move());
 	}
 
-	/** For `leader`: the leader's connection, else one of a member that knows a leader, else any. Otherwise: the first that is up. */
+	/** For `leader`: the leader's connection, else one of a member that knows the leader, else any. Otherwise: the first that knows it, else any. */
 	pick(leader: boolean): ClientConnection | undefined {
 		let best: ClientConnection | undefined;
 		let bestScore = -1;
 		for (const { connection } of this.#all) {
 			if (connection === undefined) continue;
-			const led = connection.leader !== 0n;
-			let score = (led ? 2 : 0) + (connection.goingAway ? 0 : 1);
-			if (leader && connection.memberId === this.#leader && led) score += 4;
+			let score = (this.#knowsLeader(connection) ? 2 : 0) + (connection.goingAway ? 0 : 1);
+			if (leader && connection.memberId === this.#leader && !this.#hasStoodDown(connection)) score += 4;
 			if (score > bestScore) {
 				best = connection;
 				bestScore = score;
@@ -99,6 +106,7 @@ export class Endpoints {
 	close(): void {
 		this.#closed = true;
 		this.#mover.cancel();
+		this.#moveTimer?.cancel();
 		this.#placements.clear();
 		for (const endpoint of this.#all) {
 			endpoint.timer?.cancel();
@@ -115,13 +123,52 @@ export class Endpoints {
 		for (const onPlaced of waiting) onPlaced(connection);
 	}
 
-	#moveWatches(): void {
-		const now = this.#options.clock.monotonic();
-		const better = this.#all.some(({ connection }) => connection !== undefined && connection.leader !== 0n);
-		if (!better) return;
+	#knowsLeader(connection: ClientConnection): boolean {
+		return connection.leader !== 0n && connection.term >= this.#term;
+	}
+
+	/** The leader itself says, in the term it led, that it leads no more. */
+	#hasStoodDown(connection: ClientConnection): boolean {
+		return connection.leader === 0n && connection.term >= this.#term;
+	}
+
+	/** Looks again who leads and which members do not know it. */
+	#review(): void {
+		let [leader, term] = [0n, 0];
 		for (const { connection } of this.#all) {
-			const since = connection?.leaderlessSince;
-			if (since !== undefined && now - since > leaderlessMs) connection?.dropWatches();
+			if (connection === undefined || connection.leader === 0n) continue;
+			if (leader === 0n || connection.term > term) [leader, term] = [connection.leader, connection.term];
+		}
+		this.#leader = leader;
+		this.#term = term;
+		const now = this.#options.clock.monotonic();
+		for (const { connection } of this.#all) {
+			if (connection === undefined) continue;
+			const isBehind = leader !== 0n && connection.memberId !== leader && !this.#knowsLeader(connection);
+			if (!isBehind) connection.behindSince = undefined;
+			else if (connection.behindSince === undefined) {
+				connection.behindSince = now;
+				this.#moveIn(requestsMoveMs);
+			}
+		}
+	}
+
+	#moveIn(ms: number): void {
+		if (!this.#closed) this.#moveTimer ??= this.#options.clock.after(ms, () => this.#move());
+	}
+
+	/** What waits on members that are behind is taken elsewhere. */
+	#move(): void {
+		this.#moveTimer?.cancel();
+		this.#moveTimer = undefined;
+		const now = this.#options.clock.monotonic();
+		for (const { connection } of this.#all) {
+			if (connection?.behindSince === undefined) continue;
+			const behindMs = now - connection.behindSince;
+			if (behindMs >= requestsMoveMs) connection.moveRequests();
+			// Timers may be early by a fraction, and another one may have come to be behind since this one was set.
+			else this.#moveIn(requestsMoveMs - behindMs + 1);
+			if (behindMs >= watchesMoveMs) connection.dropWatches();
 		}
 	}
 
@@ -139,9 +186,7 @@ export class Endpoints {
 		connection = await ClientConnection.open(channel, {
 			clock: this.#options.clock,
 			clusterId: this.#clusterId,
-			onLeader: (leader) => {
-				if (leader !== 0n) this.#leader = leader;
-			},
+			onLeader: () => this.#review(),
 			onGoingAway: () => this.#options.logger.debug("member is stopping", { endpoint: endpoint.url }),
 			onClosed: (reason) => {
 				if (connection !== undefined) this.#lost(endpoint, connection, reason);
@@ -164,6 +209,7 @@ export class Endpoints {
 		}
 		endpoint.connection = connection;
 		endpoint.retryMs = firstRetryMs;
+		this.#review();
 		this.#options.logger.debug("connected to the store", { endpoint: endpoint.url, member: connection.memberId });
 		this.#wakeUp();
 		this.#place();
@@ -178,6 +224,7 @@ export class Endpoints {
 	#lost(endpoint: Endpoint, connection: ClientConnection, reason: Error): void {
 		if (endpoint.connection !== connection) return;
 		endpoint.connection = undefined;
+		this.#review();
 		this.#failed(endpoint, reason);
 	}
 

@@ -39,7 +39,7 @@ export const status = { ok: 0, error: 1 } as const;
 
 /** Kinds of notice (id 0). */
 export const notice = {
-	/** [0, leader, memberId (0n: none)] */
+	/** [0, leader, memberId (0n: none), term] */
 	leader: 1,
 	/** [0, watchBatch, watchId, revision, events]: events packed once more, shared by all watchers of a range. */
 	watchBatch: 2,

@@ -90,9 +90,9 @@ export class NativeConnection {
 		});
 	}
 
-	/** Tells the client who leads now. */
+	/** Tells the client who leads now, and in which term the member knows it. */
 	leaderChanged(leader: bigint): void {
-		if (this.#greeted) this.#send([0, notice.leader, leader]);
+		if (this.#greeted) this.#send([0, notice.leader, leader, this.#options.requests.replica.term]);
 	}
 
 	goingAway(why: string): void {
@@ -167,7 +167,7 @@ export class NativeConnection {
 		const min = fields.integer("min_version");
 		const max = fields.integer("max_version");
 		const cluster = fields.id("cluster_id");
-		const { clusterId, memberId } = this.#options.requests.replica;
+		const { clusterId, memberId, term } = this.#options.requests.replica;
 		let refusal = "";
 		if (min > nativeVersion || max < nativeVersion) {
 			refusal = `protocol versions ${min} to ${max} are not spoken here, only ${nativeVersion}`;
@@ -177,7 +177,7 @@ export class NativeConnection {
 		this.#greeted = refusal === "";
 		this.#helloTimer?.cancel();
 		this.#channel.send(
-			pack([nativeVersion, refusal, clusterId, memberId, this.#options.leader(), this.#options.serverVersion]),
+			pack([nativeVersion, refusal, clusterId, memberId, this.#options.leader(), this.#options.serverVersion, term]),
 		);
 		if (refusal !== "") this.#channel.close();
 	}
