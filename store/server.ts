@@ -96,7 +96,8 @@ export class StoreServer {
 				})),
 				listen: options.listenPeer,
 				tls: options.peerTls,
-				silenceMs: Math.max(1000, 3 * options.electionMs),
+				// Longer than a passing hitch, and not much longer than members wait before they elect another leader.
+				silenceMs: Math.max(1000, 1.5 * options.electionMs),
 			});
 			undo.unshift(() => transport.close());
 			const server = await assemble(options, { machine, log }, transport, metrics, undo);

@@ -21,6 +21,12 @@ import { Outbox } from "./outbox.ts";
 
 const firstRetryMs = 50;
 const lastRetryMs = 1000;
+/** Pings within `silenceMs`; all of them unanswered end the connection, twice as many intervals an attempt to greet. */
+const pingsUnanswered = 6;
+/** Pings unanswered after which the peer's own dialling shows that the connection hangs, not the peer. */
+const pingsDoubtful = 2;
+/** An attempt younger than this is let go on when the peer dials us. */
+const freshMs = 50;
 
 export interface LinkOptions {
 	readonly clock: Clock;
@@ -34,7 +40,11 @@ export interface LinkOptions {
 	readonly channel: Channel;
 	/** Bytes that may wait in the socket. */
 	readonly maxQueued: number;
-	/** A connection that says nothing for this long is given up, ms. */
+	/**
+	 * A connection that says nothing for this long is given up, ms; an attempt to connect after a third of it. Packets dropped
+	 * on the way break nothing by themselves: TCP repeats them at growing intervals, so that a connection would stand still
+	 * for about as long again as the path was cut.
+	 */
 	readonly silenceMs: number;
 	readonly onDown: () => void;
 }
@@ -49,7 +59,12 @@ export class Link {
 	#retryMs = firstRetryMs;
 	#timer: Timer | undefined;
 	#pinger: Timer | undefined;
-	#heardAt = 0;
+	/** Since the last ping was due. */
+	#heard = false;
+	#unanswered = 0;
+	/** The connection is not even one of TCP yet. */
+	#connecting = false;
+	#dialledAt = 0;
 	#outbox: Outbox | undefined;
 	#lastComplaint = "";
 
@@ -70,6 +85,22 @@ export class Link {
 		return true;
 	}
 
+	/** The peer has just connected to us, so there is a path: what hangs is tried anew at once. */
+	peerIsBack(): void {
+		if (this.#closed) return;
+		if (this.#socket === undefined) {
+			this.#timer?.cancel();
+			this.#dial();
+			return;
+		}
+		const hangs = this.#connecting
+			? this.#options.clock.monotonic() - this.#dialledAt > freshMs
+			: this.#up && this.#unanswered >= pingsDoubtful;
+		if (!hangs) return;
+		this.#retryMs = firstRetryMs;
+		this.#socket.destroy(new Error("hangs, although the member connects to us"));
+	}
+
 	close(): void {
 		this.#closed = true;
 		this.#timer?.cancel();
@@ -82,7 +113,10 @@ export class Link {
 		const { socket, ready } = this.#options.dial();
 		this.#socket = socket;
 		this.#outbox = new Outbox(socket);
-		this.#heardAt = clock.monotonic();
+		this.#heard = false;
+		this.#unanswered = 0;
+		this.#dialledAt = clock.monotonic();
+		this.#limitConnecting(socket);
 		socket.setNoDelay(true);
 		const reader = new FrameReader(maxFrameBytes, (frame) => this.#onFrame(frame));
 		socket.once(ready, () => {
@@ -92,7 +126,7 @@ export class Link {
 			);
 		});
 		socket.on("data", (chunk: Buffer) => {
-			this.#heardAt = clock.monotonic();
+			this.#heard = true;
 			try {
 				reader.push(chunk);
 			} catch (error) {
@@ -105,9 +139,36 @@ export class Link {
 		});
 		socket.on("close", () => this.#onClose(socket, reason));
 		this.#pinger?.cancel();
-		this.#pinger = clock.every(Math.max(50, silenceMs / 4), () => {
-			if (clock.monotonic() - this.#heardAt > silenceMs) socket.destroy(new Error(`no answer for ${silenceMs} ms`));
-			else if (this.#up) this.write(ping);
+		this.#pinger = clock.every(silenceMs / pingsUnanswered, () => this.#onPing(socket));
+	}
+
+	/** Counts intervals, not time: when it is us who stood still, answers wait to be read. */
+	#onPing(socket: Socket): void {
+		this.#unanswered = this.#heard ? 0 : this.#unanswered + 1;
+		this.#heard = false;
+		const { silenceMs } = this.#options;
+		const patience = this.#up ? 1 : 2;
+		if (this.#unanswered >= patience * pingsUnanswered) {
+			socket.destroy(new Error(`no answer for ${patience * silenceMs} ms`));
+		} else if (this.#up) this.write(ping);
+	}
+
+	#limitConnecting(socket: Socket): void {
+		this.#connecting = true;
+		const limitMs = this.#options.silenceMs / 3;
+		const timer = this.#options.clock.after(limitMs, () => {
+			// When it is us who stood still, the connection may be there and waits to be seen.
+			setImmediate(() => {
+				if (this.#socket !== socket || !this.#connecting) return;
+				// The time it took is pause enough.
+				this.#retryMs = firstRetryMs;
+				socket.destroy(new Error(`no connection within ${Math.round(limitMs)} ms`));
+			});
+		});
+		socket.once("close", () => timer.cancel());
+		socket.once("connect", () => {
+			timer.cancel();
+			if (this.#socket === socket) this.#connecting = false;
 		});
 	}
 
@@ -127,6 +188,7 @@ export class Link {
 		const wasUp = this.#up;
 		this.#up = false;
 		this.#socket = undefined;
+		this.#connecting = false;
 		this.#outbox = undefined;
 		this.#pinger?.cancel();
 		if (this.#closed) return;

@@ -77,6 +77,8 @@ const maxBulkQueued = 32 << 20;
 const maxControlQueued = 4 << 20;
 const helloTimeoutMs = 5000;
 const maxIncoming = 256;
+/** A peer pings several times in each interval of `silenceMs`; after so many without any its connection is closed. */
+const quietIntervals = 3;
 const alpn = "barque-peer/1";
 
 interface Peer {
@@ -288,6 +290,9 @@ export class TcpTransport implements PeerTransport {
 			});
 			return;
 		}
+		const peer = this.#peers.get(hello.from);
+		peer?.control.peerIsBack();
+		peer?.bulk.peerIsBack();
 		this.#receive(socket, hello, rest);
 	}
 
@@ -314,9 +319,10 @@ export class TcpTransport implements PeerTransport {
 	/** All messages of one read go to the member together. */
 	#receive(socket: Socket, hello: Hello, rest: Buffer): void {
 		const { clock, silenceMs, logger } = this.#options;
-		let heardAt = clock.monotonic();
+		// Counts intervals, not time: when it is us who stood still, pings wait to be read.
+		let quiet = 0;
 		const watchdog = clock.every(silenceMs, () => {
-			if (clock.monotonic() - heardAt > 2 * silenceMs) socket.destroy();
+			if (++quiet > quietIntervals) socket.destroy();
 		});
 		socket.once("close", () => watchdog.cancel());
 		let messages: Message[] = [];
@@ -335,7 +341,7 @@ export class TcpTransport implements PeerTransport {
 			else throw new FrameError(`unexpected kind of frame ${kind}`);
 		});
 		const onData = (chunk: Buffer) => {
-			heardAt = clock.monotonic();
+			quiet = 0;
 			try {
 				reader.push(chunk);
 			} catch (error) {
