@@ -1,7 +1,7 @@
 /** Harm to the disks of members. */
 
 /**
- * slow: each sync takes that much longer. error: the next sync fails with EIO. torn: the next write stops in its middle and
+ * slow: each sync takes that much longer. error: syncs fail with EIO until it is healed. torn: the next write stops in its middle and
  * the process dies by SIGKILL. full: every write fails with ENOSPC.
  */
 export const diskFaults = ["slow", "error", "torn", "full"] as const;
