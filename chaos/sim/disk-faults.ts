@@ -216,9 +216,9 @@ function flipBit(ground: Ground, node: SimNode, random: Random): Deed | undefine
 			cluster.crash(node, "power");
 			const segments = node.disk.paths().filter((path) => path.endsWith(".wal"));
 			const path = segments[random.int(Math.max(1, segments.length))];
-			const size = path === undefined ? 0 : node.disk.contents(path).length;
-			if (path !== undefined && size > 0) {
-				const [offset, bit] = [random.int(size), random.int(8)];
+			const bytes = path === undefined ? Buffer.alloc(0) : node.disk.contents(path);
+			if (path !== undefined && bytes.length > 0) {
+				const [offset, bit] = [flipAt(bytes, random), random.int(8)];
 				node.image.damaged = true;
 				node.disk.flipBit(path, offset, bit);
 				note(`${node.name}: bit ${bit} at ${offset} of ${path} flips`);
@@ -232,6 +232,13 @@ function flipBit(ground: Ground, node: SimNode, random: Random): Deed | undefine
 	};
 }
 
+/** Anywhere, or near the end of what was written, where damage looks most like a torn write. */
+function flipAt(bytes: Buffer, random: Random): number {
+	if (random.int(2) === 0) return random.int(bytes.length);
+	const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+	return Math.min(bytes.length - 1, Math.max(0, end - 600 + random.int(640)));
+}
+
 /** One write of the log goes elsewhere; soon after it the power goes. */
 function misdirectWrite(ground: Ground, node: SimNode, random: Random): Deed | undefined {
 	if (!mayDamage(ground, node)) return undefined;
@@ -241,7 +248,8 @@ function misdirectWrite(ground: Ground, node: SimNode, random: Random): Deed | u
 			const { clock, note } = ground.options;
 			const { life } = node;
 			const distance = 512 * (1 + random.int(8));
-			const crashAfter = random.float() * 100;
+			// At once: nothing was written after it, and what is missing looks as if it had never been.
+			const crashAfter = random.float() * (random.int(2) === 0 ? 3 : 100);
 			node.disk.misdirect = (operation, path, position) => {
 				if (operation === "read" || !path.startsWith(walDirectory) || !mayDamage(ground, node)) return position;
 				node.disk.misdirect = undefined;

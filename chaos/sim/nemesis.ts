@@ -181,6 +181,8 @@ export class Nemesis implements Ground {
 				return this.#rollingRestart(random);
 			case "transfer-leader":
 				return leader && once([leader], () => void leader.member?.transferLeadership());
+			case "compact":
+				return leader && once([leader], () => this.#compact(leader, random));
 			case "clock-jump":
 				return once([node], () => this.#jumpClock(node, random));
 			case "clock-drift":
@@ -283,6 +285,15 @@ export class Nemesis implements Ground {
 				await sleep(clock, 10);
 			}
 		}
+	}
+
+	/** History goes up to a revision among the newest. */
+	#compact(leader: SimNode, random: Random): void {
+		const { note } = this.options;
+		const revision = Math.max(1, (leader.machine?.revision ?? 1) - random.int(20));
+		leader.member
+			?.propose({ kind: "compact", revision })
+			.catch((error: Error) => note(`compaction at ${revision} is not proposed: ${error.message}`));
 	}
 
 	// ---- clocks ----

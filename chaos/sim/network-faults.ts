@@ -112,8 +112,8 @@ function oneWay(
 
 /** Both sides have clients: what one side acknowledges, the other must not contradict. */
 function leaderWithClient(ground: Ground, leader: SimNode, random: Random): Deed {
-	const { cluster, clients } = ground.options;
-	const alone = clients[random.int(clients.length)]!;
+	const { cluster, clients, swarm } = ground.options;
+	const alone = swarm.readers > 0 ? clients[0]! : clients[random.int(clients.length)]!;
 	const others = cluster.nodes.filter((node) => node !== leader);
 	// With a disk that hangs as well, what it writes alone is under way still when the others come back.
 	const stallMs = random.int(3) === 0 ? 300 : 0;

@@ -111,7 +111,12 @@ class Run {
 		this.#nemesis = new Nemesis({ clock, network, cluster, ledger, history, seed, swarm, reduction, clients, note });
 		const workload = { ...swarm, clock, network, note, reached, history, members: [...ids.values()] };
 		this.#clients = clients.map(
-			(name, i) => new WorkloadClient(name, { ...workload, random: seededRandom(seed * 31 + 3 + i) }),
+			(name, i) =>
+				new WorkloadClient(name, {
+					...workload,
+					onlyReads: i < swarm.readers,
+					random: seededRandom(seed * 31 + 3 + i),
+				}),
 		);
 	}
 

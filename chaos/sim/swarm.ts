@@ -47,6 +47,7 @@ export const faultKinds = [
 	"lagging-member",
 	"clock-jump",
 	"clock-drift",
+	"compact",
 ] as const;
 export type PlannedKind = (typeof faultKinds)[number];
 
@@ -62,9 +63,10 @@ export type TriggerKind = (typeof triggerKinds)[number];
 
 /**
  * What some runs are bent on, because what must come together for it would seldom do so by chance. "behind": members fall
- * behind and are sent snapshots while their engines lag; "stale": leaders that do not know yet that they are deposed.
+ * behind and are sent snapshots while their engines lag; "stale": leaders that do not know yet that they are deposed;
+ * "leases": leases over changes of leaders; "damage": logs that lie.
  */
-export type Theme = "behind" | "stale" | "leases";
+export type Theme = "behind" | "stale" | "leases" | "damage";
 
 export interface Swarm {
 	readonly theme: Theme | undefined;
@@ -86,6 +88,8 @@ export interface Swarm {
 	/** Compaction by the leader, ms of history kept; 0: none. */
 	readonly autoCompactionMs: number;
 	readonly leases: boolean;
+	/** So many of the clients only read. */
+	readonly readers: number;
 	/** Bytes of machine state not yet in the engine above which nothing is applied. */
 	readonly pendingBytes: number;
 	readonly quotaBytes: number;
@@ -136,8 +140,9 @@ export function drawSwarm(seed: number, reduction: Reduction = {}): Swarm {
 		compacts: chance(3),
 		autoCompactionMs: chance(4) ? 1000 : 0,
 		leases: chance(3),
+		readers: 0,
 		pendingBytes: chance(6) ? 1500 : 64 << 20,
-		quotaBytes: chance(8) ? 30_000 : 1 << 30,
+		quotaBytes: chance(6) ? 20_000 : 1 << 30,
 		maxAnswers: chance(6) ? 2 : 4096,
 		maxSessions: chance(8) ? 1 : 20_000,
 		drift: one(0, 0, 0.01, 0.1),
@@ -170,7 +175,7 @@ function drawFaults(members: number, random: Random): Swarm["faults"] {
 function drawTriggers(random: Random): Swarm["triggers"] {
 	const triggers: Partial<Record<TriggerKind, number>> = {};
 	for (const kind of triggerKinds) {
-		if (random.int(4) > 0) continue;
+		if (random.int(kind === "power-loss-after-install" ? 2 : 4) > 0) continue;
 		triggers[kind] = triggerChance[kind];
 	}
 	return triggers;
@@ -186,7 +191,7 @@ const triggerChance: Readonly<Record<TriggerKind, number>> = {
 
 /** Whatever is not named here stays as it was drawn. */
 function bend(drawn: Swarm, random: Random): Partial<Swarm> {
-	const theme = ([undefined, undefined, undefined, "behind", "stale", "leases"] as const)[random.int(6)];
+	const theme = ([undefined, undefined, undefined, "behind", "stale", "leases", "damage"] as const)[random.int(7)];
 	if (theme === undefined) return clocksOf(drawn);
 	const weight = (...kinds: readonly PlannedKind[]) => {
 		const faults: Partial<Record<PlannedKind, number>> = {};
@@ -216,15 +221,40 @@ function bend(drawn: Swarm, random: Random): Partial<Swarm> {
 			return {
 				theme,
 				thinkMs: 4,
+				electionMs: 100,
+				// A write to a leader that is alone would keep its client waiting, and it would see nothing stale.
+				readers: 1,
 				drift: 0.1,
 				requestTimeoutMs: 1500,
 				faults: {
-					"leader-with-client": 3,
+					"leader-with-client": 4,
 					...weight("isolate-leader", "pause-leader", "clock-drift", "clogged-link", "bridge", "one-way", "cut-two"),
 				},
 			};
-		case "leases":
-			return { theme, ...clocksOf(drawn), leases: true, quotaBytes: 1 << 30 };
+		case "damage":
+			return {
+				theme,
+				...clocksOf(drawn),
+				stormMs: 2500,
+				faults: {
+					"misdirected-write": 4,
+					"bit-flip": 3,
+					...weight("power-loss", "disk-torn", "misdirected-read", "disk-error", "isolate-leader", "transfer-leader"),
+				},
+			};
+		case "leases": {
+			// An early loss of all power leaves members with a log and nothing applied.
+			const faults = weight(
+				"power-loss-all",
+				"kill-all",
+				"power-loss-leader",
+				"isolate-leader",
+				"clock-jump",
+				"clock-drift",
+			);
+			const some = random.int(2) === 0 ? { faults, snapshotCount: 90, pauseMs: 500, engineMs: 5 } : {};
+			return { theme, ...some, ...clocksOf({ ...drawn, ...some }), leases: true, quotaBytes: 1 << 30 };
+		}
 	}
 }
 

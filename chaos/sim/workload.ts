@@ -32,6 +32,7 @@ export interface WorkloadOptions {
 	readonly requestTimeoutMs: number;
 	readonly compacts: boolean;
 	readonly leases: boolean;
+	readonly onlyReads: boolean;
 	/** Longest time between two operations, ms. */
 	readonly thinkMs: number;
 	/** A named code path was taken. */
@@ -96,8 +97,12 @@ export class WorkloadClient {
 	}
 
 	async #next(): Promise<void> {
-		const { random, compacts } = this.#options;
+		const { random, compacts, onlyReads } = this.#options;
 		const key = registers[random.int(registers.length)]!;
+		if (onlyReads) {
+			await this.#perform({ kind: "get", key, serializable: false });
+			return;
+		}
 		const dice = random.int(100);
 		if (dice < 30) await this.#perform({ kind: "put", key, value: this.#value(), lease: 0n });
 		else if (dice < 40) await this.#perform({ kind: "delete", key });
