@@ -24,18 +24,19 @@ export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boo
 	return !Number.isNaN(since) && since + minReadySeconds * 1000 <= now;
 }
 
-/** The pod a template describes, controlled by `owner`; its name is `prefix` and a random suffix unless `name` is given. */
+/** The pod a template describes, controlled by `owner`; its name is given, or the server's choice: `prefix` and a random suffix. */
 export function podFromTemplate(
 	owner: KubeObject<object>,
 	template: api.PodTemplateSpec,
-	naming: { readonly prefix: string } | { readonly name: string },
+	naming: { readonly prefix: string; readonly name?: string } | { readonly name: string },
 ): api.Pod {
 	const { labels, annotations, finalizers } = template.metadata ?? {};
 	return {
 		apiVersion: "v1",
 		kind: "Pod",
 		metadata: {
-			...("name" in naming ? { name: naming.name } : { generateName: naming.prefix }),
+			...("prefix" in naming ? { generateName: naming.prefix } : {}),
+			...(naming.name === undefined ? {} : { name: naming.name }),
 			...(labels === undefined ? {} : { labels: { ...labels } }),
 			...(annotations === undefined ? {} : { annotations: { ...annotations } }),
 			...(finalizers === undefined ? {} : { finalizers: [...finalizers] }),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { pods, replicaSets } from "../../apiserver/client/resources.ts";
+import { ConnectionError } from "../../apiserver/client/rest.ts";
 import { badRequest } from "../../apiserver/machinery/errors.ts";
 import type { ReplicaSet as ReplicaSetType } from "../../apiserver/scheme/types.gen.ts";
 import type { Pod } from "./controller.ts";
@@ -39,6 +40,39 @@ describe("replicaset controller", () => {
 		const events = await h.events();
 		assert.equal(events.filter((e) => /^SuccessfulCreate: Created pod: web-/.test(e)).length, 4);
 		assert.equal(events.filter((e) => /^SuccessfulDelete: Deleted pod: web-/.test(e)).length, 2);
+		h.stop();
+	});
+
+	it("makes no pod twice when the answer to its creation is lost", async () => {
+		const h = harness(createReplicaSetController);
+		const resource = h.client.resource.bind(h.client);
+		let lost = 0;
+		const losing = (of: Parameters<typeof resource>[0]) => {
+			const client = resource(of);
+			if (of.resource !== "pods" || lost >= 4) return client;
+			const create: typeof client.create = async (...args) => {
+				// Every other one is made, and nobody hears of it, the watch least of all.
+				h.client.breakWatches();
+				if (lost++ % 2 === 0) await client.create(...args);
+				throw new ConnectionError("broken", "ECONNRESET", undefined);
+			};
+			return { ...client, create };
+		};
+		Object.assign(h.client, { resource: losing });
+		const made = new Set<string>();
+		h.client.add(set(3));
+		await h.start();
+		for (let i = 0; i < 100; i++) {
+			for (const pod of h.client.all(pods)) made.add(pod.metadata.name ?? "");
+			await h.run(20);
+		}
+		assert.equal(lost, 4);
+		assert.equal(made.size, 3);
+		assert.equal(h.client.all(pods).length, 3);
+		const rs = resource(replicaSets).get("default", "web");
+		await resource(replicaSets).update({ ...(await rs), spec: { ...(await rs).spec, replicas: 5 } });
+		await h.run();
+		assert.equal(h.client.all(pods).length, 5);
 		h.stop();
 	});
 

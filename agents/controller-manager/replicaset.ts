@@ -1,6 +1,6 @@
 /** Keeps each ReplicaSet's number of active pods at `spec.replicas`. */
 import { keyOf, pods, replicaSets, splitKey } from "../../apiserver/client/resources.ts";
-import { controllerOf, deepEqual, formatTime, isControlledBy } from "../../apiserver/machinery/meta.ts";
+import { controllerOf, deepEqual, formatTime, generateName, isControlledBy } from "../../apiserver/machinery/meta.ts";
 import { fromLabelSelector } from "../../apiserver/machinery/selectors.ts";
 import type { ReplicaSetCondition, ReplicaSetStatus } from "../../apiserver/scheme/types.gen.ts";
 import { claim } from "./claim.ts";
@@ -9,6 +9,7 @@ import {
 	type ControllerContext,
 	controllerQueue,
 	errorText,
+	isAlreadyExists,
 	isNamespaceTerminating,
 	isNotFound,
 	type Pod,
@@ -89,6 +90,7 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 	const recorder = ctx.recorder("replicaset-controller");
 	const podControl = new PodControl(client, recorder);
 	const expectations = new Expectations(clock);
+	const doubtful = new DoubtfulNames();
 	const sets = ctx.informers.informer(replicaSets);
 	const podCache = ctx.informers.informer(pods);
 	sets.addIndex("owner", (rs) => [controllerOf(rs)?.uid ?? ""]);
@@ -161,6 +163,7 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 		const rs = sets.get(key);
 		if (rs === undefined) {
 			expectations.forget(key);
+			doubtful.forget(key);
 			return;
 		}
 		const mayManage = expectations.satisfied(key);
@@ -188,10 +191,27 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 		const key = keyOf(rs);
 		expectations.expectCreations(key, count);
 		logger.debug("too few replicas", { key, need: rs.spec?.replicas, creating: count });
-		const pod = podFromTemplate(rs, rs.spec?.template ?? {}, { prefix: `${rs.metadata.name}-` });
-		const { succeeded, failure } = await slowStart(count, () => podControl.create(rs, pod));
+		const names = doubtful.take(rs, count);
+		const { succeeded, failure } = await slowStart(count, (i) => createPod(rs, names[i]));
 		if (succeeded < count) expectations.creationObserved(key, count - succeeded);
 		return isNamespaceTerminating(failure) ? undefined : failure;
+	}
+
+	/** `doubted`: the name of one whose creation failed, or so it seemed. */
+	async function createPod(rs: ReplicaSet, doubted: string | undefined): Promise<void> {
+		const prefix = `${rs.metadata.name}-`;
+		const name = doubted ?? generateName(prefix, ctx.random);
+		try {
+			await podControl.create(rs, podFromTemplate(rs, rs.spec?.template ?? {}, { prefix, name }));
+		} catch (error) {
+			if (doubted === undefined || !isAlreadyExists(error)) {
+				// A name that is taken by another is of no use.
+				if (!isAlreadyExists(error)) doubtful.add(rs, name);
+				throw error;
+			}
+			// It was made after all. Its event will come, unless it came before it was expected.
+			if (podCache.get(`${rs.metadata.namespace}/${name}`) !== undefined) expectations.creationObserved(keyOf(rs));
+		}
 	}
 
 	async function deletePods(rs: ReplicaSet, active: readonly Pod[], count: number): Promise<unknown> {
@@ -243,6 +263,31 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 	}
 
 	return queueController("replicaset", queue);
+}
+
+/**
+ * Pods whose creation failed may have been made all the same: the answer was lost, or the store did not say in time. They
+ * are asked for once more by the same names, so that none is made twice.
+ */
+class DoubtfulNames {
+	readonly #names = new Map<string, { readonly uid: string | undefined; readonly names: string[] }>();
+
+	add(rs: ReplicaSet, name: string): void {
+		const known = this.#names.get(keyOf(rs));
+		if (known === undefined || known.uid !== rs.metadata.uid) {
+			this.#names.set(keyOf(rs), { uid: rs.metadata.uid, names: [name] });
+		} else if (known.names.length < burst) known.names.push(name);
+	}
+
+	/** At most `count`; they are no longer kept. */
+	take(rs: ReplicaSet, count: number): string[] {
+		const known = this.#names.get(keyOf(rs));
+		return known?.uid === rs.metadata.uid ? (known?.names.splice(0, count) ?? []) : [];
+	}
+
+	forget(key: string): void {
+		this.#names.delete(key);
+	}
 }
 
 const podKey = (pod: Pod): string => `${keyOf(pod)}/${pod.metadata.uid}`;

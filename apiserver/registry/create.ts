@@ -59,13 +59,15 @@ export async function create(services: Services, request: CreateRequest): Promis
 	};
 	await admitMutating(services, subject);
 	const strategy = services.strategyOf(resource);
+	// A name that its client chose is never changed, whatever else was given.
+	const isNamed = (object.metadata.name ?? "") !== "";
 	prepareCreate(services, resource, strategy, object);
 	const release = await strategy.reserve?.({ services, resource, dryRun }, object, undefined);
 	try {
 		checkCreate(resource, object);
 		await admitValidating(services, subject);
 		request.warnings.push(...(strategy.warnings?.(object, undefined) ?? []));
-		return await write(services, request);
+		return await write(services, request, isNamed ? 1 : maxNames);
 	} catch (error) {
 		// Where the outcome is unknown, what was reserved stays so: the object may be there. Repair settles it.
 		if (!(error instanceof ApiError && error.reason === "Timeout")) await release?.();
@@ -73,9 +75,9 @@ export async function create(services: Services, request: CreateRequest): Promis
 	}
 }
 
-async function write(services: Services, request: CreateRequest): Promise<Written> {
+/** `names`: how many may be tried. */
+async function write(services: Services, request: CreateRequest, names: number): Promise<Written> {
 	const { resource, object, namespace } = request;
-	const generated = (object.metadata.generateName ?? "") !== "";
 	for (let attempt = 1; ; attempt++) {
 		const name = object.metadata.name ?? "";
 		const key = objectKey(services.root, resource, namespace, name);
@@ -88,7 +90,7 @@ async function write(services: Services, request: CreateRequest): Promise<Writte
 			const written = await services.storage.create(key, bytes, lease);
 			if (written !== undefined) return { bytes, revision: written.revision };
 		}
-		if (!generated || attempt >= maxNames) throw alreadyExists(resource, name);
+		if (attempt >= names) throw alreadyExists(resource, name);
 		renew(services, services.strategyOf(resource), object);
 	}
 }

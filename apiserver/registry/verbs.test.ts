@@ -79,6 +79,9 @@ describe("registry/verbs", () => {
 		});
 		assert.equal(made.status, 201);
 		assert.match(made.body.metadata.name, /^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+		const named = { body: configMap("chosen", {}, { generateName: "gen-" }) };
+		assert.equal((await h.call("POST", maps, named)).body.metadata.name, "chosen");
+		assert.equal((await h.call("POST", maps, named)).status, 409);
 		const versioned = await h.call("POST", maps, { body: configMap("v", {}, { resourceVersion: "1" }) });
 		assert.equal(versioned.status, 500);
 		assert.equal(versioned.body.message, "resourceVersion should not be set on objects to be created");
