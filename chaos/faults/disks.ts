@@ -1,8 +1,8 @@
 /** Harm to the disks of members. */
 
 /**
- * slow: each sync takes that much longer. error: syncs fail with EIO until it is healed. torn: the next write stops in its middle and
- * the process dies by SIGKILL. full: every write fails with ENOSPC.
+ * slow: each sync takes that much longer. error: syncs fail with EIO. Both and full until healed. torn: the next write stops
+ * in its middle and the process dies by SIGKILL. full: every write fails with ENOSPC.
  */
 export const diskFaults = ["slow", "error", "torn", "full"] as const;
 export type DiskFault = (typeof diskFaults)[number];
