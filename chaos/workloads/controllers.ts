@@ -25,8 +25,8 @@ import { type Actor, type ActorOptions, type Invocation, pick, type Workload } f
 const names = Array.from({ length: 4 }, (_, i) => `chaos-web-${i}`);
 const templates = ["a", "b", "c"];
 const ofWorkload = { labelSelector: label };
-/** An agent's lease may have to run out first, and everything be rolled out after that. */
-const settleMs = 60_000;
+/** A kubelet that has lost all apiservers for a while asks again up to a minute later, as client-go does; then all is rolled out. */
+const settleMs = 120_000;
 const watchMs = 15_000;
 const pollMs = 250;
 
