@@ -4,7 +4,11 @@ import { hostname } from "node:os";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { createEventRecorder, type EventRecorder } from "../../apiserver/client/events.ts";
 import { createInformerFactory, type DynamicInformerFactory } from "../../apiserver/client/informer.ts";
-import { createLeaderElector, type leaderElectionFlags } from "../../apiserver/client/leader-election.ts";
+import {
+	createLeaderElector,
+	type LeaderElector,
+	type leaderElectionFlags,
+} from "../../apiserver/client/leader-election.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
 import { systemClock } from "../../kit/clock.ts";
@@ -50,7 +54,10 @@ export interface ElectedAgent {
 /** Runs until SIGTERM (0) or until leadership is lost (`lostLeadershipExit`). */
 export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAgent): Promise<number> {
 	const logger = createLogger({ level: values["log-level"] as Level }).with({ component: agent.component });
-	const client = createApiClient({ kubeconfig: values.kubeconfig, userAgent: agent.component });
+	const { kubeconfig } = values;
+	// A process that stood still for longer than its lease goes on where it was; what it writes then comes from another time.
+	const mayWrite = () => elector?.expired !== true;
+	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite });
 	const world = { client, clock: systemClock, random: systemRandom, logger };
 	const recorder = createEventRecorder({ ...world, component: agent.component });
 	const informers = createInformerFactory({ ...world, newest: true });
@@ -79,9 +86,16 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 			},
 		);
 	};
-	const elector = values["leader-elect"]
+	// As upstream: renewing must not wait behind other requests, nor longer than it is good for.
+	const electionClient = createApiClient({
+		kubeconfig,
+		userAgent: `${agent.component}/leader-election`,
+		timeoutMs: values["leader-elect-renew-deadline"],
+	});
+	const elector: LeaderElector | undefined = values["leader-elect"]
 		? createLeaderElector({
 				...world,
+				client: electionClient,
 				recorder,
 				namespace: values["leader-elect-resource-namespace"],
 				name: values["leader-elect-resource-name"],
@@ -99,12 +113,12 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const code = await ended.promise;
 	stopping.abort(new Error("stopping"));
 	// Another may lead soon: what is still under way must not go on, so its connections go first.
-	if (code !== 0) await client.close();
+	if (code !== 0) await Promise.all([client.close(), electionClient.close()]);
 	else await elector?.stop();
 	informers.stop();
 	if (code === 0) await recorder.flush();
 	recorder.stop();
 	await health.close();
-	if (code === 0) await client.close();
+	if (code === 0) await Promise.all([client.close(), electionClient.close()]);
 	return code;
 }

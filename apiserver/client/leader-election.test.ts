@@ -107,10 +107,13 @@ describe("leader election", () => {
 		void a.run();
 		await clock.runFor(10_000);
 		client.failNext("*", "leases", serviceUnavailable("down"), 1000);
-		await clock.runFor(9000);
+		await clock.runFor(7000);
+		assert.equal(a.expired, false);
+		await clock.runFor(2000);
 		assert.deepEqual(log, ["a started"]);
 		await clock.runFor(6000);
 		assert.deepEqual(log, ["a started", "a ended", "a lost"]);
+		assert.equal(a.expired, true);
 	});
 
 	it("refuses durations that do not fit each other", () => {

@@ -52,6 +52,11 @@ export interface LeaderElector {
 	/** Campaigns, leads and renews until stopped or lost. */
 	run(): Promise<void>;
 	readonly leading: boolean;
+	/**
+	 * We led, and have not renewed for the renew deadline: another may lead soon. Judged by the clock now, so also true at
+	 * once for a process that stood still for that long and does not know it yet.
+	 */
+	readonly expired: boolean;
 	/** Who holds the lease as far as we saw. */
 	readonly leader: string;
 	/** Stops; a leader first gives the lease back, so that the next does not wait for it to expire. */
@@ -130,6 +135,9 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	let lease: KubeObject<Lease> | undefined;
 	let observed: Observed | undefined;
 	let leading = false;
+	let lost = false;
+	/** When the last attempt that took or renewed the lease began. */
+	let renewedAt = Number.NEGATIVE_INFINITY;
 	let reported = "";
 
 	const holder = () => lease?.spec?.holderIdentity ?? "";
@@ -200,10 +208,13 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 
 	/** Gives up on an attempt that does not come back in time. */
 	async function attemptWithin(ms: number): Promise<boolean> {
+		const began = clock.monotonic();
 		const late = Promise.withResolvers<boolean>();
 		const timer = clock.after(ms, () => late.resolve(false), { keepAlive: true });
 		try {
-			return await Promise.race([attempt(), late.promise]);
+			const done = await Promise.race([attempt(), late.promise]);
+			if (done) renewedAt = began;
+			return done;
 		} finally {
 			timer.cancel();
 		}
@@ -223,15 +234,12 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 
 	/** Returns when the lease could not be renewed for the renew deadline, or when stopped. */
 	async function renew(): Promise<void> {
-		let renewedAt = clock.monotonic();
 		while (!stopping.signal.aborted) {
 			await pause(retryMs);
 			if (stopping.signal.aborted) return;
 			const left = renewedAt + renewMs - clock.monotonic();
 			if (left <= 0) return;
-			const began = clock.monotonic();
-			if (await attemptWithin(left)) renewedAt = began;
-			else if (lease !== undefined && !ours()) return;
+			if (!(await attemptWithin(left)) && lease !== undefined && !ours()) return;
 		}
 	}
 
@@ -277,6 +285,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		const term = new AbortController();
 		options.onStarted(term.signal);
 		await renew();
+		lost = !stopping.signal.aborted;
 		leading = false;
 		term.abort(new Error("no longer leader"));
 		if (stopping.signal.aborted) {
@@ -294,6 +303,9 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		run: () => (finished ??= campaign()),
 		get leading() {
 			return leading;
+		},
+		get expired() {
+			return lost || (leading && clock.monotonic() >= renewedAt + renewMs);
 		},
 		get leader() {
 			return holder();

@@ -48,6 +48,25 @@ describe("REST client", () => {
 		(r: http.ServerResponse) =>
 			void r.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 
+	it("writes nothing where it may not, and reads on", async () => {
+		let may = true;
+		const { port } = server.address() as AddressInfo;
+		const guarded = createApiClient({ server: `http://127.0.0.1:${port}`, mayWrite: () => may });
+		answer = json(200, { kind: "Pod", apiVersion: "v1", metadata: {} });
+		try {
+			await guarded.resource(pods).delete("ns", "a");
+			may = false;
+			await assert.rejects(guarded.resource(pods).create("ns", {}), { name: "ConnectionError", code: "ECANCELED" });
+			await guarded.resource(pods).get("ns", "a");
+			assert.deepEqual(
+				seen.map(({ line }) => line),
+				["DELETE /api/v1/namespaces/ns/pods/a", "GET /api/v1/namespaces/ns/pods/a"],
+			);
+		} finally {
+			await guarded.close();
+		}
+	});
+
 	it("asks as kube-apiserver expects to be asked", async () => {
 		answer = json(200, { kind: "PodList", apiVersion: "v1", metadata: {}, items: [{ metadata: { name: "a" } }] });
 		const list = await client.resource(pods).list("ns", { labelSelector: "a in (b,c)", limit: 5 });

@@ -34,6 +34,8 @@ export interface ApiClientOptions extends Partial<ClusterAccess> {
 	readonly timeoutMs?: number | undefined;
 	/** Connections for requests other than watches. Default 64. */
 	readonly maxConnections?: number | undefined;
+	/** Asked before each request that is no read; where it says no, nothing is sent and the request rejects with ConnectionError. */
+	readonly mayWrite?: (() => boolean) | undefined;
 	readonly clock?: Clock | undefined;
 }
 
@@ -230,6 +232,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 
 	async function once(request: Request): Promise<Answer> {
 		const body = encodeBody(request.body);
+		if (request.method !== "GET" && options.mayWrite?.() === false) {
+			throw new ConnectionError(`${access.server}: not sent, for we may not write any more`, "ECANCELED", undefined);
+		}
 		try {
 			const response = await requests.request({
 				method: request.method as Dispatcher.HttpMethod,
