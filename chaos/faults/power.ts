@@ -90,14 +90,16 @@ export class PowerDisks {
 	}
 
 	/**
-	 * Cuts the power of all of them: from there on every write and sync of these members fails, then `kill` ends each, and
-	 * the disks come back with what was synced. `kill` must resolve when the process is gone.
+	 * Cuts the power of all of them: each dies, its disk stops as it is and comes back with what was synced. `kill` must
+	 * have sent SIGKILL when it returns its promise, and resolve when the process is gone. In that order, for a sync that
+	 * is under way when the disk stops may return as if it had succeeded, of ext4 and XFS alike: nobody may hear of it.
 	 */
 	loseUnsynced(names: readonly string[], kill: (name: string) => Promise<void>): Promise<void> {
 		return this.#alone(async () => {
 			const volumes = names.map((name) => this.#volume(name));
-			await Promise.all(volumes.map(({ mount }) => run("xfs_io", "-x", "-c", "shutdown", mount)));
-			await Promise.all(names.map(kill));
+			const dying = Promise.all(names.map(kill));
+			const stopped = Promise.all(volumes.map(({ mount }) => run("xfs_io", "-x", "-c", "shutdown", mount)));
+			await Promise.all([dying, stopped]);
 			for (const volume of volumes) {
 				await unmount(volume);
 				await mountVolume(volume);
