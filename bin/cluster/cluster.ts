@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { killLeftovers } from "../../agents/kubelet/leftovers.ts";
+import { serviceAccounts } from "../../apiserver/client/resources.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
@@ -131,6 +132,20 @@ export async function waitForNodes(dir: string, layout: Layout): Promise<void> {
 	}
 }
 
+/** Waits until pods can be created: without its default service account a namespace refuses them. */
+async function waitForServiceAccount(dir: string, layout: Layout): Promise<void> {
+	const client = await adminClient(layout);
+	try {
+		const accounts = client.resource(serviceAccounts);
+		await waitFor("the default service account", dir, ["balancer"], readyTimeoutMs, async () => {
+			await accounts.get("default", "default");
+			return true;
+		});
+	} finally {
+		await client.close();
+	}
+}
+
 /** They have nothing to do before an apiserver answers; starting them later leaves the processors to what they wait for. */
 const followers: readonly string[] = ["controller-manager", "scheduler"];
 
@@ -146,7 +161,7 @@ export async function bringUp(dir: string, layout: Layout, progress: Progress, e
 		progress(`${layout.masters.length} apiservers ready, the store has a leader`);
 		await startParts(dir, parts.filter(isFollower), enter);
 		progress("controller-managers and schedulers started");
-		await waitForNodes(dir, layout);
+		await Promise.all([waitForNodes(dir, layout), waitForServiceAccount(dir, layout)]);
 		progress(`${layout.nodes.length} nodes Ready`);
 	} catch (error) {
 		await bringDown(dir, layout, { graceMs: 0 });
