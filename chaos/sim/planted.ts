@@ -16,7 +16,7 @@ export interface Bug {
 	/** Exactly once in the file. */
 	readonly text: string;
 	readonly replacement: string;
-	/** Takes hundreds of seeds. */
+	/** Takes more than a hundred seeds. */
 	readonly rare?: true;
 }
 
@@ -50,6 +50,7 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "an entry of an earlier term is committed by counting",
+		rare: true,
 		file: "store/raft/raft.ts",
 		text: "if (index <= before || log.termAt(index) !== this.#term) return;",
 		replacement: "if (index <= before) return;",
@@ -74,13 +75,13 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "a stale snapshot is accepted",
-		rare: true,
 		file: "store/raft/raft.ts",
 		text: "if (snapshot.index > log.committed) {",
 		replacement: "if (snapshot.index > 0) {",
 	},
 	{
 		name: "what is under way for replaced entries counts for the new ones",
+		rare: true,
 		file: "store/raft/persist.ts",
 		text: "for (const inFlight of this.#queue) if (inFlight.lastIndex > index) inFlight.lastIndex = index;",
 		replacement: "for (const inFlight of this.#queue) if (inFlight.lastIndex < 0) inFlight.lastIndex = index;",
@@ -93,14 +94,12 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "a read is confirmed without a quorum",
-		rare: true,
 		file: "store/raft/raft.ts",
 		text: "this.#leaderReads.confirm(this.#tracker.confirmedRound(),",
 		replacement: "this.#leaderReads.confirm(this.#leaderReads.round,",
 	},
 	{
 		name: "a read by the leader's lease, also after a pause",
-		rare: true,
 		file: "store/raft/raft.ts",
 		text: "if (this.#self !== undefined) this.#self.ackedRound = round;",
 		replacement:
