@@ -110,6 +110,30 @@ describe("barque chaos", function () {
 		}
 	});
 
+	it("catches etcd that acknowledges before it syncs, when all lose power; and not an etcd as it is", async function () {
+		if (!hasEtcd || !canRunContainers) {
+			console.log("      skipped: takes etcd, root, loop devices, xfs_io and mkfs.ext4");
+			this.skip();
+		}
+		const common = [
+			"--target",
+			"etcd",
+			"--nemesis",
+			"power-loss-all",
+			"--workload",
+			"set",
+			"--time",
+			"8s",
+			"--seed",
+			"3",
+		];
+		const good = await chaos(...common);
+		assert.equal(good.code, 0, good.stdout + good.stderr);
+		const bad = await chaos(...common, "--unsafe-no-fsync");
+		assert.equal(bad.code, 1, bad.stdout + bad.stderr);
+		assert.match(bad.stdout, /^lost: /m);
+	});
+
 	it("works on endpoints of others under a prefix, and harms them through hooks", async () => {
 		const store = await StoreProcesses.create(3);
 		const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
