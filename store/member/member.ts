@@ -29,6 +29,7 @@ import {
 import type { Log } from "../wal/types.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Duties } from "./duties.ts";
+import { type Decision, maxLives, ReceivedForwards, SentForwards } from "./forwards.ts";
 import { KeepAlives } from "./keepalives.ts";
 import { LeaseClock } from "./lease-clock.ts";
 import { Proposals } from "./proposals.ts";
@@ -53,7 +54,6 @@ const maxInflightAppends = 512;
 /** Longest stretch of performing effects before input gets its turn, ms. */
 const turnBudgetMs = 10;
 const engineRetryMs = 2;
-const maxForwardsKept = 1024;
 const eagerTicks = 50;
 
 export interface ProposeOptions {
@@ -102,11 +102,10 @@ export class Member {
 	readonly #catchUp = new CatchUp();
 	readonly #timers = new Set<Timer>();
 	readonly #leaderWaiters = new Set<() => void>();
-	/** The newest forwards, by id, in case the leader refuses them. */
-	readonly #forwards = new Map<number, { readonly term: number; readonly requestIds: readonly bigint[] }>();
+	readonly #sentForwards: SentForwards;
+	readonly #receivedForwards = new ReceivedForwards();
 	/** Accepted from other members, to be appended this turn. */
 	#forwarded: { readonly from: MemberId; readonly forward: Forward }[] = [];
-	#nextForward = 1;
 	#nextRequest: bigint;
 	#turnScheduled = false;
 	#stopped = false;
@@ -151,6 +150,7 @@ export class Member {
 		this.#transport = options.transport;
 		this.#reads = new Reads(random.bytes(8).readBigUInt64BE());
 		this.#nextRequest = random.bytes(8).readBigUInt64BE();
+		this.#sentForwards = new SentForwards(Number(this.#nextRequest % BigInt(maxLives)));
 		this.#leaseClock = new LeaseClock(options.clock);
 		this.#markIndex = start.recovered.snapshot.index;
 		this.#lastAppliedTerm = options.machine.appliedTerm;
@@ -421,6 +421,7 @@ export class Member {
 		const now = this.#options.clock.monotonic();
 		this.#proposals.expire(now);
 		this.#reads.expire(now);
+		this.#repeatForwards(now);
 		this.#reportStalled();
 		this.#input(() => this.#raft.tick());
 	}
@@ -511,46 +512,55 @@ export class Member {
 		if (leader === none || leader === this.config.id) return false;
 		const term = this.#raft.term;
 		const batch = this.#proposals.take(term, maxForwardBytes);
-		const id = this.#nextForward++;
+		const id = this.#sentForwards.nextId();
 		const commands = batch.map((proposal) => proposal.data);
 		if (!this.#transport.forward(leader, { id, term, commands })) {
 			this.#proposals.requeue(batch);
 			return false;
 		}
-		this.#forwards.set(id, { term, requestIds: batch.map((proposal) => proposal.requestId) });
-		if (this.#forwards.size > maxForwardsKept) {
-			const oldest = this.#forwards.keys().next().value;
-			if (oldest !== undefined) this.#forwards.delete(oldest);
-		}
+		const requestIds = batch.map((proposal) => proposal.requestId);
+		this.#sentForwards.add(id, term, requestIds, this.#options.clock.monotonic());
 		return true;
+	}
+
+	/** A connection that broke may have taken forwards with it. */
+	#repeatForwards(now: number): void {
+		const { leader, term } = this.#raft;
+		if (this.#stopped || leader === none || leader === this.config.id) return;
+		this.#sentForwards.repeat(term, now, (id, requestIds) => {
+			const waiting = this.#proposals.sentUnder(term, requestIds);
+			if (waiting.length === 0) return "settled";
+			const commands = waiting.map((proposal) => proposal.data);
+			return this.#transport.forward(leader, { id, term, commands }) ? "sent" : "down";
+		});
 	}
 
 	#appendForwarded(): void {
 		const all = this.#forwarded;
 		if (all.length === 0) return;
 		this.#forwarded = [];
+		if (this.#raft.role === "leader") this.#receivedForwards.leads(this.#raft.term);
 		for (const { from, forward } of all) {
-			if (this.#raft.role !== "leader" || this.#raft.term !== forward.term) {
-				this.#transport.refuse(from, forward.id, "not_leader");
-				continue;
-			}
-			if (!forward.commands.every(isApplicable)) {
-				this.#logger.warn("a member forwards commands that cannot be applied", { from });
-				this.#transport.refuse(from, forward.id, "not_leader");
-				continue;
-			}
-			const overloaded = this.#refusal() !== undefined;
-			const result = overloaded ? "overloaded" : this.#append(forward.commands);
-			if (result !== undefined) {
-				this.#transport.refuse(from, forward.id, result === "overloaded" ? "overloaded" : "not_leader");
-			}
+			const { id, term } = forward;
+			const decision = this.#receivedForwards.decide(from, id, term, () => this.#takeForward(from, forward));
+			if (decision === "not_leader" || decision === "overloaded") this.#transport.refuse(from, id, decision);
 		}
 	}
 
+	#takeForward(from: MemberId, { term, commands }: Forward): Decision {
+		if (this.#raft.role !== "leader" || this.#raft.term !== term) return "not_leader";
+		if (!commands.every(isApplicable)) {
+			this.#logger.warn("a member forwards commands that cannot be applied", { from });
+			return "not_leader";
+		}
+		const result = this.#refusal() !== undefined ? "overloaded" : this.#append(commands);
+		if (result === undefined) return "appended";
+		return result === "overloaded" ? "overloaded" : "not_leader";
+	}
+
 	#refused(id: number, reason: RefusalReason): void {
-		const forward = this.#forwards.get(id);
+		const forward = this.#sentForwards.take(id);
 		if (forward === undefined) return;
-		this.#forwards.delete(id);
 		const { term, requestIds } = forward;
 		if (reason === "overloaded") {
 			this.#proposals.fail(

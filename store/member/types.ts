@@ -16,7 +16,7 @@ export interface Forward {
 
 export type RefusalReason = "not_leader" | "overloaded";
 
-/** The links to the other members. Anything may be lost or delayed, Raft messages also repeated and reordered; a forward arrives at most once. */
+/** The links to the other members. Anything may be lost or delayed, Raft messages also repeated and reordered; a forward arrives at most as often as it is handed over. */
 export interface PeerTransport {
 	/** Called once, before anything is sent. */
 	start(handlers: PeerHandlers): void;
@@ -24,7 +24,7 @@ export interface PeerTransport {
 	send(messages: readonly Message[]): void;
 	/** False: not handed to the link, and never will be. True: may arrive. */
 	forward(to: MemberId, forward: Forward): boolean;
-	/** Tells the sender that nothing of its forward was or will be appended. */
+	/** Tells the sender that nothing of its forward was or will be appended, of no copy of it. */
 	refuse(to: MemberId, id: number, reason: RefusalReason): void;
 	/** Streams the state after the message; resolves when the other member has taken it. */
 	sendSnapshot(message: Message, chunks: AsyncIterable<Buffer>): Promise<void>;
