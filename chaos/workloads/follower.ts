@@ -1,5 +1,6 @@
 /** A client's list-and-watch of one resource, with everything it saw kept. */
 import type { ResourceClient, ResourceOf } from "../../apiserver/client/types.ts";
+import { ApiError } from "../../apiserver/machinery/errors.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import { type Clock, sleep } from "../../kit/clock.ts";
 import type { Change, Stretch } from "../checkers/world.ts";
@@ -80,13 +81,16 @@ export class Follower<T extends object, S> {
 
 	async #run(): Promise<void> {
 		const { target, resource, index, clock } = this.#options;
+		let mustList = true;
 		for (let attempt = index; !this.#stop.signal.aborted; attempt++) {
 			const client = target.apis[attempt % target.apis.length]!.resource(resource);
 			try {
-				const stretch = this.#stretches.at(-1);
-				if (stretch === undefined || !(await this.#watch(client, stretch))) await this.#list(client);
+				if (mustList) await this.#list(client);
+				mustList = !(await this.#watch(client, this.#stretches.at(-1)!));
 			} catch (error) {
 				if (this.#stop.signal.aborted) return;
+				const isExpired = error instanceof ApiError && error.code === 410;
+				mustList = isExpired || this.#stretches.length === 0;
 				asTargetError(error);
 			}
 			await sleep(clock, resumeMs);
