@@ -116,7 +116,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	if (code !== 0) await Promise.all([client.close(), electionClient.close()]);
 	else await elector?.stop();
 	informers.stop();
-	if (code === 0) await recorder.flush();
+	if (code === 0 && mayWrite()) await recorder.flush();
 	recorder.stop();
 	await health.close();
 	if (code === 0) await Promise.all([client.close(), electionClient.close()]);

@@ -84,6 +84,36 @@ describe("leader election", () => {
 		assert.equal(lease()?.holderIdentity, "a");
 	});
 
+	it("waits for what was begun until its renew deadline, not longer, and is expired then", async () => {
+		const { clock, client, lease } = setup();
+		const a = createLeaderElector({
+			client,
+			clock,
+			random: seededRandom(1),
+			logger: silentLogger,
+			namespace: "kube-system",
+			name: "x",
+			identity: "a",
+			onStarted: () => undefined,
+			onLost: () => undefined,
+			settled: () => new Promise(() => {}),
+		});
+		void a.run();
+		await clock.runFor(5000);
+		// Nobody renews from here on, first because it fails, then because it stops.
+		client.failNext("*", "leases", serviceUnavailable("down"), 1000);
+		await clock.runFor(6000);
+		let ended = false;
+		const stopped = a.stop().then(() => {
+			ended = true;
+		});
+		await clock.runFor(1000);
+		assert.deepEqual([ended, a.expired], [false, false]);
+		await clock.runFor(3500);
+		assert.deepEqual([ended, a.expired, lease()?.holderIdentity], [true, true, "a"]);
+		await stopped;
+	});
+
 	it("judges expiry by its own observation, not by the record's times", async () => {
 		const { clock, client, log, candidate } = setup();
 		client.add({

@@ -38,7 +38,7 @@ export interface LeaderElectionOptions {
 	readonly onStarted: (signal: AbortSignal) => void;
 	/**
 	 * After the signal has aborted: resolves when everything that was begun as leader has ended. The lease is given back only
-	 * then; where that takes longer than the renew deadline it is left to run out.
+	 * then; where that takes until the renew deadline it is left to run out.
 	 */
 	readonly settled?: (() => Promise<void>) | undefined;
 	/** Leadership was lost without our wish: the process should end. */
@@ -53,8 +53,8 @@ export interface LeaderElector {
 	run(): Promise<void>;
 	readonly leading: boolean;
 	/**
-	 * We led, and have not renewed for the renew deadline: another may lead soon. Judged by the clock now, so also true at
-	 * once for a process that stood still for that long and does not know it yet.
+	 * We led, have not given the lease back, and have not renewed it for the renew deadline: another may lead soon. Judged by
+	 * the clock now, so also true at once for a process that stood still for that long and does not know it yet.
 	 */
 	readonly expired: boolean;
 	/** Who holds the lease as far as we saw. */
@@ -135,6 +135,8 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	let lease: KubeObject<Lease> | undefined;
 	let observed: Observed | undefined;
 	let leading = false;
+	/** We led, and have not given the lease back. */
+	let holding = false;
 	let lost = false;
 	/** When the last attempt that took or renewed the lease began. */
 	let renewedAt = Number.NEGATIVE_INFINITY;
@@ -165,6 +167,8 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	}
 
 	const ours = () => holder() === identity;
+	/** Until the renew deadline, ms; not above 0: it has passed. */
+	const left = () => renewedAt + renewMs - clock.monotonic();
 	const held = (at: number) => holder() !== "" && observed !== undefined && at < observed.at + leaseMs;
 
 	/** True when the lease is ours afterwards. */
@@ -235,20 +239,18 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	/** Returns when the lease could not be renewed for the renew deadline, or when stopped. */
 	async function renew(): Promise<void> {
 		while (!stopping.signal.aborted) {
-			await pause(retryMs);
-			if (stopping.signal.aborted) return;
-			const left = renewedAt + renewMs - clock.monotonic();
-			if (left <= 0) return;
-			if (!(await attemptWithin(left)) && lease !== undefined && !ours()) return;
+			await pause(Math.min(retryMs, Math.max(0, left())));
+			if (stopping.signal.aborted || left() <= 0) return;
+			if (!(await attemptWithin(left())) && lease !== undefined && !ours()) return;
 		}
 	}
 
-	/** Whether nothing is under way any more; false when that took too long to still be sure of the lease. */
+	/** Whether nothing is under way any more; false when that took until the renew deadline, which nobody moves now. */
 	async function settle(): Promise<boolean> {
 		const settled = options.settled?.().then(() => true);
 		if (settled === undefined) return true;
 		const late = Promise.withResolvers<boolean>();
-		const timer = clock.after(renewMs, () => late.resolve(false), { keepAlive: true });
+		const timer = clock.after(Math.max(0, left()), () => late.resolve(false), { keepAlive: true });
 		try {
 			return await Promise.race([settled, late.promise]);
 		} finally {
@@ -272,6 +274,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		};
 		try {
 			observe(await api.update({ ...lease, spec }));
+			holding = false;
 		} catch (error) {
 			logger.warn("cannot release the lease; it will expire", { error });
 		}
@@ -280,6 +283,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	async function campaign(): Promise<void> {
 		if (!(await acquire())) return release();
 		leading = true;
+		holding = true;
 		logger.info("became leader");
 		if (lease !== undefined) options.recorder?.event(lease, "Normal", "LeaderElection", `${identity} became leader`);
 		const term = new AbortController();
@@ -305,7 +309,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 			return leading;
 		},
 		get expired() {
-			return lost || (leading && clock.monotonic() >= renewedAt + renewMs);
+			return lost || (holding && left() <= 0);
 		},
 		get leader() {
 			return holder();

@@ -67,6 +67,33 @@ describe("REST client", () => {
 		}
 	});
 
+	it("does not write what waited for a connection until it might no longer be written", async () => {
+		let may = true;
+		const { port } = server.address() as AddressInfo;
+		const guarded = createApiClient({ server: `http://127.0.0.1:${port}`, mayWrite: () => may, maxConnections: 1 });
+		const came = Promise.withResolvers<http.ServerResponse>();
+		answer = (r) => came.resolve(r);
+		try {
+			const first = guarded.resource(pods).delete("ns", "a");
+			const second = guarded.resource(pods).delete("ns", "b");
+			const third = guarded.resource(pods).get("ns", "c");
+			const refused = assert.rejects(second, { name: "ConnectionError", code: "ECANCELED" });
+			const response = await came.promise;
+			may = false;
+			answer = json(200, { kind: "Pod", apiVersion: "v1", metadata: {} });
+			answer(response);
+			await first;
+			await refused;
+			await third;
+			assert.deepEqual(
+				seen.map(({ line }) => line),
+				["DELETE /api/v1/namespaces/ns/pods/a", "GET /api/v1/namespaces/ns/pods/c"],
+			);
+		} finally {
+			await guarded.close();
+		}
+	});
+
 	it("asks as kube-apiserver expects to be asked", async () => {
 		answer = json(200, { kind: "PodList", apiVersion: "v1", metadata: {}, items: [{ metadata: { name: "a" } }] });
 		const list = await client.resource(pods).list("ns", { labelSelector: "a in (b,c)", limit: 5 });

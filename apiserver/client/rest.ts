@@ -34,7 +34,10 @@ export interface ApiClientOptions extends Partial<ClusterAccess> {
 	readonly timeoutMs?: number | undefined;
 	/** Connections for requests other than watches. Default 64. */
 	readonly maxConnections?: number | undefined;
-	/** Asked before each request that is no read; where it says no, nothing is sent and the request rejects with ConnectionError. */
+	/**
+	 * Asked before each request that is no read, and again when it has its connection and is about to be written; where it
+	 * says no, nothing is sent and the request rejects with ConnectionError.
+	 */
 	readonly mayWrite?: (() => boolean) | undefined;
 	readonly clock?: Clock | undefined;
 }
@@ -132,7 +135,7 @@ async function named<R>(resource: GroupVersionResource, name: string, then: () =
 /** undici's and Node's failures as ConnectionError; an abort by the caller's signal stays what it is. */
 function connectionError(server: string, error: unknown, signal: AbortSignal | undefined): unknown {
 	if (signal?.aborted === true) return signal.reason;
-	if (!(error instanceof Error) || error instanceof ApiError) return error;
+	if (!(error instanceof Error) || error instanceof ApiError || error instanceof ConnectionError) return error;
 	const cause = error as Error & { code?: string };
 	return new ConnectionError(
 		`${server}: ${cause.message || cause.code || "connection failed"}`,
@@ -153,6 +156,28 @@ interface Request {
 	readonly body?: unknown;
 	readonly contentType?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
+}
+
+/** Calls `check` when a request that is no read has a connection; what it throws is the request's failure, and nothing is sent. */
+function checkedWrites(check: () => void): Dispatcher.DispatcherComposeInterceptor {
+	return (dispatch) => (options, handler) => {
+		if (options.method === "GET") return dispatch(options, handler);
+		return dispatch(options, {
+			onRequestStart(controller, context) {
+				handler.onRequestStart?.(controller, context);
+				try {
+					check();
+				} catch (error) {
+					controller.abort(error as Error);
+				}
+			},
+			onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+			onResponseStart: (...args) => handler.onResponseStart?.(...args),
+			onResponseData: (...args) => handler.onResponseData?.(...args),
+			onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+			onResponseError: (...args) => handler.onResponseError?.(...args),
+		});
+	};
 }
 
 function encodeBody(body: unknown): Buffer | string | undefined {
@@ -208,13 +233,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 		...(access.insecureSkipTlsVerify === true ? { rejectUnauthorized: false } : {}),
 	};
 	const common = { connect, pipelining: 1, keepAliveTimeout: 30_000, allowH2: false };
-	const requests = new Pool(url.origin, {
+	const mayWrite = () => {
+		if (options.mayWrite?.() !== false) return;
+		throw new ConnectionError(`${access.server}: not sent, for we may not write any more`, "ECANCELED", undefined);
+	};
+	const pool = new Pool(url.origin, {
 		...common,
 		connections: options.maxConnections ?? 64,
 		headersTimeout: timeoutMs,
 		bodyTimeout: timeoutMs,
 		maxResponseSize: maxListBytes,
 	});
+	const requests: Dispatcher = options.mayWrite === undefined ? pool : pool.compose(checkedWrites(mayWrite));
 	const watches = new Pool(url.origin, { ...common, connections: null, headersTimeout: timeoutMs, bodyTimeout: 0 });
 	const token = tokenSource(access, clock);
 	const bucket =
@@ -232,9 +262,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 
 	async function once(request: Request): Promise<Answer> {
 		const body = encodeBody(request.body);
-		if (request.method !== "GET" && options.mayWrite?.() === false) {
-			throw new ConnectionError(`${access.server}: not sent, for we may not write any more`, "ECANCELED", undefined);
-		}
+		if (request.method !== "GET") mayWrite();
 		try {
 			const response = await requests.request({
 				method: request.method as Dispatcher.HttpMethod,
