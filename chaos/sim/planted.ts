@@ -75,13 +75,13 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "a stale snapshot is accepted",
+		rare: true,
 		file: "store/raft/raft.ts",
 		text: "if (snapshot.index > log.committed) {",
 		replacement: "if (snapshot.index > 0) {",
 	},
 	{
 		name: "what is under way for replaced entries counts for the new ones",
-		rare: true,
 		file: "store/raft/persist.ts",
 		text: "for (const inFlight of this.#queue) if (inFlight.lastIndex > index) inFlight.lastIndex = index;",
 		replacement: "for (const inFlight of this.#queue) if (inFlight.lastIndex < 0) inFlight.lastIndex = index;",

@@ -223,7 +223,7 @@ function bend(drawn: Swarm, random: Random): Partial<Swarm> {
 				thinkMs: 4,
 				electionMs: 100,
 				// A write to a leader that is alone would keep its client waiting, and it would see nothing stale.
-				readers: 1,
+				readers: random.int(2),
 				drift: 0.1,
 				requestTimeoutMs: 1500,
 				faults: {
@@ -244,14 +244,12 @@ function bend(drawn: Swarm, random: Random): Partial<Swarm> {
 			};
 		case "leases": {
 			// An early loss of all power leaves members with a log and nothing applied.
-			const faults = weight(
-				"power-loss-all",
-				"kill-all",
-				"power-loss-leader",
-				"isolate-leader",
-				"clock-jump",
-				"clock-drift",
-			);
+			// And what is slow to commit: a renewal may be in the log, and not applied, when its lease seems to be over.
+			const [lost, slow] = [
+				weight("power-loss-all", "kill-all", "power-loss-leader", "isolate-leader", "clock-jump", "clock-drift"),
+				weight("disk-slow", "disk-blocked", "delay", "isolate-leader", "cut-two", "transfer-leader"),
+			];
+			const faults = { ...lost, ...slow };
 			const some = random.int(2) === 0 ? { faults, snapshotCount: 90, pauseMs: 500, engineMs: 5 } : {};
 			return { theme, ...some, ...clocksOf({ ...drawn, ...some }), leases: true, quotaBytes: 1 << 30 };
 		}
