@@ -76,6 +76,96 @@ describe("replicaset controller", () => {
 		h.stop();
 	});
 
+	type Create = () => Promise<Pod>;
+	/** Whether events of pods are held back. */
+	interface Watch {
+		held: boolean;
+	}
+	/** Runs a set of `replicas` whose n-th creation goes as `planned[n]` does it; gives the names of all pods ever made. */
+	async function createdBy(
+		replicas: number,
+		planned: readonly ((create: Create, watch: Watch) => Promise<Pod>)[],
+	): Promise<Set<string>> {
+		const watch: Watch = { held: false };
+		const made = new Set<string>();
+		let n = 0;
+		async function* heldBack<E>(events: AsyncIterable<E>) {
+			for await (const event of events) {
+				while (watch.held) await turns();
+				yield event;
+			}
+		}
+		const h = harness((ctx) => {
+			const resource = ctx.client.resource.bind(ctx.client);
+			const planning = (of: Parameters<typeof resource>[0]) => {
+				const client = resource(of);
+				if (of.resource !== "pods") return client;
+				const create: typeof client.create = (...args) => {
+					const really = async () => {
+						const pod = (await client.create(...args)) as Pod;
+						made.add(pod.metadata.name ?? "");
+						return pod;
+					};
+					return (planned[n++]?.(really, watch) ?? really()) as ReturnType<typeof client.create>;
+				};
+				return {
+					...client,
+					create,
+					watch: (...args: Parameters<typeof client.watch>) => heldBack(client.watch(...args)),
+				};
+			};
+			Object.assign(ctx.client, { resource: planning });
+			return createReplicaSetController(ctx);
+		});
+		h.client.add(set(replicas));
+		await h.start();
+		for (let i = 0; i < 20; i++) await h.run(100);
+		watch.held = false;
+		for (let i = 0; i < 20; i++) await h.run(100);
+		assert.ok(n >= planned.length);
+		assert.equal(h.client.all(pods).length, replicas);
+		h.stop();
+		return made;
+	}
+	const turns = async () => {
+		for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+	};
+	const unheard = async (create: Create, watch: Watch) => {
+		watch.held = true;
+		await create();
+		throw new ConnectionError("broken", "ECONNRESET", undefined);
+	};
+	const seen = async (create: Create) => {
+		const pod = await create();
+		await turns();
+		return pod;
+	};
+
+	it("keeps the names of pods that may have been made until it has come to ask for them again", async () => {
+		// When the first is asked for again in vain, the other one is not even tried.
+		const down = () => Promise.reject(new ConnectionError("down", "ECONNREFUSED", undefined));
+		const made = await createdBy(4, [seen, unheard, unheard, down]);
+		assert.equal(made.size, 4);
+	});
+
+	it("does not count a pod twice that it sees while it asks for it again", async () => {
+		const made = await createdBy(3, [
+			unheard,
+			async (create, watch) => {
+				watch.held = false;
+				await turns();
+				return create();
+			},
+			seen,
+			async (create, watch) => {
+				await turns();
+				watch.held = true;
+				return create();
+			},
+		]);
+		assert.equal(made.size, 3);
+	});
+
 	it("counts ready and, after minReadySeconds, available pods", async () => {
 		const h = harness(createReplicaSetController);
 		h.client.add(set(2, { minReadySeconds: 10 }));

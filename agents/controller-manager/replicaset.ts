@@ -191,7 +191,8 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 		const key = keyOf(rs);
 		expectations.expectCreations(key, count);
 		logger.debug("too few replicas", { key, need: rs.spec?.replicas, creating: count });
-		const names = doubtful.take(rs, count);
+		// Those seen by now are counted already; whose event is still to come, it meets the expectation.
+		const names = doubtful.of(rs, (name) => podCache.get(`${rs.metadata.namespace}/${name}`) !== undefined);
 		const { succeeded, failure } = await slowStart(count, (i) => createPod(rs, names[i]));
 		if (succeeded < count) expectations.creationObserved(key, count - succeeded);
 		return isNamespaceTerminating(failure) ? undefined : failure;
@@ -204,14 +205,11 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 		try {
 			await podControl.create(rs, podFromTemplate(rs, rs.spec?.template ?? {}, { prefix, name }));
 		} catch (error) {
-			if (doubted === undefined || !isAlreadyExists(error)) {
-				// A name that is taken by another is of no use.
-				if (!isAlreadyExists(error)) doubtful.add(rs, name);
-				throw error;
-			}
-			// It was made after all. Its event will come, unless it came before it was expected.
-			if (podCache.get(`${rs.metadata.namespace}/${name}`) !== undefined) expectations.creationObserved(keyOf(rs));
+			if (!isAlreadyExists(error)) doubtful.add(rs, name);
+			// It was made after all; a name drawn just now is taken by another.
+			if (doubted === undefined || !isAlreadyExists(error)) throw error;
 		}
+		doubtful.settle(rs, name);
 	}
 
 	async function deletePods(rs: ReplicaSet, active: readonly Pod[], count: number): Promise<unknown> {
@@ -270,19 +268,26 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
  * are asked for once more by the same names, so that none is made twice.
  */
 class DoubtfulNames {
-	readonly #names = new Map<string, { readonly uid: string | undefined; readonly names: string[] }>();
+	readonly #names = new Map<string, { readonly uid: string | undefined; readonly names: Set<string> }>();
 
 	add(rs: ReplicaSet, name: string): void {
 		const known = this.#names.get(keyOf(rs));
 		if (known === undefined || known.uid !== rs.metadata.uid) {
-			this.#names.set(keyOf(rs), { uid: rs.metadata.uid, names: [name] });
-		} else if (known.names.length < burst) known.names.push(name);
+			this.#names.set(keyOf(rs), { uid: rs.metadata.uid, names: new Set([name]) });
+		} else if (known.names.size < burst) known.names.add(name);
 	}
 
-	/** At most `count`; they are no longer kept. */
-	take(rs: ReplicaSet, count: number): string[] {
+	/** Its pod is known to have been made. */
+	settle(rs: ReplicaSet, name: string): void {
+		this.#names.get(keyOf(rs))?.names.delete(name);
+	}
+
+	/** Oldest first; what was seen is settled. */
+	of(rs: ReplicaSet, isSeen: (name: string) => boolean): string[] {
 		const known = this.#names.get(keyOf(rs));
-		return known?.uid === rs.metadata.uid ? (known?.names.splice(0, count) ?? []) : [];
+		if (known?.uid !== rs.metadata.uid) return [];
+		for (const name of known?.names ?? []) if (isSeen(name)) this.settle(rs, name);
+		return [...(known?.names ?? [])];
 	}
 
 	forget(key: string): void {
