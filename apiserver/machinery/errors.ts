@@ -68,6 +68,15 @@ export const notFound = (r: ResourceName, name: string) =>
 export const alreadyExists = (r: ResourceName, name: string) =>
 	new ApiError(409, "AlreadyExists", `${qualified(r)} "${name}" already exists`, about(r, name));
 
+/** `name` was chosen for an object with generateName, by whomever. */
+export const generateNameConflict = (r: ResourceName, name: string) =>
+	new ApiError(
+		409,
+		"AlreadyExists",
+		`${qualified(r)} "${name}" already exists, the server was not able to generate a unique name for the object`,
+		{ ...about(r, name), retryAfterSeconds: 1 },
+	);
+
 export const conflict = (r: ResourceName, name: string, why: string) =>
 	new ApiError(409, "Conflict", `Operation cannot be fulfilled on ${qualified(r)} "${name}": ${why}`, about(r, name));
 

@@ -1,6 +1,7 @@
 /** CREATE. */
 import type { UserInfo } from "../authn/types.ts";
-import { ApiError, alreadyExists } from "../machinery/errors.ts";
+import { ApiError, alreadyExists, generateNameConflict } from "../machinery/errors.ts";
+import { decodeStored } from "../scheme/codec/stored.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { ResourceInfo } from "../scheme/resources.ts";
 import { admitMutating, admitValidating } from "./admit.ts";
@@ -90,7 +91,21 @@ async function write(services: Services, request: CreateRequest, names: number):
 			const written = await services.storage.create(key, bytes, lease);
 			if (written !== undefined) return { bytes, revision: written.revision };
 		}
-		if (attempt >= names) throw alreadyExists(resource, name);
+		if (attempt >= names) throw await taken(services, request);
 		renew(services, services.strategyOf(resource), object);
 	}
+}
+
+/** As upstream: says so when the one in the way is on its way out. */
+async function taken(services: Services, { resource, object, namespace }: CreateRequest): Promise<ApiError> {
+	const { name = "", generateName = "" } = object.metadata;
+	const { code, reason, message, details } = (generateName === "" ? alreadyExists : generateNameConflict)(
+		resource,
+		name,
+	);
+	// That the name is taken is certain, whatever becomes of this read.
+	const holder = await readConsistent(services, resource, namespace, name).catch(() => undefined);
+	const isLeaving =
+		holder !== undefined && (decodeStored(holder.bytes, holder.revision).metadata.deletionTimestamp ?? "") !== "";
+	return new ApiError(code, reason, isLeaving ? `object is being deleted: ${message}` : message, details);
 }

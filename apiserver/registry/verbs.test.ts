@@ -81,7 +81,13 @@ describe("registry/verbs", () => {
 		assert.match(made.body.metadata.name, /^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
 		const named = { body: configMap("chosen", {}, { generateName: "gen-" }) };
 		assert.equal((await h.call("POST", maps, named)).body.metadata.name, "chosen");
-		assert.equal((await h.call("POST", maps, named)).status, 409);
+		const taken = await h.call("POST", maps, named);
+		assert.equal(taken.status, 409);
+		assert.equal(
+			taken.body.message,
+			'configmaps "chosen" already exists, the server was not able to generate a unique name for the object',
+		);
+		assert.deepEqual(taken.body.details, { name: "chosen", kind: "configmaps", retryAfterSeconds: 1 });
 		const versioned = await h.call("POST", maps, { body: configMap("v", {}, { resourceVersion: "1" }) });
 		assert.equal(versioned.status, 500);
 		assert.equal(versioned.body.message, "resourceVersion should not be set on objects to be created");
@@ -148,6 +154,9 @@ describe("registry/verbs", () => {
 		assert.equal(marked.status, 200);
 		assert.equal(marked.body.kind, "ConfigMap");
 		assert.ok(marked.body.metadata.deletionTimestamp);
+		const another = await h.call("POST", maps, { body: configMap("held") });
+		assert.equal(another.body.reason, "AlreadyExists");
+		assert.equal(another.body.message, 'object is being deleted: configmaps "held" already exists');
 		assert.equal(marked.body.metadata.deletionGracePeriodSeconds, 0);
 		const again = await h.call("DELETE", `${maps}/held`);
 		assert.equal(again.body.metadata.resourceVersion, marked.body.metadata.resourceVersion);
