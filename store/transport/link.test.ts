@@ -177,6 +177,8 @@ class Hole {
 	readonly server: Server;
 	target = 0;
 	isBlack = false;
+	/** Takes in no more than 64 KiB at a time, then nothing for so long, ms. */
+	pauseMs = 0;
 	readonly #pairs: { readonly here: Socket; readonly there: Socket }[] = [];
 
 	constructor() {
@@ -189,6 +191,9 @@ class Hole {
 				from.on("data", (chunk: Buffer) => {
 					dead ||= this.isBlack;
 					if (!dead) to.write(chunk);
+					if (this.pauseMs === 0) return;
+					from.pause();
+					setTimeout(() => from.resume(), this.pauseMs);
 				});
 				from.on("error", () => from.destroy());
 				from.on("close", () => dead || to.destroy());
@@ -257,5 +262,15 @@ describe("store/transport: members whose packets were dropped for a while", func
 		}
 		for (const hole of holes) hole.isBlack = false;
 		await talk(2);
+	});
+
+	it("keep a connection on which large messages arrive slowly", async () => {
+		await talk(1);
+		// What is on its way takes several times as long as silence is allowed; pings wait behind it.
+		for (const hole of holes) hole.pauseMs = 10;
+		const data = Buffer.alloc(1 << 20);
+		const entries = [{ index: 1, term: 2, kind: "normal" as const, data }];
+		for (let n = 0; n < 8; n++) transports[0]!.send([makeMessage("append", 1n, 2n, 2, { entries })]);
+		await eventually("all of them", () => heard.filter((message) => message.term === 2).length === 8);
 	});
 });

@@ -77,6 +77,8 @@ const maxBulkQueued = 32 << 20;
 const maxControlQueued = 4 << 20;
 const helloTimeoutMs = 5000;
 const maxIncoming = 256;
+/** In each interval of `silenceMs` a peer hears so often that something arrives. */
+const signsOfLife = 6;
 /** A peer pings several times in each interval of `silenceMs`; after so many without any its connection is closed. */
 const quietIntervals = 3;
 const alpn = "barque-peer/1";
@@ -327,6 +329,11 @@ export class TcpTransport implements PeerTransport {
 		socket.once("close", () => watchdog.cancel());
 		let messages: Message[] = [];
 		const pong = encodeBytes(frameKind.pong, Buffer.alloc(0));
+		let pongedAt = clock.monotonic();
+		const answer = () => {
+			pongedAt = clock.monotonic();
+			for (const piece of pong) socket.write(piece);
+		};
 		const reader = new FrameReader(maxFrameBytes, (frame) => {
 			const kind = frame[0];
 			if (kind === frameKind.message) {
@@ -344,6 +351,8 @@ export class TcpTransport implements PeerTransport {
 			quiet = 0;
 			try {
 				reader.push(chunk);
+				// Pings wait behind what was sent before them, and over a slow path that may take long.
+				if (clock.monotonic() - pongedAt >= silenceMs / signsOfLife) answer();
 			} catch (error) {
 				logger.warn("peer connection broken", { peer: hello.from, channel: hello.channel, error });
 				socket.destroy();
