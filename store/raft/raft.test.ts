@@ -757,6 +757,16 @@ describe("raft: PreVote and CheckQuorum (thesis 9.6, 6.2, 4.2.3)", () => {
 		assert.deepEqual([net.core(2).role, net.core(3).leader], ["leader", 2n]);
 	});
 
+	it("5.2: a request for a vote that is given already is no sign of a leader", () => {
+		const node = alone(recovered(voters(1, 2, 3)), { randomInt: () => 0 });
+		node.step("vote", 3, 1);
+		node.step("heartbeat", 2, 1);
+		node.ticks(electionTicks - 1);
+		assert.deepEqual(types(node.step("vote", 3, 1)), ["vote_response"]);
+		node.ticks(1);
+		assert.equal(node.core.role, "candidate");
+	});
+
 	it("5.1: who has answered a request for its vote is not asked again", () => {
 		const node = alone(recovered(voters(1, 2, 3), [1]), { preVote: true });
 		node.core.campaign();

@@ -619,7 +619,8 @@ export class Raft implements RaftCore {
 			return;
 		}
 		this.#sendWhenDurable("vote_response", from, { reject: !granted });
-		if (!granted) return;
+		// Asked for again, it is given again: that must not keep us waiting for a leader that may be dead.
+		if (!granted || this.#vote === from) return;
 		this.#electionElapsed = 0;
 		this.#vote = from;
 	}
