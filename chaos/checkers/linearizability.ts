@@ -25,6 +25,12 @@ export interface LinearModel<S, I> {
 	removable(input: I, others: readonly I[]): boolean;
 	/** What is left of an operation when its answer is cut off; undefined: nothing (a read). */
 	forget(input: I): I | undefined;
+	/** A number that no operation makes smaller, such as a revision. */
+	readonly level?: {
+		of(state: S): number;
+		/** At which the operation leaves the object; undefined: nobody knows. */
+		after(input: I): number | undefined;
+	};
 }
 
 export type LinearVerdict<I> =
@@ -39,12 +45,16 @@ export type LinearVerdict<I> =
 			readonly state: string;
 	  };
 
-export interface LinearOptions {
+export interface LinearOptions<S = unknown, I = unknown> {
+	/** For shrinking: the model of a part of the history, where it is made from what the history's answers say. */
+	readonly modelOf?: ((operations: ReadonlyArray<LinearOperation<I>>) => LinearModel<S, I>) | undefined;
 	/** Default 1,000,000. */
 	readonly maxConfigurations?: number | undefined;
 }
 
 const defaultConfigurations = 1_000_000;
+/** Of all searches for a smaller witness together. */
+const shrinkConfigurations = 2_000_000;
 
 /** Calls and returns in time order; placing an operation takes both out of the list, taking it back restores them. */
 class Entries {
@@ -109,47 +119,90 @@ class Entries {
 	}
 }
 
+/** The smallest level of the operations not yet placed: an order that has passed it cannot be completed. */
+class Floor {
+	readonly #counts = new Map<number, number>();
+	readonly #levels: readonly number[];
+	/** All levels before this place in `#levels` have none left. */
+	#at = 0;
+
+	constructor(levels: readonly number[]) {
+		for (const level of levels) this.#counts.set(level, (this.#counts.get(level) ?? 0) + 1);
+		this.#levels = [...this.#counts.keys()].sort((a, b) => a - b);
+	}
+
+	place(level: number): void {
+		this.#counts.set(level, this.#counts.get(level)! - 1);
+	}
+
+	takeBack(level: number): void {
+		this.#counts.set(level, this.#counts.get(level)! + 1);
+		while (this.#at > 0 && this.#levels[this.#at - 1]! >= level) this.#at--;
+	}
+
+	get level(): number {
+		while (this.#at < this.#levels.length && this.#counts.get(this.#levels[this.#at]!) === 0) this.#at++;
+		return this.#levels[this.#at] ?? Number.POSITIVE_INFINITY;
+	}
+}
+
 /** Searches an order of all answered operations, and of any of the unanswered, that fits the model and real time. */
 export function checkLinearizable<S, I>(
 	model: LinearModel<S, I>,
 	operations: ReadonlyArray<LinearOperation<I>>,
-	options: LinearOptions = {},
-): LinearVerdict<I> {
+	options: LinearOptions<S, I> = {},
+): LinearVerdict<I> & { readonly configurations: number } {
 	const ops = withoutVain(model, operations).toSorted((a, b) => a.invoked - b.invoked);
 	const maxConfigurations = options.maxConfigurations ?? defaultConfigurations;
 	const entries = new Entries(ops);
 	const placed = Buffer.alloc(Math.ceil(ops.length / 8));
 	const seen = new Set<string>();
-	const steps: Array<{ readonly entry: number; readonly state: S }> = [];
+	const steps: Array<{ readonly entry: number; readonly state: S; readonly isLate: boolean }> = [];
+	const levels = ops.map((op) => (op.completed === undefined ? undefined : model.level?.after(op.input)));
+	const floor = new Floor(levels.filter((level) => level !== undefined));
+	const unanswered = ops.some((op) => op.completed === undefined);
 	let left = ops.filter((op) => op.completed !== undefined).length;
 	let state = model.initial;
 	let best = Number.POSITIVE_INFINITY;
 	let stuck: number[] = [];
 	let stuckState = state;
 	let entry = entries.next[0]!;
+	// Answered operations are tried first: what nobody answered fits almost anywhere, and is put where nothing else fits.
+	let isLate = false;
 	const flip = (operation: number) => {
 		placed[operation >> 3] = placed[operation >> 3]! ^ (1 << (operation & 7));
 	};
 	while (left > 0) {
 		if (entry !== 0 && entries.isReturn[entry] === 0) {
 			const operation = entries.operation[entry]!;
-			const after = model.step(state, ops[operation]!.input);
-			if (after !== undefined) {
+			const { completed, input } = ops[operation]!;
+			const level = levels[operation];
+			const after = isLate === (completed === undefined) ? model.step(state, input) : undefined;
+			if (level !== undefined) floor.place(level);
+			const fits = after !== undefined && (model.level === undefined || model.level.of(after) <= floor.level);
+			if (fits) {
 				flip(operation);
 				const configuration = `${placed.toString("latin1")}${model.key(after)}`;
 				if (!seen.has(configuration)) {
-					if (seen.size >= maxConfigurations) return { verdict: "undecided" };
+					if (seen.size >= maxConfigurations) return { verdict: "undecided", configurations: seen.size };
 					seen.add(configuration);
-					steps.push({ entry, state });
+					steps.push({ entry, state, isLate });
 					state = after;
 					entries.lift(entry);
-					if (ops[operation]!.completed !== undefined) left--;
+					if (completed !== undefined) left--;
 					entry = entries.next[0]!;
+					isLate = false;
 					continue;
 				}
 				flip(operation);
 			}
+			if (level !== undefined) floor.takeBack(level);
 			entry = entries.next[entry]!;
+			continue;
+		}
+		if (!isLate && unanswered) {
+			isLate = true;
+			entry = entries.next[0]!;
 			continue;
 		}
 		if (left < best) {
@@ -159,16 +212,20 @@ export function checkLinearizable<S, I>(
 		}
 		const last = steps.pop();
 		if (last === undefined) {
-			return { verdict: "violated", stuck: stuck.map((i) => ops[i]!), state: model.show(stuckState) };
+			const witness = stuck.map((i) => ops[i]!);
+			return { verdict: "violated", stuck: witness, state: model.show(stuckState), configurations: seen.size };
 		}
 		const operation = entries.operation[last.entry]!;
 		flip(operation);
 		entries.unlift(last.entry);
 		if (ops[operation]!.completed !== undefined) left++;
+		if (levels[operation] !== undefined) floor.takeBack(levels[operation]);
+		isLate = last.isLate;
 		state = last.state;
 		entry = entries.next[last.entry]!;
 	}
-	return { verdict: "linearizable", order: steps.map((step) => ops[entries.operation[step.entry]!]!) };
+	const order = steps.map((step) => ops[entries.operation[step.entry]!]!);
+	return { verdict: "linearizable", order, configurations: seen.size };
 }
 
 /** Without the unanswered operations that nobody noticed: with or without them the verdict is the same. */
@@ -187,10 +244,18 @@ function withoutVain<S, I>(model: LinearModel<S, I>, operations: ReadonlyArray<L
 export function shrinkHistory<S, I>(
 	model: LinearModel<S, I>,
 	operations: ReadonlyArray<LinearOperation<I>>,
-	options: LinearOptions = {},
+	options: LinearOptions<S, I> = {},
 ): Array<LinearOperation<I>> {
-	const fails = (ops: ReadonlyArray<LinearOperation<I>>) =>
-		checkLinearizable(model, ops, options).verdict === "violated";
+	const { modelOf = () => model } = options;
+	// A witness that is not the smallest, today, is better than the smallest, tomorrow.
+	let budget = shrinkConfigurations;
+	const fails = (ops: ReadonlyArray<LinearOperation<I>>) => {
+		if (budget <= 0) return false;
+		const maxConfigurations = Math.min(budget, options.maxConfigurations ?? defaultConfigurations);
+		const { verdict, configurations } = checkLinearizable(modelOf(ops), ops, { maxConfigurations });
+		budget -= configurations;
+		return verdict === "violated";
+	};
 	let kept = shortestPrefix(model, operations, fails).toSorted((a, b) => a.invoked - b.invoked);
 	for (let size = kept.length - 1; size > 1; size--) {
 		const rest = withoutRemovable(model, kept, new Set(kept.slice(0, size)));
@@ -254,7 +319,7 @@ export function linearizabilityViolations<S, I>(
 	what: string,
 	model: LinearModel<S, I>,
 	operations: ReadonlyArray<LinearOperation<I>>,
-	options: LinearOptions = {},
+	options: LinearOptions<S, I> = {},
 ): Violation[] {
 	const verdict = checkLinearizable(model, operations, options);
 	if (verdict.verdict === "linearizable") return [];
@@ -262,8 +327,9 @@ export function linearizabilityViolations<S, I>(
 		const message = `${what}: gave up after ${options.maxConfigurations ?? defaultConfigurations} configurations of ${operations.length} operations`;
 		return [{ kind: "undecided", message, witness: [] }];
 	}
+	const { modelOf = () => model } = options;
 	const witness = shrinkHistory(model, operations, options);
-	const last = checkLinearizable(model, witness, options);
+	const last = checkLinearizable(modelOf(witness), witness, options);
 	const shown = last.verdict === "violated" ? last : verdict;
 	return [
 		{

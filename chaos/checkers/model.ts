@@ -234,26 +234,91 @@ function isWrite(request: ModelRequest): boolean {
 	return request.op !== "range";
 }
 
+/** What the answers of a history say about the revisions that no answered write made. */
+export interface Evidence {
+	/** Made by answered writes, so by no other. */
+	readonly answered: ReadonlySet<number>;
+	/**
+	 * By revision: what reads showed of pairs that lived then, from their creation to the modification shown. In between,
+	 * the key was never deleted, and put as often as the version tells.
+	 */
+	readonly alive: ReadonlyMap<number, readonly ModelKv[]>;
+	/** By value, of those that one operation alone writes: the revision at which reads showed it. */
+	readonly madeAt: ReadonlyMap<string, number>;
+}
+
 /**
- * Of the whole store, for the search of an order. Answers carry revisions, so that hardly any order is left to choice:
- * `answeredRevisions` are those that answered writes made, which no other write can have made. An operation without an
- * answer may stay out of the order, so here it needs no fork: placed, it was applied and changed something.
+ * Of the whole store, for the search of an order. Answers carry revisions, so that hardly any order is left to choice. An
+ * operation without an answer may stay out of the order, so here it needs no fork: placed, it was applied and changed
+ * something, at a revision and in a way that no answer contradicts.
  */
-export function storeModel(answeredRevisions: ReadonlySet<number>): LinearModel<ModelState, ModelInput> {
+export function storeModel({ answered, alive, madeAt }: Evidence): LinearModel<ModelState, ModelInput> {
 	return {
 		initial: emptyModel,
 		step: (state, { request, answer }) => {
 			const result = applyRequest(state, request);
 			if (answer !== undefined) return answersAgree(request, result.answer, answer) ? result.state : undefined;
-			const { revision } = result.state;
-			if (result.state === state || (revision > state.revision && answeredRevisions.has(revision))) return undefined;
+			const { revision, kvs } = result.state;
+			if (result.state === state || (revision > state.revision && answered.has(revision))) return undefined;
+			if (alive.get(revision)?.every((later) => leadsTo(kvs.get(later.key), later, revision)) === false)
+				return undefined;
+			for (const { key, value } of putsOf(request)) {
+				const at = madeAt.get(value);
+				if (at !== undefined && at !== revision && kvs.get(key)?.modRevision === revision) return undefined;
+			}
 			return result.state;
 		},
 		key: stateKey,
 		show: showState,
+		level: { of: (state) => state.revision, after: ({ answer }) => answer?.revision },
 		removable: (input) => !isWrite(input.request) || (input.answer !== undefined && "refused" in input.answer),
 		forget: (input) => (isWrite(input.request) ? { request: input.request } : undefined),
 	};
+}
+
+function putsOf(request: ModelRequest): readonly Extract<ModelOp, { op: "put" }>[] {
+	const ops = request.op === "txn" ? [...request.success, ...request.failure] : [request];
+	return ops.filter((op) => op.op === "put");
+}
+
+/** Whether what a key held at `revision` can have become `later`, which lived then. */
+function leadsTo(kv: ModelKv | undefined, later: ModelKv, revision: number): boolean {
+	if (kv === undefined || kv.createRevision !== later.createRevision) return false;
+	if (revision === later.modRevision) return kvText(kv) === kvText(later);
+	const puts = later.version - kv.version;
+	return puts > 0 && puts <= later.modRevision - revision;
+}
+
+/** Of the answers alone; it holds for every history that contains them. */
+function gatherEvidence(operations: readonly ModelOperation[]): Evidence {
+	const answered = operations.flatMap(({ input }) => (changes(input) ? (input.answer?.revision ?? []) : []));
+	const shown = new Map<string, ModelKv>();
+	const revisions = new Map<string, number>();
+	const writers = new Map<string, number>();
+	for (const { input } of operations) {
+		for (const value of new Set(putsOf(input.request).map((op) => op.value))) {
+			writers.set(value, (writers.get(value) ?? 0) + 1);
+		}
+		if (input.answer === undefined || "refused" in input.answer) continue;
+		for (const kv of input.answer.answers.flatMap((each) => (each.op === "range" ? each.kvs : []))) {
+			shown.set(kvText(kv), kv);
+			revisions.set(kv.value, kv.modRevision);
+		}
+	}
+	const alive = new Map<number, ModelKv[]>();
+	// Of one life of a key only the next pair shown: it tells all that those after it tell.
+	const reached = new Map<string, number>();
+	for (const kv of [...shown.values()].sort((a, b) => a.modRevision - b.modRevision)) {
+		const life = `${kv.createRevision} ${kv.key}`;
+		for (let revision = reached.get(life) ?? kv.createRevision; revision <= kv.modRevision; revision++) {
+			const known = alive.get(revision) ?? [];
+			known.push(kv);
+			alive.set(revision, known);
+		}
+		reached.set(life, kv.modRevision + 1);
+	}
+	const madeAt = new Map([...revisions].filter(([value]) => writers.get(value) === 1));
+	return { answered: new Set(answered), alive, madeAt };
 }
 
 function changes({ request, answer }: ModelInput): boolean {
@@ -295,10 +360,11 @@ export interface OldRead {
 
 /** The whole store's history: linearizable with revisions, and every old read shows a state that was. */
 export function checkStore(operations: readonly ModelOperation[], oldReads: readonly OldRead[] = []): Violation[] {
-	const answered = operations.flatMap(({ input }) => (changes(input) ? (input.answer?.revision ?? []) : []));
-	const model = storeModel(new Set(answered));
+	// A witness speaks for itself: what operations outside of it showed must not count.
+	const modelOf = (ops: readonly ModelOperation[]) => storeModel(gatherEvidence(ops));
+	const model = modelOf(operations);
 	const found = checkLinearizable(model, operations);
-	if (found.verdict !== "linearizable") return linearizabilityViolations("store", model, operations);
+	if (found.verdict !== "linearizable") return linearizabilityViolations("store", model, operations, { modelOf });
 	const byRevision = new Map<number, ModelState>([[emptyModel.revision, emptyModel]]);
 	let state = emptyModel;
 	for (const { input } of found.order) {
