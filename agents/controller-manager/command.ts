@@ -184,7 +184,8 @@ export async function runControllerManager(argv: readonly string[]): Promise<num
 			}
 			return async () => {
 				const queues = controllers.flatMap((controller) => controller.queues);
-				await Promise.all(queues.map((queue) => queue.settled()));
+				const others = controllers.map((controller) => controller.settled?.());
+				await Promise.all([...queues.map((queue) => queue.settled()), ...others]);
 			};
 		},
 	});

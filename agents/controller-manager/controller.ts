@@ -36,6 +36,8 @@ export interface Controller {
 	readonly queues: readonly RunningWorkQueue[];
 	start(): void;
 	stop(): void;
+	/** After `stop`: resolves when nothing is under way beside its queues. Absent: nothing ever is. */
+	settled?(): Promise<unknown>;
 }
 
 /** The usual queue of a controller: waits for `start`, and takes lost races as a matter of course. */

@@ -151,6 +151,7 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 	let evicting: Timer | undefined;
 	let started = false;
 	let stopped = false;
+	const underWay = new Set<Promise<void>>();
 
 	cache.addHandlers({
 		onAdd: (node) => taintQueue.add(keyOf(node)),
@@ -213,6 +214,7 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 	async function monitor(): Promise<void> {
 		const all = cache.list();
 		for (const node of all) {
+			if (stopped) return;
 			try {
 				await look(node);
 			} catch (error) {
@@ -270,6 +272,7 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 		});
 		zones.assess(states);
 		for (const node of cache.list()) {
+			if (stopped) return;
 			const key = wantedTaint(node);
 			if (key === undefined || zones.withheld) {
 				zones.forget(keyOf(node));
@@ -307,6 +310,7 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 	/** Taints the nodes whose turn has come. */
 	async function evict(): Promise<void> {
 		for (const name of zones.due()) {
+			if (stopped) return;
 			const node = cache.get(name);
 			const key = node === undefined ? undefined : wantedTaint(node);
 			if (node === undefined || key === undefined) continue;
@@ -318,11 +322,11 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 	}
 
 	async function guarded(run: () => Promise<void>): Promise<void> {
-		try {
-			await run();
-		} catch (error) {
-			logger.error("monitoring failed", { error });
-		}
+		if (stopped) return;
+		const work = run().catch((error: unknown) => logger.error("monitoring failed", { error }));
+		underWay.add(work);
+		await work;
+		underWay.delete(work);
 	}
 
 	async function loop(): Promise<void> {
@@ -346,6 +350,7 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 			taintQueue.stop();
 			podQueue.stop();
 		},
+		settled: () => Promise.all(underWay),
 	};
 }
 

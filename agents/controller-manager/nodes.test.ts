@@ -88,6 +88,21 @@ describe("node-lifecycle controller", () => {
 		h.stop();
 	});
 
+	it("writes nothing once it is stopped, whatever it still sees", async () => {
+		const { h, taints } = cluster(["n1", "n2"]);
+		await h.start();
+		await live(h, 10_000, ["n1", "n2"]);
+		for (const controller of h.controllers) controller.stop();
+		await h.controllers[0]?.settled?.();
+		const node = h.client.peek(nodes, "n1");
+		assert(node !== undefined);
+		const { status } = nodeObject("n1", "False", new Date(h.clock.now()).toISOString());
+		await h.client.resource(nodes).update({ ...node, status }, "status");
+		await live(h, 10_000, ["n1", "n2"]);
+		assert.deepEqual(taints("n1"), []);
+		h.stop();
+	});
+
 	it("taints a cordoned and a pressed node", async () => {
 		const { h, taints } = cluster(["n1"]);
 		await h.start();
@@ -160,6 +175,45 @@ describe("pod garbage collector", () => {
 		await h.run(40_000);
 		assert.equal(h.client.peek(pods, "default/orphan"), undefined);
 		assert(h.client.peek(pods, "default/stays") !== undefined);
+		h.stop();
+	});
+
+	it("has settled when what it had begun when it was stopped has ended, and begins nothing more", async () => {
+		const goOn = Promise.withResolvers<void>();
+		let deletions = 0;
+		const h = harness((ctx) => {
+			const resource = ctx.client.resource.bind(ctx.client);
+			const waiting = (of: Parameters<typeof resource>[0]) => {
+				const client = resource(of);
+				const remove: typeof client.delete = async (...args) => {
+					deletions++;
+					await goOn.promise;
+					await client.delete(...args);
+				};
+				return { ...client, delete: remove };
+			};
+			Object.assign(ctx.client, { resource: waiting });
+			return createPodGcController(ctx);
+		});
+		const deletionTimestamp = start;
+		for (let n = 0; n < 25; n++) {
+			const metadata = { name: `p${n}`, namespace: "default", finalizers: ["x/y"], deletionTimestamp };
+			h.client.add({ ...podObject(`p${n}`), metadata });
+		}
+		await h.start();
+		await h.run(30_000);
+		const begun = deletions;
+		assert.ok(begun > 0 && begun < 25, String(begun));
+		h.controllers[0]?.stop();
+		let settled = false;
+		void h.controllers[0]?.settled?.().then(() => {
+			settled = true;
+		});
+		await h.run(1000);
+		assert.equal(settled, false);
+		goOn.resolve();
+		await h.run(1000);
+		assert.deepEqual([settled, deletions], [true, begun]);
 		h.stop();
 	});
 

@@ -50,6 +50,7 @@ export function createPodGcController(ctx: ControllerContext, options: PodGcOpti
 	const missing = new Map<string, number>();
 	let timer: Timer | undefined;
 	let stopped = false;
+	let running = Promise.resolve();
 
 	async function collect(): Promise<void> {
 		const all = podCache.list();
@@ -92,6 +93,7 @@ export function createPodGcController(ctx: ControllerContext, options: PodGcOpti
 		disruption: { readonly reason: string; readonly message: string } | undefined,
 	): Promise<void> {
 		await forEachLimited(chosen, deletesAtOnce, async (pod) => {
+			if (stopped) return;
 			await end(pod, disruption);
 			const { namespace = "", name = "", uid = "" } = pod.metadata;
 			const how = { gracePeriodSeconds: 0, preconditions: { uid } };
@@ -121,13 +123,18 @@ export function createPodGcController(ctx: ControllerContext, options: PodGcOpti
 		} catch (error) {
 			logger.warn("collection failed", { error });
 		}
-		if (!stopped) timer = clock.after(periodMs, () => void loop());
+		if (!stopped) timer = clock.after(periodMs, begin);
+	}
+
+	function begin(): void {
+		running = loop();
 	}
 
 	return {
 		name: "pod-garbage-collector",
 		queues: [],
-		start: () => void loop(),
+		start: begin,
+		settled: () => running,
 		stop() {
 			stopped = true;
 			timer?.cancel();

@@ -58,8 +58,15 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	// A process that stood still for longer than its lease goes on where it was; what it writes then comes from another time.
 	const mayWrite = () => elector?.expired !== true;
 	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite });
+	// As upstream: renewing must not wait behind other requests, nor longer than it is good for.
+	const electionClient = createApiClient({
+		kubeconfig,
+		userAgent: `${agent.component}/leader-election`,
+		timeoutMs: values["leader-elect-renew-deadline"],
+	});
 	const world = { client, clock: systemClock, random: systemRandom, logger };
-	const recorder = createEventRecorder({ ...world, component: agent.component });
+	// What happened may still be told when we lead no more.
+	const recorder = createEventRecorder({ ...world, client: electionClient, component: agent.component });
 	const informers = createInformerFactory({ ...world, newest: true });
 	const registry = new Registry();
 	collectDefaultMetrics({ register: registry });
@@ -86,12 +93,6 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 			},
 		);
 	};
-	// As upstream: renewing must not wait behind other requests, nor longer than it is good for.
-	const electionClient = createApiClient({
-		kubeconfig,
-		userAgent: `${agent.component}/leader-election`,
-		timeoutMs: values["leader-elect-renew-deadline"],
-	});
 	const elector: LeaderElector | undefined = values["leader-elect"]
 		? createLeaderElector({
 				...world,
@@ -116,7 +117,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	if (code !== 0) await Promise.all([client.close(), electionClient.close()]);
 	else await elector?.stop();
 	informers.stop();
-	if (code === 0 && mayWrite()) await recorder.flush();
+	if (code === 0) await recorder.flush();
 	recorder.stop();
 	await health.close();
 	if (code === 0) await Promise.all([client.close(), electionClient.close()]);

@@ -71,10 +71,10 @@ describe("leader election", () => {
 		await clock.runFor(5000);
 		const stopped = a.stop();
 		await clock.runFor(3000);
-		assert.equal(lease()?.holderIdentity, "a");
+		assert.deepEqual([lease()?.holderIdentity, a.expired], ["a", false]);
 		work.resolve();
 		await stopped;
-		assert.equal(lease()?.holderIdentity, "");
+		assert.deepEqual([lease()?.holderIdentity, a.expired], ["", true]);
 		const again = elector(() => new Promise(() => {}));
 		void again.run();
 		await clock.runFor(5000);

@@ -53,8 +53,8 @@ export interface LeaderElector {
 	run(): Promise<void>;
 	readonly leading: boolean;
 	/**
-	 * We led, have not given the lease back, and have not renewed it for the renew deadline: another may lead soon. Judged by
-	 * the clock now, so also true at once for a process that stood still for that long and does not know it yet.
+	 * We led, and gave the lease back or have not renewed it for the renew deadline: another may lead. Judged by the clock
+	 * now, so also true at once for a process that stood still for that long and does not know it yet.
 	 */
 	readonly expired: boolean;
 	/** Who holds the lease as far as we saw. */
@@ -135,9 +135,9 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	let lease: KubeObject<Lease> | undefined;
 	let observed: Observed | undefined;
 	let leading = false;
-	/** We led, and have not given the lease back. */
-	let holding = false;
-	let lost = false;
+	let led = false;
+	/** What we began as leader must have ended. */
+	let over = false;
 	/** When the last attempt that took or renewed the lease began. */
 	let renewedAt = Number.NEGATIVE_INFINITY;
 	let reported = "";
@@ -264,6 +264,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 			logger.warn("work is still under way; the lease will expire");
 			return;
 		}
+		over = true;
 		const now = formatMicroTime(clock.now());
 		const spec = {
 			holderIdentity: "",
@@ -274,7 +275,6 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		};
 		try {
 			observe(await api.update({ ...lease, spec }));
-			holding = false;
 		} catch (error) {
 			logger.warn("cannot release the lease; it will expire", { error });
 		}
@@ -283,13 +283,13 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	async function campaign(): Promise<void> {
 		if (!(await acquire())) return release();
 		leading = true;
-		holding = true;
+		led = true;
 		logger.info("became leader");
 		if (lease !== undefined) options.recorder?.event(lease, "Normal", "LeaderElection", `${identity} became leader`);
 		const term = new AbortController();
 		options.onStarted(term.signal);
 		await renew();
-		lost = !stopping.signal.aborted;
+		over = !stopping.signal.aborted;
 		leading = false;
 		term.abort(new Error("no longer leader"));
 		if (stopping.signal.aborted) {
@@ -309,7 +309,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 			return leading;
 		},
 		get expired() {
-			return lost || (holding && left() <= 0);
+			return over || (led && left() <= 0);
 		},
 		get leader() {
 			return holder();
