@@ -279,7 +279,8 @@ class NativeClient implements StoreClient {
 
 	async #connection(leader: boolean, deadline: number, uncertain: unknown): Promise<ClientConnection> {
 		for (;;) {
-			if (this.#closed) throw new StoreError("closed", "client is closed");
+			if (this.#closed)
+				throw uncertain === undefined ? new StoreError("closed", "client is closed") : unknownOutcome(uncertain);
 			const connection = this.#endpoints.pick(leader);
 			if (connection !== undefined) return connection;
 			const left = deadline - this.#clock.monotonic();

@@ -168,6 +168,18 @@ describe("store/client: requests that wait on a member without the leader", () =
 		assert.equal((await write).header.memberId, 1n);
 	});
 
+	it("end as unknown when the client closes before a write is answered", async () => {
+		await connect();
+		members[0].stalled = true;
+		const write = assert.rejects(put(), { code: "outcome_unknown" });
+		await run(10);
+		const closed = client.close();
+		await run(1000);
+		await closed;
+		await write;
+		await assert.rejects(put(), { code: "closed" });
+	});
+
 	it("and new ones never start there; watches follow", async () => {
 		await connect();
 		const batches: WatchBatch[] = [];
