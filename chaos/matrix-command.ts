@@ -3,7 +3,7 @@ import { appendFile, readFile } from "node:fs/promises";
 import { seededRandom } from "../kit/random.ts";
 import { execute, say } from "./execute.ts";
 import { choiceOf, type Flags, systemOf } from "./flags.ts";
-import { type PairResult, parseResults, pendingPairs, renderTables } from "./matrix.ts";
+import { type Pair, type PairResult, pairName, parseResults, pendingPairs, renderTables } from "./matrix.ts";
 import { faults } from "./nemeses/all.ts";
 import { shuffled } from "./nemeses/fault.ts";
 import { allPairs, type PlannedPair, type TargetName, workloadsOf } from "./plan.ts";
@@ -44,12 +44,19 @@ export async function runMatrix(flags: Flags, file: string): Promise<number> {
 		}
 	};
 	await Promise.all(Array.from({ length: flags.jobs }, worker));
-	process.stdout.write(renderTables(results));
+	process.stdout.write(renderTables(inOrder(results, every)));
 	if (failed.length > 0) {
 		say(`${failed.length} runs failed themselves; run the command again for them:\n${failed.join("\n")}`);
 		return 3;
 	}
 	return isAsExpected(results) ? 0 : 1;
+}
+
+/** Of the pairs: runs at the same time end in any order. */
+function inOrder(results: readonly PairResult[], pairs: readonly Pair[]): PairResult[] {
+	const places = new Map(pairs.map((pair, i) => [pairName(pair), i]));
+	const place = (pair: Pair) => places.get(pairName(pair)) ?? pairs.length;
+	return results.toSorted((a, b) => place(a) - place(b));
 }
 
 function sample(pairs: readonly PlannedPair[], count: number, seed: number): PlannedPair[] {

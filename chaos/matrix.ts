@@ -30,12 +30,12 @@ export function parseResults(text: string): PairResult[] {
 	});
 }
 
-const nameOf = ({ target, workload, nemesis }: Pair) => `${target} ${workload} ${nemesis}`;
+export const pairName = ({ target, workload, nemesis }: Pair) => `${target} ${workload} ${nemesis}`;
 
 /** The pairs that have no result yet. */
 export function pendingPairs<P extends Pair>(pairs: readonly P[], done: readonly Pair[]): P[] {
-	const known = new Set(done.map(nameOf));
-	return pairs.filter((pair) => !known.has(nameOf(pair)));
+	const known = new Set(done.map(pairName));
+	return pairs.filter((pair) => !known.has(pairName(pair)));
 }
 
 /** A Markdown table for each target: a row a workload, a column a fault; operations answered, or what was found. */
