@@ -11,7 +11,7 @@ import { Program, runStore } from "../testing/program.ts";
 import { listPrefix } from "../workloads/target.ts";
 import { DiskShim } from "./disk-shim.ts";
 import type { DiskFault } from "./disks.ts";
-import { FakeClocks } from "./faketime.ts";
+import { FakeClocks } from "./fake-clocks.ts";
 import { mergeEnv, removeFolder, temporaryFolder } from "./preload.ts";
 
 /** Tries each kind of call again and again; prints a line of what came of them: `ok` or an error's code. */

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { freePorts } from "../kills/store-processes.ts";
 import { MissingToolError } from "../targets/place.ts";
 import { Program, runStore } from "../testing/program.ts";
-import { FakeClocks } from "./faketime.ts";
+import { FakeClocks } from "./fake-clocks.ts";
 import { mergeEnv, removeFolder, temporaryFolder } from "./preload.ts";
 
 /** Prints wall and monotonic time again and again, by a timer of 20 ms. */
