@@ -14,7 +14,7 @@ import { requireRootAndTools } from "./tools.ts";
 
 const plain = { clocks: false, disks: false, powerLoss: false };
 const server = `const http = require("node:http");
-	const answer = { pid: process.pid, proxies: Object.keys(process.env).filter((name) => /proxy/i.test(name)) };
+	const answer = { pid: process.pid, proxies: Object.keys(process.env).filter((name) => /^(https?|all)_proxy$/i.test(name)) };
 	http.createServer((_, response) => response.end(JSON.stringify(answer))).listen(2379, () => console.log("ready"));`;
 const serve: Command = { program: process.execPath, args: ["-e", server] };
 
