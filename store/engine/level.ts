@@ -41,9 +41,8 @@ class LevelEngine implements Engine {
 	readonly #db: ClassicLevel<Buffer, Buffer>;
 	readonly #path: string;
 	readonly #syncFile: (path: string) => Promise<void>;
-	readonly #underWay = new Set<Promise<void>>();
-	/** Settles with the last synced batch made; undefined when none is under way. */
-	#gate: Promise<void> | undefined;
+	/** Resolves when the last write made has settled; undefined when none is under way. */
+	#last: Promise<void> | undefined;
 
 	constructor(db: ClassicLevel<Buffer, Buffer>, path: string, syncFile: (path: string) => Promise<void>) {
 		this.#db = db;
@@ -67,33 +66,22 @@ class LevelEngine implements Engine {
 		return new LevelPairs(iterator);
 	}
 
-	batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void> {
-		return options.sync ? this.#syncedBatch(ops) : this.#inOrder(() => this.#write(ops, false));
+	batch(ops: readonly EngineOp[], { sync }: { readonly sync: boolean }): Promise<void> {
+		return this.#inOrder(async () => {
+			if (sync) await this.#syncLogs();
+			await this.#write(ops, sync);
+		});
 	}
 
-	#syncedBatch(ops: readonly EngineOp[]): Promise<void> {
-		const earlier = [...this.#underWay];
-		const run = Promise.allSettled(earlier)
-			.then(() => this.#syncLogs())
-			.then(() => this.#write(ops, true));
-		const open = () => {
-			if (this.#gate === gate) this.#gate = undefined;
-		};
-		const gate = run.then(open, open);
-		this.#gate = gate;
-		return this.#follow(run);
-	}
-
-	/** At once, unless a synced batch made before has not left yet. */
+	/** At once, unless something is under way: LevelDB's calls run on threads, and two at a time may overtake each other. */
 	#inOrder(work: () => Promise<void>): Promise<void> {
-		return this.#follow(this.#gate === undefined ? work() : this.#gate.then(work));
-	}
-
-	#follow(work: Promise<void>): Promise<void> {
-		const done = () => void this.#underWay.delete(work);
-		this.#underWay.add(work);
-		work.then(done, done);
-		return work;
+		const run = this.#last === undefined ? work() : this.#last.then(work);
+		const settled = () => {
+			if (this.#last === last) this.#last = undefined;
+		};
+		const last: Promise<void> = run.then(settled, settled);
+		this.#last = last;
+		return run;
 	}
 
 	#write(ops: readonly EngineOp[], sync: boolean): Promise<void> {
@@ -127,7 +115,7 @@ class LevelEngine implements Engine {
 	}
 
 	async close(): Promise<void> {
-		await Promise.allSettled([...this.#underWay]);
+		await this.#last;
 		await this.#db.close();
 	}
 }
