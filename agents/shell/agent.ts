@@ -57,7 +57,9 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const { kubeconfig } = values;
 	// A process that stood still for longer than its lease goes on where it was; what it writes then comes from another time.
 	const mayWrite = () => elector?.expired !== true;
-	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite });
+	// And what was sent before, and waits somewhere on the way, is refused where it arrives after another leads.
+	const fence = () => elector?.fence;
+	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite, fence });
 	// As upstream: renewing must not wait behind other requests, nor longer than it is good for.
 	const electionClient = createApiClient({
 		kubeconfig,

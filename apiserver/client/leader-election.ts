@@ -1,7 +1,7 @@
 /**
  * One leader among replicas, by a Lease object (client-go's leaderelection). Another's lease counts as expired when its
- * record has not changed for a lease duration by our own clock, so clocks may differ. There is no fencing: what a leader
- * writes must rely on resource versions.
+ * record has not changed for a lease duration by our own clock, so clocks may differ. Fencing is the client's to ask for
+ * (`fence`): an apiserver of ours then refuses what a leader writes when it leads no more.
  */
 import { type Clock, sleep } from "../../kit/clock.ts";
 import type { FlagSpecs } from "../../kit/flags.ts";
@@ -57,6 +57,8 @@ export interface LeaderElector {
 	 * now, so also true at once for a process that stood still for that long and does not know it yet.
 	 */
 	readonly expired: boolean;
+	/** For the client's `fence`, once we led. */
+	readonly fence: string | undefined;
 	/** Who holds the lease as far as we saw. */
 	readonly leader: string;
 	/** Stops; a leader first gives the lease back, so that the next does not wait for it to expire. */
@@ -310,6 +312,9 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		},
 		get expired() {
 			return over || (led && left() <= 0);
+		},
+		get fence() {
+			return led ? `${namespace}/${name} ${identity}` : undefined;
 		},
 		get leader() {
 			return holder();

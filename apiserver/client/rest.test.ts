@@ -67,6 +67,22 @@ describe("REST client", () => {
 		}
 	});
 
+	it("names the lease by which it writes, and reads without", async () => {
+		const { port } = server.address() as AddressInfo;
+		const fenced = createApiClient({ server: `http://127.0.0.1:${port}`, fence: () => "kube-system/l host_1" });
+		answer = json(200, { kind: "Pod", apiVersion: "v1", metadata: {} });
+		try {
+			await fenced.resource(pods).delete("ns", "a");
+			await fenced.resource(pods).get("ns", "a");
+			assert.deepEqual(
+				seen.map(({ headers }) => headers["barque-fence"]),
+				["kube-system/l host_1", undefined],
+			);
+		} finally {
+			await fenced.close();
+		}
+	});
+
 	it("does not write what waited for a connection until it might no longer be written", async () => {
 		let may = true;
 		const { port } = server.address() as AddressInfo;

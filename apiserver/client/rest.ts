@@ -39,6 +39,8 @@ export interface ApiClientOptions extends Partial<ClusterAccess> {
 	 * says no, nothing is sent and the request rejects with ConnectionError.
 	 */
 	readonly mayWrite?: (() => boolean) | undefined;
+	/** `NAMESPACE/NAME HOLDER`: sent with each request that is no read, which takes effect only while that Lease is held so. */
+	readonly fence?: (() => string | undefined) | undefined;
 	readonly clock?: Clock | undefined;
 }
 
@@ -263,11 +265,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 	async function once(request: Request): Promise<Answer> {
 		const body = encodeBody(request.body);
 		if (request.method !== "GET") mayWrite();
+		const fence = request.method === "GET" ? undefined : options.fence?.();
 		try {
 			const response = await requests.request({
 				method: request.method as Dispatcher.HttpMethod,
 				path: prefix + request.path,
-				headers: headersOf(body === undefined ? undefined : (request.contentType ?? "application/json")),
+				headers: {
+					...headersOf(body === undefined ? undefined : (request.contentType ?? "application/json")),
+					...(fence === undefined ? {} : { "barque-fence": fence }),
+				},
 				...(body === undefined ? {} : { body }),
 				...(request.signal === undefined ? {} : { signal: request.signal }),
 			});

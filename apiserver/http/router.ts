@@ -3,6 +3,7 @@
 import { badRequest } from "../machinery/errors.ts";
 import type { Services } from "../registry/context.ts";
 import { dispatch } from "../registry/dispatch.ts";
+import { servicesFor } from "../registry/fence.ts";
 import { findResource, groupVersions } from "../scheme/resources.ts";
 import type { AdmittedRequest } from "./chain.ts";
 import { noSuchMethod, noSuchResource, sendBytes, textType } from "./render.ts";
@@ -47,7 +48,7 @@ async function serveResource(services: Services, admitted: AdmittedRequest): Pro
 	}
 	await dispatch(
 		{
-			services,
+			services: servicesFor(services, request, admitted.user),
 			request,
 			response: admitted.response,
 			resource,

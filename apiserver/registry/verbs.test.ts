@@ -47,6 +47,41 @@ describe("registry/verbs", () => {
 		assert.equal(gone.body.message, 'configmaps "crud" not found');
 	});
 
+	it("refuses the writes of who names a lease that another holds", async () => {
+		const leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+		const lease = (holderIdentity: string) => ({
+			apiVersion: "coordination.k8s.io/v1",
+			kind: "Lease",
+			metadata: { name: "led" },
+			spec: { holderIdentity, leaseDurationSeconds: 15 },
+		});
+		const { metadata } = (await h.call("POST", leases, { body: lease("host_1") })).body;
+		const as = (holder: string) => ({ headers: { "barque-fence": `default/led ${holder}` } });
+		const made = await h.call("POST", maps, { body: configMap("fenced", { n: "0" }), ...as("host_1") });
+		assert.equal(made.status, 201);
+		const taken = await h.call("PUT", `${leases}/led`, { body: { ...lease("host_2"), metadata } });
+		assert.equal(taken.status, 200, taken.text);
+		for (const [method, path, body] of [
+			["POST", maps, configMap("fenced-2")],
+			["PUT", `${maps}/fenced`, configMap("fenced", { n: "1" })],
+			["DELETE", `${maps}/fenced`, undefined],
+		] as const) {
+			const refused = await h.call(method, path, { ...(body === undefined ? {} : { body }), ...as("host_1") });
+			assert.deepEqual(
+				[refused.status, refused.body.reason, refused.body.message],
+				[
+					409,
+					"Conflict",
+					'Operation cannot be fulfilled on leases.coordination.k8s.io "led": another holds the lease, so nothing was written',
+				],
+			);
+		}
+		assert.deepEqual((await h.call("GET", `${maps}/fenced`, as("host_1"))).body.data, { n: "0" });
+		assert.equal((await h.call("DELETE", `${maps}/fenced`, as("host_2"))).status, 200);
+		const wrong = await h.call("POST", maps, { body: configMap("x"), headers: { "barque-fence": "led" } });
+		assert.deepEqual([wrong.status, wrong.body.message], [400, 'barque-fence: "led" is not NAMESPACE/NAME HOLDER']);
+	});
+
 	it("refuses what is there already, and stale and foreign writes", async () => {
 		await h.call("POST", maps, { body: configMap("twice", { n: "0" }) });
 		const again = await h.call("POST", maps, { body: configMap("twice") });

@@ -3,7 +3,15 @@
  * here knows kinds. Writes are never repeated blindly: only a lost comparison, which says that nothing was written, is
  * tried again.
  */
-import type { KeyValue, RangeRequest, RangeResult, StoreClient, TxnResult, WithHeader } from "../../store/api.ts";
+import type {
+	Compare,
+	KeyValue,
+	RangeRequest,
+	RangeResult,
+	StoreClient,
+	TxnResult,
+	WithHeader,
+} from "../../store/api.ts";
 import { stored } from "./errors.ts";
 
 export interface StoredObject {
@@ -30,6 +38,17 @@ const maxAttempts = 100;
 
 const toObject = (kv: KeyValue): StoredObject => ({ bytes: kv.value, revision: kv.modRevision, lease: kv.lease });
 
+/** What must hold of another object at the very revision at which a write takes effect, or the write does not. */
+export interface Fence {
+	readonly key: string;
+	holds(object: StoredObject): boolean;
+	/** Why a write is refused. */
+	refusal(): Error;
+}
+
+/** Fences' objects remembered; they are read anew where they turn out to be old. */
+const maxFences = 1024;
+
 /** Measures each call to the store. */
 export type Observer = (operation: string, seconds: number) => void;
 
@@ -37,11 +56,39 @@ export class ObjectStorage {
 	readonly #store: StoreClient;
 	readonly #now: () => number;
 	readonly #observe: Observer;
+	/** By key, as last seen. */
+	#fences = new Map<string, StoredObject>();
+	#fence: Fence | undefined;
 
 	constructor(store: StoreClient, monotonicMs: () => number, observe: Observer) {
 		this.#store = store;
 		this.#now = monotonicMs;
 		this.#observe = observe;
+	}
+
+	/** The same storage, whose writes take effect only while the fence holds; they reject with its refusal otherwise. */
+	fenced(fence: Fence): ObjectStorage {
+		const storage = new ObjectStorage(this.#store, this.#now, this.#observe);
+		storage.#fences = this.#fences;
+		storage.#fence = fence;
+		return storage;
+	}
+
+	/** Compared with every write: that the object which the fence held of has not changed since. */
+	async #guard(): Promise<readonly Compare[]> {
+		const fence = this.#fence;
+		if (fence === undefined) return [];
+		const known = this.#fences.get(fence.key);
+		const current = known !== undefined && fence.holds(known) ? known : await this.get(fence.key);
+		if (current === undefined || !fence.holds(current)) throw fence.refusal();
+		if (this.#fences.size >= maxFences) this.#fences.clear();
+		this.#fences.set(fence.key, current);
+		return [{ key: Buffer.from(fence.key), target: "mod", result: "equal", operand: current.revision }];
+	}
+
+	/** After a write that lost a comparison other than that of its own key: what is remembered of the fence is old. */
+	#forgetFence(): void {
+		if (this.#fence !== undefined) this.#fences.delete(this.#fence.key);
 	}
 
 	/** Linearizable. */
@@ -58,15 +105,22 @@ export class ObjectStorage {
 	/** Undefined: the key exists already. */
 	async create(key: string, bytes: Buffer, lease?: bigint): Promise<StoredObject | undefined> {
 		const id = Buffer.from(key);
-		const result = await this.#measured(
-			"create",
-			this.#store.txn({
-				compare: [{ key: id, target: "mod", result: "equal", operand: 0 }],
-				success: [{ op: "put", key: id, value: bytes, ...(lease === undefined ? {} : { lease }) }],
-				failure: [],
-			}),
-		);
-		return result.succeeded ? { bytes, revision: result.header.revision, lease: lease ?? 0n } : undefined;
+		for (let attempt = 0; attempt < maxAttempts; attempt++) {
+			const guard = await this.#guard();
+			const result = await this.#measured(
+				"create",
+				this.#store.txn({
+					compare: [{ key: id, target: "mod", result: "equal", operand: 0 }, ...guard],
+					success: [{ op: "put", key: id, value: bytes, ...(lease === undefined ? {} : { lease }) }],
+					failure: guard.length === 0 ? [] : [{ op: "range", key: id, keysOnly: true }],
+				}),
+			);
+			if (result.succeeded) return { bytes, revision: result.header.revision, lease: lease ?? 0n };
+			const other = result.responses[0];
+			if (guard.length === 0 || (other?.op === "range" && other.count > 0)) return undefined;
+			this.#forgetFence();
+		}
+		throw new Error(`${key}: lost ${maxAttempts} compare-and-swaps in a row`);
 	}
 
 	/**
@@ -99,18 +153,20 @@ export class ObjectStorage {
 			if (result.succeeded) return outcome(wanted, current, result);
 			const other = result.responses[0];
 			const kv = other?.op === "range" ? other.kvs[0] : undefined;
+			if (kv?.modRevision === current.revision) this.#forgetFence();
 			[current, fresh] = [kv === undefined ? undefined : toObject(kv), true];
 		}
 		throw new Error(`${key}: lost ${maxAttempts} compare-and-swaps in a row`);
 	}
 
-	#swap(key: string, current: StoredObject, wanted: Change): Promise<WithHeader<TxnResult>> {
+	async #swap(key: string, current: StoredObject, wanted: Change): Promise<WithHeader<TxnResult>> {
 		const id = Buffer.from(key);
+		const guard = await this.#guard();
 		const lease = wanted.kind === "put" ? (wanted.lease ?? current.lease) : 0n;
 		return this.#measured(
 			wanted.kind === "put" ? "update" : "delete",
 			this.#store.txn({
-				compare: [{ key: id, target: "mod", result: "equal", operand: current.revision }],
+				compare: [{ key: id, target: "mod", result: "equal", operand: current.revision }, ...guard],
 				success: [
 					wanted.kind === "put"
 						? { op: "put", key: id, value: wanted.bytes, ...(lease === 0n ? {} : { lease }) }

@@ -34,6 +34,61 @@ describe("storage", () => {
 		assert.ok(operations.includes("create") && operations.includes("get"));
 	});
 
+	describe("fenced", () => {
+		const key = "/registry/leases/l";
+		const fenced = (holder: string) =>
+			storage.fenced({
+				key,
+				holds: (object) => text(object)?.split(" ")[0] === holder,
+				refusal: () => new Error("fenced off"),
+			});
+		const hold = (value: string) => storage.update(key, undefined, async () => put(value));
+
+		before(() => storage.create(key, Buffer.from("a 1")));
+
+		it("writes while the fence holds, though its object changes all the time", async () => {
+			const a = fenced("a");
+			for (let i = 2; i < 5; i++) {
+				assert.equal(text(await a.create(`/registry/f/${i}`, Buffer.from("x"))), "x");
+				await hold(`a ${i}`);
+				assert.equal(await a.create(`/registry/f/${i}`, Buffer.from("y")), undefined);
+				const written = await a.update(`/registry/f/${i}`, undefined, async () => put("z"));
+				assert.equal(written?.kind, "put");
+			}
+			// Renewed between its look at the fence and its write, each time it tries but the last.
+			let renewals = 0;
+			const outcome = await a.update("/registry/f/2", undefined, async () => {
+				if (renewals++ < 3) await hold(`a ${10 + renewals}`);
+				return put("after renewals");
+			});
+			assert.equal(outcome?.kind, "put");
+		});
+
+		it("refuses everything once another holds it, also what began before", async () => {
+			const [a, b] = [fenced("a"), fenced("b")];
+			assert.equal(text(await a.create("/registry/f/10", Buffer.from("x"))), "x");
+			const late = a.update("/registry/f/10", undefined, async () => {
+				await hold("b 1");
+				return put("too late");
+			});
+			await assert.rejects(late, /fenced off/);
+			await assert.rejects(a.create("/registry/f/11", Buffer.from("x")), /fenced off/);
+			await assert.rejects(
+				a.update("/registry/f/10", undefined, async () => ({ kind: "delete" })),
+				/fenced off/,
+			);
+			assert.equal(text(await storage.get("/registry/f/10")), "x");
+			assert.equal(await storage.get("/registry/f/11"), undefined);
+			assert.equal(text(await b.create("/registry/f/11", Buffer.from("b's"))), "b's");
+			await assert.rejects(
+				storage
+					.fenced({ key: "/registry/leases/none", holds: () => true, refusal: () => new Error("no lease") })
+					.create("/registry/f/12", Buffer.from("x")),
+				/no lease/,
+			);
+		});
+	});
+
 	it("writes again on what is there, when what it knew was stale", async () => {
 		const stale = await storage.get("/registry/x/a");
 		await storage.update("/registry/x/a", undefined, async () => put("2"));
