@@ -4,7 +4,7 @@ import { seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
 import { serviceUnavailable } from "../machinery/errors.ts";
 import { createFakeClient } from "./fake.ts";
-import { createLeaderElector } from "./leader-election.ts";
+import { createLeaderElector, type LeaderElectionOptions } from "./leader-election.ts";
 import { leases } from "./resources.ts";
 
 function setup() {
@@ -12,7 +12,7 @@ function setup() {
 	const client = createFakeClient({ clock });
 	const log: string[] = [];
 	let seed = 1;
-	const candidate = (identity: string) =>
+	const candidate = (identity: string, options: Partial<LeaderElectionOptions> = {}) =>
 		createLeaderElector({
 			client,
 			clock,
@@ -26,6 +26,7 @@ function setup() {
 				signal.addEventListener("abort", () => log.push(`${identity} ended`));
 			},
 			onLost: () => log.push(`${identity} lost`),
+			...options,
 		});
 	const lease = () => client.peek(leases, "kube-system/x")?.spec;
 	return { clock, client, log, candidate, lease };
@@ -51,22 +52,9 @@ describe("leader election", () => {
 	});
 
 	it("gives the lease back only when what was begun has ended, and not at all when that takes too long", async () => {
-		const { clock, client, lease } = setup();
+		const { clock, candidate, lease } = setup();
 		const work = Promise.withResolvers<void>();
-		const elector = (settled: () => Promise<void>) =>
-			createLeaderElector({
-				client,
-				clock,
-				random: seededRandom(1),
-				logger: silentLogger,
-				namespace: "kube-system",
-				name: "x",
-				identity: "a",
-				onStarted: () => undefined,
-				onLost: () => undefined,
-				settled,
-			});
-		const a = elector(() => work.promise);
+		const a = candidate("a", { settled: () => work.promise });
 		void a.run();
 		await clock.runFor(5000);
 		const stopped = a.stop();
@@ -75,7 +63,7 @@ describe("leader election", () => {
 		work.resolve();
 		await stopped;
 		assert.deepEqual([lease()?.holderIdentity, a.expired], ["", true]);
-		const again = elector(() => new Promise(() => {}));
+		const again = candidate("a", { settled: () => new Promise(() => {}) });
 		void again.run();
 		await clock.runFor(5000);
 		const ended = again.stop();
@@ -85,19 +73,8 @@ describe("leader election", () => {
 	});
 
 	it("waits for what was begun until its renew deadline, not longer, and is expired then", async () => {
-		const { clock, client, lease } = setup();
-		const a = createLeaderElector({
-			client,
-			clock,
-			random: seededRandom(1),
-			logger: silentLogger,
-			namespace: "kube-system",
-			name: "x",
-			identity: "a",
-			onStarted: () => undefined,
-			onLost: () => undefined,
-			settled: () => new Promise(() => {}),
-		});
+		const { clock, client, candidate, lease } = setup();
+		const a = candidate("a", { settled: () => new Promise(() => {}) });
 		void a.run();
 		await clock.runFor(5000);
 		// Nobody renews from here on, first because it fails, then because it stops.
@@ -147,21 +124,9 @@ describe("leader election", () => {
 	});
 
 	it("refuses durations that do not fit each other", () => {
-		const { client, clock } = setup();
+		const { candidate } = setup();
 		const make = (leaseDurationMs: number, renewDeadlineMs: number) => () =>
-			createLeaderElector({
-				client,
-				clock,
-				random: seededRandom(1),
-				logger: silentLogger,
-				namespace: "kube-system",
-				name: "x",
-				identity: "a",
-				leaseDurationMs,
-				renewDeadlineMs,
-				onStarted: () => undefined,
-				onLost: () => undefined,
-			});
+			candidate("a", { leaseDurationMs, renewDeadlineMs });
 		assert.throws(make(10_000, 10_000), /must be greater than renew deadline/);
 		assert.throws(make(10_000, 2000), /must be greater than 1.2/);
 	});

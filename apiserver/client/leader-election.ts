@@ -8,6 +8,7 @@ import type { FlagSpecs } from "../../kit/flags.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { ApiError } from "../machinery/errors.ts";
+import { formatFence } from "../machinery/fence.ts";
 import { formatMicroTime } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Lease } from "../scheme/types.gen.ts";
@@ -314,7 +315,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 			return over || (led && left() <= 0);
 		},
 		get fence() {
-			return led ? `${namespace}/${name} ${identity}` : undefined;
+			return led ? formatFence({ namespace, name, holder: identity }) : undefined;
 		},
 		get leader() {
 			return holder();

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Dispatcher, Pool } from "undici";
 import { type Clock, sleep, systemClock } from "../../kit/clock.ts";
 import { ApiError } from "../machinery/errors.ts";
+import { fenceHeader } from "../machinery/fence.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
 import type { Status } from "../scheme/types.gen.ts";
 import { type ClusterAccess, loadKubeconfig } from "./kubeconfig.ts";
@@ -272,7 +273,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 				path: prefix + request.path,
 				headers: {
 					...headersOf(body === undefined ? undefined : (request.contentType ?? "application/json")),
-					...(fence === undefined ? {} : { "barque-fence": fence }),
+					...(fence === undefined ? {} : { [fenceHeader]: fence }),
 				},
 				...(body === undefined ? {} : { body }),
 				...(request.signal === undefined ? {} : { signal: request.signal }),

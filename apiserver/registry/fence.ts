@@ -9,26 +9,24 @@ import type { UserInfo } from "../authn/types.ts";
 import { requireAllowed } from "../authz/types.ts";
 import { type ApiRequest, header } from "../http/types.ts";
 import { badRequest, conflict } from "../machinery/errors.ts";
+import { fenceHeader, parseFence } from "../machinery/fence.ts";
 import { decodeStored } from "../scheme/codec/stored.ts";
 import { findResource } from "../scheme/resources.ts";
 import type { Lease } from "../scheme/types.gen.ts";
 import type { Services } from "./context.ts";
 import { objectKey } from "./keys.ts";
 
-/** Its value: `NAMESPACE/NAME HOLDER`, of a Lease and its `spec.holderIdentity`. */
-export const fenceHeader = "barque-fence";
-
-const maxLength = 1024;
 const group = "coordination.k8s.io";
 
 /** The services with which the request is carried out. Throws ApiError 400, or 403 where the user may not read the Lease. */
 export function servicesFor(services: Services, request: ApiRequest, user: UserInfo): Services {
 	const value = header(request, fenceHeader);
 	if (value === undefined) return services;
-	const [, namespace, name, holder] = /^([a-z0-9.-]+)\/([a-z0-9.-]+) ([!-~]+)$/.exec(value.slice(0, maxLength)) ?? [];
-	if (value.length > maxLength || namespace === undefined || name === undefined || holder === undefined) {
+	const fence = parseFence(value);
+	if (fence === undefined) {
 		throw badRequest(`${fenceHeader}: ${JSON.stringify(value.slice(0, 200))} is not NAMESPACE/NAME HOLDER`);
 	}
+	const { namespace, name, holder } = fence;
 	const resource = findResource(group, "v1", "leases")!;
 	requireAllowed(services.authorizer, {
 		user,

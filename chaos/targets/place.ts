@@ -8,8 +8,8 @@ export interface Command {
 	readonly args: readonly string[];
 }
 
-/** One machine, real or so it seems to the member. */
-export interface Host {
+/** Where a member is and what it has. */
+export interface Site {
 	/** `m1`, `m2` … */
 	readonly name: string;
 	/** Where peers and clients reach its member: addresses without ports. */
@@ -19,6 +19,10 @@ export interface Host {
 	readonly clientPort: number;
 	/** As the member sees it: a folder of its own that outlives its process. */
 	readonly dataDir: string;
+}
+
+/** One machine, real or so it seems to the member. */
+export interface Host extends Site {
 	/** Starts the member. Resolves once the process runs; rejects where the program cannot be started. */
 	run(command: Command): Promise<void>;
 	readonly isRunning: boolean;

@@ -3,17 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Command, type Host, MissingToolError } from "./place.ts";
+import { type Command, type Host, MissingToolError, type Site } from "./place.ts";
 import { isInstalled } from "./tools.ts";
 
-export interface ProcessHostOptions {
-	readonly name: string;
-	readonly peerAddress: string;
-	readonly clientAddress: string;
-	readonly peerPort: number;
-	readonly clientPort: number;
-	/** Made, with what is above it, before the member starts. */
-	readonly dataDir: string;
+/** Its `dataDir` is made, with what is above it, before the member starts. */
+export interface ProcessHostOptions extends Site {
 	/** The command that runs the member where it belongs. It must become the member under the same process id. */
 	readonly wrap?: ((command: Command) => Command) | undefined;
 	/** The member's whole environment, asked for at each start; by default that of this process. */
