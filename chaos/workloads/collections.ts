@@ -155,24 +155,25 @@ async function dequeue(target: KvTarget): Promise<string | null> {
 
 /** Of `drain`: what came out, and how many more may have, unseen. */
 interface Drained {
-	readonly elements: readonly string[];
-	readonly unsure: number;
+	readonly elements: string[];
+	unsure: number;
 }
 
+/** One after the other. */
 const maxDrainErrors = 50;
 
-/** Takes out until there is nothing left. */
-async function drain(target: KvTarget): Promise<Drained> {
-	const elements: string[] = [];
-	let unsure = 0;
+/** Takes out until there is nothing left. `drained` keeps what earlier attempts took, which nobody was told of. */
+async function drain(target: KvTarget, drained: Drained): Promise<Drained> {
 	for (let errors = 0; ; ) {
 		try {
 			const next = await dequeue(target);
-			if (next === null) return { elements, unsure };
-			elements.push(next);
+			if (next === null) return drained;
+			drained.elements.push(next);
+			errors = 0;
 		} catch (error) {
-			if (!(error instanceof TargetError) || ++errors > maxDrainErrors) throw error;
-			if (error.applied === "unknown") unsure++;
+			if (!(error instanceof TargetError)) throw error;
+			if (error.applied === "unknown") drained.unsure++;
+			if (++errors > maxDrainErrors) throw error;
 		}
 	}
 }
@@ -195,12 +196,13 @@ export const queue: Workload<KvTarget> = {
 	rate: 60,
 	actor: (target, { random, name }) => {
 		let put = 0;
+		const drained: Drained = { elements: [], unsure: 0 };
 		return {
 			next: () => (random.int(2) === 0 ? { f: "dequeue" } : { f: "enqueue", value: `${name}.${++put}` }),
 			perform: async ({ f, value }) => {
 				if (f === "enqueue") return void (await target.put(`queue/${value as string}`, value as string));
 				if (f === "dequeue") return dequeue(target);
-				return drain(target);
+				return drain(target, drained);
 			},
 		};
 	},

@@ -8,7 +8,7 @@ import { type RunOutcome, runWorkload } from "../run.ts";
 import { storeTarget } from "../targets/store.ts";
 import { type Lie, liar, lossy } from "../testing/faulty.ts";
 import { kvWorkloads } from "./all.ts";
-import type { KvTarget } from "./target.ts";
+import { type KvTarget, TargetError } from "./target.ts";
 
 const seed = Number(process.env["BARQUE_SEED"] ?? Date.now() % 1_000_000);
 
@@ -75,7 +75,7 @@ describe("chaos/workloads on a store in memory", function () {
 
 	for (const [name, workload] of kvWorkloads) {
 		if (name === "lock-unfenced") continue;
-		const workMs = workload.rate < 100 ? 20_000 : 4000;
+		const workMs = workload.rate < 100 ? 80_000 : 4000;
 		it(`${name}: finds nothing wrong, whole or with answers lost`, async () => {
 			for (const share of [0, 0.05]) {
 				const random = seededRandom(seed + 1);
@@ -122,6 +122,23 @@ describe("chaos/workloads on a store in memory", function () {
 			assert.ok(violations.every(({ kind }) => kind !== "undecided"));
 		});
 	}
+
+	it("queue: a drain that is given up and repeated tells what it took out before", async () => {
+		const store = memoryStore({ clock: new VirtualClock(), random: seededRandom(seed) });
+		const whole = storeTarget(store);
+		let left = 2;
+		const txn: KvTarget["txn"] = async (request) => {
+			if (left-- <= 0) throw new TargetError("no", "down");
+			return whole.txn(request);
+		};
+		const options = { random: seededRandom(seed), name: "p1", index: 0, clock: new VirtualClock() };
+		const actor = kvWorkloads.get("queue")!.actor({ ...whole, txn }, options);
+		for (const value of ["a", "b", "c"]) await actor.perform({ f: "enqueue", value });
+		await assert.rejects(actor.perform({ f: "drain" }), /down/);
+		left = Number.POSITIVE_INFINITY;
+		assert.deepEqual(await actor.perform({ f: "drain" }), { elements: ["a", "b", "c"], unsure: 0 });
+		await store.close();
+	});
 
 	it("lock-unfenced: is caught, because holders stall longer than their leases", async () => {
 		const { violations } = await run("lock-unfenced", 40_000);
