@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { configMaps } from "../../apiserver/client/resources.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { describeViolation } from "../checkers/violation.ts";
 import { runWorkload } from "../run.ts";
+import { namedBy } from "../testing/machine.ts";
 import { kubernetesWorkloads } from "../workloads/kubernetes.ts";
 import { startClusterMembers } from "./kubernetes.ts";
 
@@ -59,4 +66,50 @@ describe("chaos/targets: a whole cluster", function () {
 			if (leadership !== undefined) return leadership;
 		}
 	}
+});
+
+describe("chaos/targets: a whole cluster whose run is interrupted", function () {
+	this.timeout(120_000);
+	let folder: string;
+	beforeEach(async () => {
+		folder = await mkdtemp(path.join(tmpdir(), "barque-interrupted-"));
+	});
+	afterEach(async () => {
+		for (const { pid } of namedBy(`${folder}/`)) process.kill(pid, "SIGKILL");
+		await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+	});
+
+	/** A process that starts a cluster with all its files in `folder`, and then does this to its members. */
+	function otherRun(then: string) {
+		const module = path.join(import.meta.dirname, "kubernetes.ts");
+		const source = `import { startClusterMembers } from ${JSON.stringify(module)};
+			const members = await startClusterMembers({ masters: 1, nodes: 0 });
+			${then}`;
+		const env = { ...process.env, TMPDIR: folder };
+		const child = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", "pipe", 2], env });
+		return child;
+	}
+
+	async function leavesNothing(child: ReturnType<typeof otherRun>): Promise<void> {
+		child.kill("SIGINT");
+		assert.deepEqual(await once(child, "exit"), [null, "SIGINT"]);
+		assert.deepEqual(namedBy(`${folder}/`), []);
+		assert.deepEqual(await readdir(folder), []);
+	}
+
+	it("leaves nothing behind of one that is being started", async () => {
+		const child = otherRun("");
+		while (namedBy(`${folder}/`).length === 0) await delay(5);
+		await leavesNothing(child);
+	});
+
+	it("leaves nothing behind of one that runs, also where a master is just started again", async () => {
+		const child = otherRun(`await members.pause("master-1");
+			await members.kill("master-1");
+			console.log("killed");
+			await members.start("master-1").catch(() => {});`);
+		await once(child.stdout!, "data");
+		while (namedBy(`${folder}/`).length < 2) await delay(5);
+		await leavesNothing(child);
+	});
 });

@@ -1,17 +1,21 @@
 /** A whole cluster of ours: masters to be harmed, each with its store member, apiserver and agents, and nodes that are left alone. */
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import { adminTls } from "../../bin/cluster/certificates.ts";
 import { type Layout, type MasterEndpoints, masterParts } from "../../bin/cluster/layout.ts";
-import { runningPid, signalPart, stopPart } from "../../bin/cluster/processes.ts";
+import { knownParts, runningPid, signalPart, stopPart } from "../../bin/cluster/processes.ts";
 import { type Cluster, startClusterOn } from "../../bin/cluster/start-cluster.ts";
 import { type StoreClient, StoreError } from "../../store/api.ts";
 import { connectStore } from "../../store/client/client.ts";
 import type { Link, Network } from "../faults/network.ts";
 import type { ApiTarget } from "../workloads/api.ts";
+import { cleanUpOnInterrupt } from "./cleanup.ts";
 import { type Leadership, type Members, rotated } from "./members.ts";
 import type { Place } from "./place.ts";
+import { Tasks } from "./tasks.ts";
 
 export interface ClusterMembersOptions {
 	readonly masters: 1 | 3 | 5;
@@ -25,6 +29,7 @@ export interface ClusterMembersOptions {
 const requestMs = 5000;
 const askMs = 1000;
 const graceMs = 15_000;
+const pollMs = 50;
 /** Readers of history may lag this much behind a compaction. */
 const lagMs = 300;
 /** Short terms, so that agents change their leader within a run. */
@@ -39,18 +44,76 @@ export async function startClusterMembers(
 	options: ClusterMembersOptions,
 ): Promise<Members<ApiTarget & { close(): Promise<void> }>> {
 	const { masters, nodes = 1, place } = options;
+	let own: OwnCluster | undefined;
 	try {
 		const hosts = place === undefined ? undefined : hostsOf(place, masters);
-		const cluster = await startClusterOn(hosts, {
+		own = await OwnCluster.start(hosts, {
 			masters,
 			nodes,
 			runtime: "hollow",
 			extraArgs: { "controller-manager": election, scheduler: election },
 		});
-		return new ClusterMembers(cluster, await adminTls(cluster.endpoints), await storeTls(cluster.endpoints), place);
+		const { endpoints } = own.cluster;
+		return new ClusterMembers(own, await adminTls(endpoints), await storeTls(endpoints), place);
 	} catch (error) {
+		await own?.end();
 		await place?.close();
 		throw error;
+	}
+}
+
+type Hosts = Parameters<typeof startClusterOn>[0];
+type ClusterOptions = Parameters<typeof startClusterOn>[1];
+
+/**
+ * The cluster, its files, and whatever of it is being started: its parts are processes of sessions of their own, which
+ * nothing ends but us, also when the run is interrupted.
+ */
+class OwnCluster {
+	readonly #dir: string;
+	readonly #starting = new Tasks();
+	readonly #forget = cleanUpOnInterrupt(() => this.end());
+	#cluster: Cluster | undefined;
+	#ended: Promise<void> | undefined;
+
+	static async start(hosts: Hosts, options: ClusterOptions): Promise<OwnCluster> {
+		const own = new OwnCluster(await mkdtemp(path.join(tmpdir(), "barque-chaos-")));
+		try {
+			own.#cluster = await own.#starting.do(() => startClusterOn(hosts, { ...options, dir: own.#dir }));
+			return own;
+		} catch (error) {
+			await own.end();
+			throw error;
+		}
+	}
+
+	private constructor(dir: string) {
+		this.#dir = dir;
+	}
+
+	get cluster(): Cluster {
+		return this.#cluster!;
+	}
+
+	revive(master: string): Promise<void> {
+		return this.#starting.do(() => this.cluster.reviveMaster(master));
+	}
+
+	/** Leaves nothing behind; once. */
+	end(): Promise<void> {
+		this.#ended ??= this.#end();
+		return this.#ended;
+	}
+
+	async #end(): Promise<void> {
+		const settled = this.#starting.close().then(() => true);
+		// What waits for parts to be ready gives up once they have ended.
+		while (!(await Promise.race([settled, delay(pollMs, false)]))) {
+			for (const part of await knownParts(this.#dir)) await stopPart(this.#dir, part, 0);
+		}
+		await this.#cluster?.stop();
+		await rm(this.#dir, { recursive: true, force: true });
+		this.#forget();
 	}
 }
 
@@ -82,6 +145,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	readonly description: string;
 	readonly names: readonly string[];
 	readonly network: Network | undefined;
+	readonly #own: OwnCluster;
 	readonly #cluster: Cluster;
 	readonly #place: Place | undefined;
 	readonly #apiTls: ApiTls;
@@ -89,13 +153,14 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	/** For questions to one store member each. */
 	readonly #stores: readonly StoreClient[];
 
-	constructor(cluster: Cluster, apiTls: ApiTls, tls: StoreTls, place: Place | undefined) {
-		const { masters, nodes } = cluster.endpoints;
+	constructor(own: OwnCluster, apiTls: ApiTls, tls: StoreTls, place: Place | undefined) {
+		const { masters, nodes } = own.cluster.endpoints;
 		const where = place === undefined ? "processes on this machine" : place.description;
 		this.description = `a cluster of ${masters.length} masters and ${nodes.length} nodes in ${where}`;
 		this.names = masters.map(({ name }) => name);
 		this.network = place?.network === undefined ? undefined : this.#mastersNetwork(place.network, place);
-		this.#cluster = cluster;
+		this.#own = own;
+		this.#cluster = own.cluster;
 		this.#place = place;
 		this.#apiTls = apiTls;
 		this.#storeTls = tls;
@@ -128,7 +193,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 
 	async start(name: string): Promise<void> {
 		await this.resume(name);
-		await this.#cluster.reviveMaster(name);
+		await this.#own.revive(name);
 	}
 
 	/** As a machine that is shut down does: SIGTERM to all at once, SIGKILL to what still runs a while later. */
@@ -201,7 +266,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		// What stands still sees no SIGTERM.
 		await Promise.all(this.names.map((name) => this.resume(name)));
 		await Promise.all(this.#stores.map((client) => client.close()));
-		await this.#cluster.stop();
+		await this.#own.end();
 		await this.#place?.close();
 	}
 }

@@ -20,6 +20,19 @@ export function children(): { readonly pid: number; readonly command: string }[]
 		.map(({ pid }) => ({ pid, command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() }));
 }
 
+/** Whatever runs on this machine with this text in its command line. */
+export function namedBy(text: string): { readonly pid: number; readonly command: string }[] {
+	return processes().flatMap(({ pid }) => {
+		try {
+			const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+			return command.includes(text) ? [{ pid, command }] : [];
+		} catch (error) {
+			if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+			throw error;
+		}
+	});
+}
+
 /** A process that has ended but was not reaped does not run. */
 export function isRunning(pid: number): boolean {
 	return processes().some((each) => each.pid === pid && each.state !== "Z");
