@@ -123,6 +123,25 @@ describe("leader election", () => {
 		assert.equal(a.expired, true);
 	});
 
+	it("makes the lease anew when somebody deletes it, unless another was faster", async () => {
+		const { clock, client, log, candidate, lease } = setup();
+		const a = candidate("a");
+		void a.run();
+		await clock.runFor(5000);
+		await client.resource(leases).delete("kube-system", "x");
+		await clock.runFor(15_000);
+		assert.deepEqual([log, lease()?.holderIdentity, a.expired], [["a started"], "a", false]);
+		await client.resource(leases).delete("kube-system", "x");
+		client.add({
+			apiVersion: "coordination.k8s.io/v1",
+			kind: "Lease",
+			metadata: { name: "x", namespace: "kube-system" },
+			spec: { holderIdentity: "b", leaseDurationSeconds: 15 },
+		});
+		await clock.runFor(3000);
+		assert.deepEqual([log, lease()?.holderIdentity], [["a started", "a ended", "a lost"], "b"]);
+	});
+
 	it("refuses durations that do not fit each other", () => {
 		const { candidate } = setup();
 		const make = (leaseDurationMs: number, renewDeadlineMs: number) => () =>

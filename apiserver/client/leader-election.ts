@@ -183,7 +183,8 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 				observe(await api.update({ ...lease, spec: record(lease.spec, now) }));
 				return true;
 			} catch (error) {
-				if (!(error instanceof ApiError) || error.code !== 409) throw error;
+				// Changed, or deleted: then whoever is first makes it anew.
+				if (!(error instanceof ApiError) || (error.code !== 409 && error.code !== 404)) throw error;
 				logger.debug("lease changed, reading it again", { error });
 			}
 		}
