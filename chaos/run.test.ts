@@ -120,3 +120,70 @@ describe("chaos/run: who leads", () => {
 		assert.equal(checkLeaders([...stale, at(1250, "m3", 1)])[0]?.message, "term 1 has the leaders m1 and m3");
 	});
 });
+
+describe("chaos/run: clients", () => {
+	/** Ends also where the run never does. */
+	async function outcomeOf(workload: Workload<Target>): Promise<RunOutcome> {
+		const clock = new VirtualClock();
+		const target = { close: async () => {} };
+		const running = runWorkload({ workload, connect: () => target, clock, seed: 1, clients: 2, workMs });
+		let ended = false;
+		const over = () => {
+			ended = true;
+		};
+		running.then(over, over);
+		assert.ok(await clock.runUntilTrue(() => ended, 100_000), "the run never ended");
+		return running;
+	}
+
+	it("that fail by an error of their own fail the run, which cleans up first", async () => {
+		const unhandled: unknown[] = [];
+		const note = (error: unknown) => void unhandled.push(error);
+		const others = process.listeners("unhandledRejection");
+		process.removeAllListeners("unhandledRejection");
+		process.on("unhandledRejection", note);
+		try {
+			let closed = 0;
+			const broken: Workload<Target> = {
+				...idle,
+				actor: () => ({
+					next: () => ({ f: "nothing" }),
+					perform: () => Promise.reject(new RangeError("a bug")),
+					close: () => void closed++,
+				}),
+			};
+			await assert.rejects(outcomeOf(broken), /a bug/);
+			await new Promise((resolve) => setImmediate(resolve));
+			assert.deepEqual([closed, unhandled], [2, []]);
+		} finally {
+			process.off("unhandledRejection", note);
+			for (const listener of others) process.on("unhandledRejection", listener);
+		}
+	});
+
+	it("whose work never ends do their last operation all the same, and a late answer counts no more", async () => {
+		let answer = (_: string) => {};
+		const stuck: Workload<Target> = {
+			...idle,
+			actor: (_, { index }) => ({
+				next: () => ({ f: index === 0 ? "stuck" : "nothing" }),
+				perform: async ({ f }) => {
+					if (f === "stuck") return new Promise<string>((resolve) => (answer = resolve));
+					if (f === "last") answer("late");
+					return null;
+				},
+			}),
+			finish: { invocation: { f: "last" }, by: "all" },
+			check: (history) => {
+				const seen = history
+					.filter((op) => op.f !== "nothing")
+					.map(({ process, f, type }) => [process, f, type].join(" "));
+				return [{ kind: "seen", message: seen.join(", "), witness: [] }];
+			},
+		};
+		// The late answer comes with the last operations, and would be a second end of the first.
+		const { violations, finished, counts } = await outcomeOf(stuck);
+		assert.deepEqual([violations[0]?.message, finished], ["p0 stuck info, p0 last ok, p1 last ok", true]);
+		assert.equal(counts.info, 1);
+	});
+});

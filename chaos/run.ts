@@ -2,7 +2,7 @@
 import { type Clock, sleep } from "../kit/clock.ts";
 import { type Random, seededRandom } from "../kit/random.ts";
 import type { Violation } from "./checkers/violation.ts";
-import { describeHit, type HistoryEvent, HistoryRecorder, nemesisProcess } from "./history.ts";
+import { type Completion, describeHit, type HistoryEvent, HistoryRecorder, nemesisProcess } from "./history.ts";
 import { checkLeaders, type LeaderSample, LeaderSampler } from "./leaders.ts";
 import type { Leadership } from "./targets/members.ts";
 import { TargetError } from "./workloads/target.ts";
@@ -85,6 +85,8 @@ class Run<T> {
 	#faults = 0;
 	#lastFault = "";
 	#phase: Progress["phase"] = "setup";
+	/** What is under way, by its process. */
+	readonly #open = new Map<string, HistoryEvent>();
 	#leaders: readonly LeaderSample[] = [];
 
 	constructor(options: RunOptions<T>) {
@@ -145,12 +147,14 @@ class Run<T> {
 			// Its failure is told below, where it is waited for.
 			harm?.catch(() => undefined);
 			const deadline = clock.monotonic() + workMs;
-			const work = actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline));
+			const work = Promise.all(actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline)));
+			// Likewise: nobody waits for it yet, and an error in it must not end the process with all that was started.
+			work.catch(() => undefined);
 			await sleep(clock, workMs);
 			this.#phase = "heal";
 			over.abort();
 			await harm;
-			await Promise.race([Promise.all(work), sleep(clock, graceMs)]);
+			await this.#settle(work);
 			this.#phase = "finish";
 			return await this.#finish(actors);
 		} finally {
@@ -158,6 +162,18 @@ class Run<T> {
 			for (const actor of actors) actor.close?.();
 			await Promise.all(targets.map((target) => target.close()));
 		}
+	}
+
+	/** Waits for the work to end. Of what never does nobody knows what became, and a late answer counts no more. */
+	async #settle(work: Promise<unknown>): Promise<void> {
+		const settled = new AbortController();
+		const grace = sleep(this.#options.clock, graceMs, settled.signal).catch(() => undefined);
+		try {
+			await Promise.race([work, grace]);
+		} finally {
+			settled.abort();
+		}
+		for (const call of [...this.#open.values()]) this.#end(call, { type: "info", error: "no answer until the end" });
 	}
 
 	#sampleLeaders(): (() => readonly LeaderSample[]) | undefined {
@@ -197,21 +213,28 @@ class Run<T> {
 
 	/** Whether it was answered with ok. */
 	async #perform(actor: Actor, index: number, invocation: Invocation): Promise<boolean> {
-		const { f, key } = invocation;
-		const process = `p${index}`;
-		this.#recorder.record({ process, type: "invoke", ...invocation });
+		const call = this.#recorder.record({ process: `p${index}`, type: "invoke", ...invocation });
+		this.#open.set(call.process, call);
 		try {
 			const value = await actor.perform(invocation);
-			this.#recorder.record({ process, type: "ok", f, key, value });
-			this.#counts.ok++;
+			this.#end(call, { type: "ok", value });
 			return true;
 		} catch (error) {
 			if (!(error instanceof TargetError)) throw error;
-			const type = error.applied === "no" ? "fail" : "info";
-			this.#recorder.record({ process, type, f, key, error: error.message });
-			this.#counts[type]++;
+			this.#end(call, { type: error.applied === "no" ? "fail" : "info", error: error.message });
 			return false;
 		}
+	}
+
+	#end(
+		call: HistoryEvent,
+		end: { readonly type: Completion; readonly value?: unknown; readonly error?: string },
+	): void {
+		const { process, f, key } = call;
+		if (this.#open.get(process) !== call) return;
+		this.#open.delete(process);
+		this.#recorder.record({ process, f, key, ...end });
+		this.#counts[end.type]++;
 	}
 
 	/** Everything is healed, so the last operations must be answered. */
