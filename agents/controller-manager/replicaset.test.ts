@@ -166,6 +166,27 @@ describe("replicaset controller", () => {
 		assert.equal(made.size, 3);
 	});
 
+	it("counts on the pod that was answered, not on the one before it whose answer was lost", async () => {
+		const made = await createdBy(3, [seen, unheard, (create) => create()]);
+		assert.equal(made.size, 3);
+	});
+
+	it("does not take a pod that was seen before its answer was lost for another one", async () => {
+		const made = await createdBy(3, [
+			seen,
+			async (create) => {
+				await seen(create);
+				throw new ConnectionError("broken", "ECONNRESET", undefined);
+			},
+			async (create, watch) => {
+				for (let i = 0; i < 3; i++) await turns();
+				watch.held = true;
+				return create();
+			},
+		]);
+		assert.equal(made.size, 3);
+	});
+
 	it("counts ready and, after minReadySeconds, available pods", async () => {
 		const h = harness(createReplicaSetController);
 		h.client.add(set(2, { minReadySeconds: 10 }));

@@ -131,7 +131,8 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 			if (controllerOf(pod) === undefined) return enqueueMatching(pod);
 			const rs = ownerOf(pod);
 			if (rs === undefined) return;
-			expectations.creationObserved(keyOf(rs));
+			// One whose creation seemed to fail is expected no more.
+			if (!doubtful.settle(rs, pod.metadata.name ?? "")) expectations.creationObserved(keyOf(rs));
 			queue.add(keyOf(rs));
 		},
 		onUpdate(previous, pod) {
@@ -191,25 +192,37 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 		const key = keyOf(rs);
 		expectations.expectCreations(key, count);
 		logger.debug("too few replicas", { key, need: rs.spec?.replicas, creating: count });
-		// Those seen by now are counted already; whose event is still to come, it meets the expectation.
-		const names = doubtful.of(rs, (name) => podCache.get(`${rs.metadata.namespace}/${name}`) !== undefined);
-		const { succeeded, failure } = await slowStart(count, (i) => createPod(rs, names[i]));
-		if (succeeded < count) expectations.creationObserved(key, count - succeeded);
+		const isSeen = (name: string) => podCache.get(`${rs.metadata.namespace}/${name}`) !== undefined;
+		const doubted = doubtful.take(rs, count, isSeen);
+		let tried = 0;
+		const { succeeded, failure } = await slowStart(count, (i) => {
+			tried = i + 1;
+			return createPod(rs, doubted[i], isSeen);
+		});
+		// An event that came meanwhile has met its expectation, whether its pod was asked for or not.
+		const untried = doubted.slice(tried).filter((name) => !isSeen(name));
+		for (const name of untried) doubtful.add(rs, name);
+		const seen = Math.max(0, doubted.length - tried) - untried.length;
+		if (succeeded + seen < count) expectations.creationObserved(key, count - succeeded - seen);
 		return isNamespaceTerminating(failure) ? undefined : failure;
 	}
 
 	/** `doubted`: the name of one whose creation failed, or so it seemed. */
-	async function createPod(rs: ReplicaSet, doubted: string | undefined): Promise<void> {
+	async function createPod(rs: ReplicaSet, doubted: string | undefined, isSeen: (name: string) => boolean) {
 		const prefix = `${rs.metadata.name}-`;
 		const name = doubted ?? generateName(prefix, ctx.random);
 		try {
 			await podControl.create(rs, podFromTemplate(rs, rs.spec?.template ?? {}, { prefix, name }));
 		} catch (error) {
-			if (!isAlreadyExists(error)) doubtful.add(rs, name);
-			// It was made after all; a name drawn just now is taken by another.
-			if (doubted === undefined || !isAlreadyExists(error)) throw error;
+			// It was made after all, and its event is still to come; a name drawn just now is taken by another.
+			if (isAlreadyExists(error)) {
+				if (doubted !== undefined) return;
+				throw error;
+			}
+			if (isSeen(name)) return;
+			doubtful.add(rs, name);
+			throw error;
 		}
-		doubtful.settle(rs, name);
 	}
 
 	async function deletePods(rs: ReplicaSet, active: readonly Pod[], count: number): Promise<unknown> {
@@ -265,7 +278,8 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 
 /**
  * Pods whose creation failed may have been made all the same: the answer was lost, or the store did not say in time. They
- * are asked for once more by the same names, so that none is made twice.
+ * are asked for once more by the same names, so that none is made twice. A name is either here or expected, never both:
+ * every event of a pod settles its doubt or meets its expectation.
  */
 class DoubtfulNames {
 	readonly #names = new Map<string, { readonly uid: string | undefined; readonly names: Set<string> }>();
@@ -277,17 +291,23 @@ class DoubtfulNames {
 		} else if (known.names.size < burst) known.names.add(name);
 	}
 
-	/** Its pod is known to have been made. */
-	settle(rs: ReplicaSet, name: string): void {
-		this.#names.get(keyOf(rs))?.names.delete(name);
+	/** Its pod was seen. False: there was no doubt. */
+	settle(rs: ReplicaSet, name: string): boolean {
+		return this.#of(rs)?.delete(name) === true;
 	}
 
-	/** Oldest first; what was seen is settled. */
-	of(rs: ReplicaSet, isSeen: (name: string) => boolean): string[] {
+	/** Takes out up to `count` to be asked for again, oldest first; what was seen is settled. */
+	take(rs: ReplicaSet, count: number, isSeen: (name: string) => boolean): string[] {
+		const names = this.#of(rs);
+		for (const name of names ?? []) if (isSeen(name)) names?.delete(name);
+		const taken = [...(names ?? [])].slice(0, count);
+		for (const name of taken) names?.delete(name);
+		return taken;
+	}
+
+	#of(rs: ReplicaSet): Set<string> | undefined {
 		const known = this.#names.get(keyOf(rs));
-		if (known?.uid !== rs.metadata.uid) return [];
-		for (const name of known?.names ?? []) if (isSeen(name)) this.settle(rs, name);
-		return [...(known?.names ?? [])];
+		return known?.uid === rs.metadata.uid ? known?.names : undefined;
 	}
 
 	forget(key: string): void {
