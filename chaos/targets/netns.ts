@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
 import { LinkRules, linkTools } from "../faults/links.ts";
-import { cleanUpOnInterrupt } from "./cleanup.ts";
 import { MachineFaults } from "./machine-faults.ts";
-import { Fabric, type Namespace, namespaceTools } from "./namespaces.ts";
-import type { Command, Place, PlaceOptions } from "./place.ts";
-import { ProcessHost } from "./process-host.ts";
+import { Fabric, namespaceTools } from "./namespaces.ts";
+import type { Place, PlaceOptions } from "./place.ts";
+import { ProcessHost, untilOurEnd } from "./process-host.ts";
 import { requireRootAndTools, toolEnvironment } from "./tools.ts";
+import { type Undo, withUndo } from "./undo.ts";
 
 const peerPort = 2380;
 const clientPort = 2379;
@@ -20,13 +20,7 @@ export async function startNetnsPlace(options: PlaceOptions): Promise<Place> {
 	const { size } = options;
 	if (!(size >= 1 && size <= 7)) throw new RangeError(`size: ${size} is not between 1 and 7`);
 	await requireRootAndTools("network namespaces", { ...namespaceTools, ...linkTools, setpriv: "util-linux" });
-	const undo = new Undo();
-	try {
-		return await undo.after(start(options, undo));
-	} catch (error) {
-		await undo.run();
-		throw error;
-	}
+	return withUndo((undo) => start(options, undo));
 }
 
 async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
@@ -55,7 +49,7 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 				peerPort,
 				clientPort,
 				dataDir,
-				wrap: (command) => bound(namespace, command),
+				wrap: (command) => namespace.enter(command),
 				env: () => ({ ...withoutProxies(), ...faults.env(name, dataDir) }),
 			}),
 	);
@@ -65,7 +59,7 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 		}),
 	);
 	undo.add(async () => {
-		await Promise.all([network.close(), ...hosts.map((host) => host.end("SIGKILL"))]);
+		await Promise.all([network.close(), ...hosts.map((host) => host.close())]);
 	});
 	return {
 		description: "network namespaces on this machine",
@@ -78,51 +72,14 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 		enter: async (name, command) => {
 			const member = members.find((each) => each.name === name);
 			if (member === undefined) throw new RangeError(`no host ${name}; there are ${names.join(", ")}`);
-			return bound(member.namespace, command);
+			return member.namespace.enter(await untilOurEnd(command));
 		},
 		close: () => undo.run(),
 	};
-}
-
-/** In the namespace; and what we can no longer end ends with us. */
-function bound(namespace: Namespace, { program, args }: Command): Command {
-	return namespace.enter({ program: "setpriv", args: ["--pdeathsig", "KILL", "--", program, ...args] });
 }
 
 /** Members reach each other and nothing else, a proxy least of all. */
 function withoutProxies(): NodeJS.ProcessEnv {
 	const entries = Object.entries(toolEnvironment()).filter(([name]) => !/^(https?|all)_proxy$/i.test(name));
 	return Object.fromEntries(entries);
-}
-
-/** What takes back what was done, the latest first; once, and also when the run is interrupted. */
-class Undo {
-	readonly #steps: (() => Promise<void>)[] = [];
-	readonly #forget = cleanUpOnInterrupt(() => this.run());
-	#work: Promise<unknown> | undefined;
-	#result: Promise<void> | undefined;
-
-	/** Nothing is taken back before this has come to its end, well or not. */
-	after<T>(work: Promise<T>): Promise<T> {
-		this.#work = work;
-		return work;
-	}
-
-	add(step: () => Promise<void>): void {
-		this.#steps.unshift(step);
-	}
-
-	/** Every step is taken, whatever became of those before; then it rejects with the first failure. */
-	run(): Promise<void> {
-		this.#result ??= this.#take();
-		return this.#result;
-	}
-
-	async #take(): Promise<void> {
-		await Promise.allSettled([this.#work]);
-		const failures: unknown[] = [];
-		for (const step of this.#steps) await step().catch((error: unknown) => failures.push(error));
-		this.#forget();
-		if (failures.length > 0) throw failures[0];
-	}
 }

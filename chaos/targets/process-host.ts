@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, type Host, MissingToolError, type Site } from "./place.ts";
+import { Tasks } from "./tasks.ts";
 import { isInstalled } from "./tools.ts";
 
 /** Its `dataDir` is made, with what is above it, before the member starts. */
@@ -20,11 +21,17 @@ const graceMs = 30_000;
 /** A process that is gone may have left its pipes to a child of its own. */
 const lastWordsMs = 1000;
 
-/** Children that run; none of them outlives this process, however it ends short of SIGKILL. */
+/** Children that run: for where they do not end with us by themselves. */
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
 	for (const child of running) child.kill("SIGKILL");
 });
+
+/** The command that does not outlive this process, however this one ends, where the machine can do that. */
+export async function untilOurEnd(command: Command, env?: NodeJS.ProcessEnv): Promise<Command> {
+	if (process.platform !== "linux" || !(await isInstalled("setpriv", env))) return command;
+	return { program: "setpriv", args: ["--pdeathsig", "KILL", "--", command.program, ...command.args] };
+}
 
 export class ProcessHost implements Host {
 	readonly name: string;
@@ -36,6 +43,7 @@ export class ProcessHost implements Host {
 	readonly #wrap: (command: Command) => Command;
 	readonly #env: () => NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>;
 	#process: { readonly child: ChildProcess; readonly gone: Promise<void> } | undefined;
+	readonly #starts = new Tasks();
 	#output = Buffer.alloc(0);
 
 	constructor(options: ProcessHostOptions) {
@@ -62,15 +70,20 @@ export class ProcessHost implements Host {
 		return this.#process?.child.pid;
 	}
 
-	async run(command: Command): Promise<void> {
+	run(command: Command): Promise<void> {
+		return this.#starts.do(() => this.#start(command));
+	}
+
+	async #start(command: Command): Promise<void> {
 		const env = await this.#env();
 		// What wraps it starts in any case; whether the member can is asked here, while it is still an error of this call.
 		if (!(await isInstalled(command.program, env))) {
 			throw new MissingToolError(`cannot start ${command.program}: there is no such program`);
 		}
+		const bound = await untilOurEnd(command, env);
 		await mkdir(this.dataDir, { recursive: true, mode: 0o700 });
 		if (this.#process !== undefined) throw new Error(`${this.name} runs already, as process ${this.pid}`);
-		const { program, args } = this.#wrap(command);
+		const { program, args } = this.#wrap(bound);
 		const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
 		this.#output = Buffer.alloc(0);
 		const keep = (chunk: Buffer) => {
@@ -117,6 +130,12 @@ export class ProcessHost implements Host {
 		child.kill("SIGKILL");
 		await gone;
 		throw new Error(`${this.name} was still running ${graceMs / 1000} s after SIGTERM, and was killed`);
+	}
+
+	/** Ends what runs or is being started, by SIGKILL; nothing can be started any more. */
+	async close(): Promise<void> {
+		await this.#starts.close();
+		await this.end("SIGKILL");
 	}
 
 	async pause(): Promise<void> {

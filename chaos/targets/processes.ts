@@ -4,17 +4,23 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
 import { freePorts } from "../kills/store-processes.ts";
-import { cleanUpOnInterrupt } from "./cleanup.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import type { Place, PlaceOptions } from "./place.ts";
 import { ProcessHost } from "./process-host.ts";
+import { type Undo, withUndo } from "./undo.ts";
 
 /** Throws MissingToolError where this machine cannot do what is asked for. */
-export async function startProcessPlace(options: PlaceOptions): Promise<Place> {
+export function startProcessPlace(options: PlaceOptions): Promise<Place> {
+	return withUndo((undo) => start(options, undo));
+}
+
+async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 	const names = Array.from({ length: options.size }, (_, i) => `m${i + 1}`);
 	const ports = await freePorts(options.size * 2);
 	const faults = await MachineFaults.create(names, options);
+	undo.add(() => faults.close());
 	const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
+	undo.add(() => rm(directory, { recursive: true, force: true }));
 	const hosts = names.map((name, i) => {
 		const dataDir = faults.dataDir(name) ?? path.join(directory, name);
 		return new ProcessHost({
@@ -27,12 +33,9 @@ export async function startProcessPlace(options: PlaceOptions): Promise<Place> {
 			env: () => ({ ...process.env, ...faults.env(name, dataDir) }),
 		});
 	});
-	const cleanUp = async () => {
-		await Promise.all(hosts.map((host) => host.end("SIGKILL")));
-		await faults.close();
-		await rm(directory, { recursive: true, force: true });
-	};
-	const forget = cleanUpOnInterrupt(cleanUp);
+	undo.add(async () => {
+		await Promise.all(hosts.map((host) => host.close()));
+	});
 	return {
 		description: "processes on this machine",
 		hosts,
@@ -40,9 +43,6 @@ export async function startProcessPlace(options: PlaceOptions): Promise<Place> {
 		launcher,
 		clocks: faults.clocks,
 		disks: faults.disks((name) => hosts.find((host) => host.name === name)!.end("SIGKILL")),
-		close: async () => {
-			await cleanUp();
-			forget();
-		},
+		close: () => undo.run(),
 	};
 }
