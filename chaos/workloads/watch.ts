@@ -100,11 +100,10 @@ class WatchActor implements Actor {
 		return revision;
 	}
 
-	/** A last write, so that the watch of everything has something to catch up to. */
+	/** The state, and then a last write: a watch that has come to it has seen all that made the state. */
 	async #collect(): Promise<Collected> {
-		await this.#target.put(`${prefix}last`, this.#options.name);
 		const { revision, kvs } = await listPrefix(this.#target, prefix);
-		const newest = Math.max(...kvs.map((kv) => kv.modRevision));
+		const { revision: newest } = await this.#target.put(`${prefix}last`, this.#options.name);
 		const { clock } = this.#options;
 		const deadline = clock.monotonic() + patienceMs;
 		while (coveredTo(this.#whole.recording) < newest) {
@@ -113,9 +112,38 @@ class WatchActor implements Actor {
 			for (const watch of this.#watches) watch.requestProgress();
 			await sleep(clock, 50);
 		}
-		const watches = this.#watches.map(({ recording }) => ({ ...recording, batches: [...recording.batches] }));
+		const recorded = this.#watches.map(({ recording }) => ({ ...recording, batches: [...recording.batches] }));
 		const whole = this.#watches.indexOf(this.#whole);
-		return { watches, whole, ended: this.#ended, revision: Math.min(revision, newest), state: stateOf(kvs) };
+		const forgottenTo = await this.#compactedTo(newest, deadline);
+		const watches = recorded.map((recording) => ({ ...recording, forgottenTo }));
+		return { watches, whole, ended: [...this.#ended], revision, state: stateOf(kvs) };
+	}
+
+	/** The revision of the last compaction, 0 before the first: told by a watch from the beginning on to what was just written. */
+	async #compactedTo(newest: number, deadline: number): Promise<number> {
+		const { clock } = this.#options;
+		let told: number | undefined;
+		let refusal: string | undefined;
+		const probe = this.#target.watch(
+			{ key: `${prefix}last`, startRevision: 1, prevKv: false },
+			({ revision }) => {
+				if (revision >= newest) told ??= 0;
+			},
+			(reason, compactedAt) => {
+				if (compactedAt === undefined) refusal = reason;
+				else told ??= compactedAt;
+			},
+		);
+		try {
+			while (told === undefined) {
+				if (refusal !== undefined) throw new TargetError("no", refusal);
+				if (clock.monotonic() > deadline) throw new TargetError("no", "a watch from the beginning tells nothing");
+				await sleep(clock, 50);
+			}
+			return told;
+		} finally {
+			probe.cancel();
+		}
 	}
 
 	close(): void {

@@ -2,13 +2,17 @@
 import assert from "node:assert/strict";
 import { type Random, seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
+import type { StoreClient } from "../../store/api.ts";
 import { memoryStore } from "../../store/client/memory.ts";
 import { describeViolation } from "../checkers/violation.ts";
+import type { WatchedEvent } from "../checkers/watch.ts";
+import { HistoryRecorder } from "../history.ts";
 import { type RunOutcome, runWorkload } from "../run.ts";
 import { storeTarget } from "../targets/store.ts";
 import { type Lie, liar, lossy } from "../testing/faulty.ts";
 import { kvWorkloads } from "./all.ts";
 import { type KvTarget, TargetError } from "./target.ts";
+import type { Actor } from "./workload.ts";
 
 const seed = Number(process.env["BARQUE_SEED"] ?? Date.now() % 1_000_000);
 
@@ -138,6 +142,78 @@ describe("chaos/workloads on a store in memory", function () {
 		left = Number.POSITIVE_INFINITY;
 		assert.deepEqual(await actor.perform({ f: "drain" }), { elements: ["a", "b", "c"], unsure: 0 });
 		await store.close();
+	});
+
+	/** What the watch workload says of one client that did `steps`, and then collected. */
+	async function watched(
+		wrap: (target: KvTarget, clock: VirtualClock) => KvTarget,
+		steps: (actor: Actor, store: StoreClient) => Promise<void>,
+	): Promise<string[]> {
+		const clock = new VirtualClock();
+		const random = { ...seededRandom(seed), int: () => 0 };
+		const store = memoryStore({ clock, random: seededRandom(seed) });
+		const workload = kvWorkloads.get("watch")!;
+		const actor = workload.actor(wrap(storeTarget(store), clock), { random, name: "p1", index: 1, clock });
+		const recorder = new HistoryRecorder(() => clock.monotonic());
+		await steps(actor, store);
+		recorder.record({ process: "p1", type: "invoke", f: "collect" });
+		let end: { readonly value?: unknown; readonly error?: unknown } | undefined;
+		actor.perform({ f: "collect" }).then(
+			(value) => (end = { value }),
+			(error: unknown) => (end = { error }),
+		);
+		await clock.runUntilTrue(() => end !== undefined, 60_000);
+		assert.ifError(end?.error);
+		recorder.record({ process: "p1", type: "ok", f: "collect", value: end?.value });
+		actor.close?.();
+		await store.close();
+		return workload.check(recorder.operations, true).map(describeViolation);
+	}
+
+	it("watch: a delete that lands while the last state is read is no lost event, however late it is told", async () => {
+		const late = (target: KvTarget, clock: VirtualClock): KvTarget => {
+			let isLate = false;
+			return {
+				...target,
+				range: async (op) => {
+					await target.delete("w/0");
+					return target.range(op);
+				},
+				watch: (options, onBatch, onEnd) =>
+					target.watch(
+						options,
+						(batch) => {
+							isLate ||= batch.events.some((event) => event.type === "delete");
+							if (isLate) clock.after(1000, () => onBatch(batch));
+							else onBatch(batch);
+						},
+						onEnd,
+					),
+			};
+		};
+		const found = await watched(late, async (actor) => {
+			await actor.perform({ f: "put", key: "w/0", value: "a" });
+		});
+		assert.deepEqual(found, []);
+	});
+
+	it("watch: a previous value that is compacted may be missing, and no other", async () => {
+		const whole = (target: KvTarget) => target;
+		const steps = (compacts: boolean) => async (actor: Actor, store: StoreClient) => {
+			await actor.perform({ f: "put", key: "w/0", value: "a" });
+			const revision = (await actor.perform({ f: "put", key: "w/0", value: "b" })) as number;
+			if (compacts) await store.compact({ revision });
+			await actor.perform({ f: "watch", key: "w/0", value: revision });
+		};
+		assert.deepEqual(await watched(whole, steps(true)), []);
+		const silent = (target: KvTarget): KvTarget => ({
+			...target,
+			watch: (options, onBatch, onEnd) => {
+				const strip = ({ previous: _, ...event }: WatchedEvent): WatchedEvent => event;
+				return target.watch(options, (batch) => onBatch({ ...batch, events: batch.events.map(strip) }), onEnd);
+			},
+		});
+		assert.match((await watched(silent, steps(false)))[0] ?? "", /^watch-previous: .*there was a@2/);
 	});
 
 	it("lock-unfenced: is caught, because holders stall longer than their leases", async () => {
