@@ -54,7 +54,39 @@ async function buildEtcdLoad(folder: string): Promise<string> {
 const etcdPorts = [0, 1, 2].map((i) => ({ client: 23_790 + 2 * i, peer: 23_791 + 2 * i }));
 const url = (port: number) => `http://127.0.0.1:${port}`;
 
-async function startEtcd(folder: string): Promise<{ endpoints: string[]; close(): Promise<void> }> {
+async function end(child: ChildProcess): Promise<void> {
+	if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+	const gone = new Promise((resolve) => child.once("exit", resolve));
+	child.kill("SIGKILL");
+	await gone;
+}
+
+/** Rejects when one of them ends, or cannot be started. */
+function ending(children: readonly ChildProcess[]): Promise<never> {
+	return new Promise((_, reject) => {
+		for (const [i, child] of children.entries()) {
+			child.once("error", reject);
+			child.once("exit", (code, signal) =>
+				reject(new Error(`etcd member e${i} ended: ${signal ?? `exit code ${code}`}`)),
+			);
+		}
+	});
+}
+
+async function untilHealthy(endpoints: readonly string[], signal: AbortSignal): Promise<void> {
+	const healthy = async (endpoint: string) => {
+		const response = await fetch(`${endpoint}/health`, { signal }).catch(() => undefined);
+		return response?.ok === true;
+	};
+	const deadline = performance.now() + readyMs;
+	while (!(await Promise.all(endpoints.map(healthy))).every(Boolean)) {
+		if (performance.now() > deadline) throw new Error("etcd did not become healthy");
+		await delay(100, undefined, { signal });
+	}
+}
+
+/** Three members on ports of their own; rejects, leaving nothing behind, when they do not come up. */
+export async function startEtcd(folder: string): Promise<{ endpoints: string[]; close(): Promise<void> }> {
 	const cluster = etcdPorts.map(({ peer }, i) => `e${i}=${url(peer)}`).join(",");
 	const children = etcdPorts.map(({ client, peer }, i): ChildProcess => {
 		const args = ["--name", `e${i}`, "--data-dir", path.join(folder, `e${i}`), "--initial-cluster", cluster];
@@ -63,27 +95,16 @@ async function startEtcd(folder: string): Promise<{ endpoints: string[]; close()
 		return spawn("etcd", [...args, ...listen, ...peers, "--log-level", "error"], { stdio: "ignore" });
 	});
 	const endpoints = etcdPorts.map(({ client }) => url(client));
-	const healthy = async (endpoint: string) => {
-		const response = await fetch(`${endpoint}/health`).catch(() => undefined);
-		return response?.ok === true;
-	};
-	const deadline = performance.now() + readyMs;
-	while (!(await Promise.all(endpoints.map(healthy))).every(Boolean)) {
-		if (performance.now() > deadline) throw new Error("etcd did not become healthy");
-		await delay(100);
+	const close = async () => void (await Promise.all(children.map(end)));
+	const settled = new AbortController();
+	try {
+		await Promise.race([untilHealthy(endpoints, settled.signal), ending(children)]);
+	} catch (error) {
+		settled.abort();
+		await close();
+		throw error;
 	}
-	return {
-		endpoints,
-		async close() {
-			await Promise.all(
-				children.map(async (child) => {
-					const gone = new Promise((resolve) => child.once("exit", resolve));
-					child.kill("SIGKILL");
-					await gone;
-				}),
-			);
-		},
-	};
+	return { endpoints, close };
 }
 
 const flagsOf = (load: Load, endpoints: readonly string[]) => [
