@@ -123,6 +123,28 @@ describe("leader election", () => {
 		assert.equal(a.expired, true);
 	});
 
+	it("is expired when it stops and learns that another leads", async () => {
+		const { clock, client, candidate } = setup();
+		let stopped: Promise<void> | undefined;
+		const stopping = (resource: Parameters<typeof client.resource>[0]) => {
+			const api = client.resource(resource);
+			const get: typeof api.get = (...args) => {
+				if (a.leading) stopped = a.stop();
+				return api.get(...args);
+			};
+			return { ...api, get };
+		};
+		const a = candidate("a", { client: { ...client, resource: stopping as typeof client.resource } });
+		void a.run();
+		await clock.runFor(1000);
+		const taken = await client.resource(leases).get("kube-system", "x");
+		await client.resource(leases).update({ ...taken, spec: { ...taken.spec, holderIdentity: "b" } });
+		await clock.runFor(3000);
+		assert.ok(stopped !== undefined);
+		await stopped;
+		assert.equal(a.expired, true);
+	});
+
 	it("makes the lease anew when somebody deletes it, unless another was faster", async () => {
 		const { clock, client, log, candidate, lease } = setup();
 		const a = candidate("a");

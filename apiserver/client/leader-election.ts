@@ -293,7 +293,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		const term = new AbortController();
 		options.onStarted(term.signal);
 		await renew();
-		over = !stopping.signal.aborted;
+		over = !stopping.signal.aborted || !ours();
 		leading = false;
 		term.abort(new Error("no longer leader"));
 		if (stopping.signal.aborted) {
