@@ -7,6 +7,7 @@ import { type Pair, type PairResult, pairName, parseResults, pendingPairs, rende
 import { faults } from "./nemeses/all.ts";
 import { shuffled } from "./nemeses/fault.ts";
 import { allPairs, type PlannedPair, type TargetName, workloadsOf } from "./plan.ts";
+import { unlessInterrupted } from "./targets/cleanup.ts";
 
 /** Wrong by design: a matrix in which none of its pairs is caught has failed. */
 const wrongWorkloads: ReadonlySet<string> = new Set(["lock-unfenced"]);
@@ -31,7 +32,9 @@ export async function runMatrix(flags: Flags, file: string): Promise<number> {
 			const pair = pending[i]!;
 			const name = `${pair.target} ${pair.workload} ${pair.nemesis}`;
 			try {
-				const result = await runPair(flags, pair, (flags.seed ?? 1) + pairs.indexOf(pair));
+				// What an interruption breaks is no result.
+				const seed = (flags.seed ?? 1) + pairs.indexOf(pair);
+				const result = await runPair(flags, pair, seed).finally(unlessInterrupted);
 				results.push(result);
 				await appendFile(file, `${JSON.stringify(result)}\n`);
 				const verdict = result.violations.length === 0 ? "nothing wrong" : result.violations.join(", ");

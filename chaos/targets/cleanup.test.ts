@@ -41,6 +41,14 @@ describe("clean-up on interruption", () => {
 		assert.equal(output, "ready\ncleaned\n");
 	});
 
+	it("lets nobody set up what it would not clean up any more", async () => {
+		const source = `cleanUpOnInterrupt(async () => {
+				try { cleanUpOnInterrupt(async () => console.log("too late")); } catch (error) { console.log(error.message); }
+			});`;
+		const { output } = await interrupted(source, ["SIGINT"]);
+		assert.equal(output, "ready\nthe run was interrupted\n");
+	});
+
 	it("leaves out what was taken back, and then lets signals be", async () => {
 		const source = `cleanUpOnInterrupt(async () => { console.log("cleaned"); })();`;
 		assert.deepEqual(await interrupted(source, ["SIGINT"]), { output: "ready\n", signal: "SIGINT" });

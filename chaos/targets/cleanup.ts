@@ -12,10 +12,12 @@ let isEnding = false;
 
 /**
  * Registers a clean-up for an interruption; it is called at most once, together with all others. Returns what takes it
- * back, for when everything was cleaned up in the ordinary way.
+ * back, for when everything was cleaned up in the ordinary way. Throws where the interruption has begun: to be called
+ * before there is anything to clean up, since nobody would do it any more.
  */
 export function cleanUpOnInterrupt(cleanup: () => Promise<void>): () => void {
-	if (cleanups.size === 0 && !isEnding) for (const signal of signals) process.on(signal, onSignal);
+	if (isEnding) throw new Error("the run was interrupted");
+	if (cleanups.size === 0) for (const signal of signals) process.on(signal, onSignal);
 	cleanups.add(cleanup);
 	return () => {
 		cleanups.delete(cleanup);

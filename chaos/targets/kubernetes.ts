@@ -70,25 +70,24 @@ type ClusterOptions = Parameters<typeof startClusterOn>[1];
  * nothing ends but us, also when the run is interrupted.
  */
 class OwnCluster {
-	readonly #dir: string;
+	#dir: string | undefined;
 	readonly #starting = new Tasks();
 	readonly #forget = cleanUpOnInterrupt(() => this.end());
 	#cluster: Cluster | undefined;
 	#ended: Promise<void> | undefined;
 
 	static async start(hosts: Hosts, options: ClusterOptions): Promise<OwnCluster> {
-		const own = new OwnCluster(await mkdtemp(path.join(tmpdir(), "barque-chaos-")));
+		const own = new OwnCluster();
 		try {
-			own.#cluster = await own.#starting.do(() => startClusterOn(hosts, { ...options, dir: own.#dir }));
+			await own.#starting.do(async () => {
+				own.#dir = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
+				own.#cluster = await startClusterOn(hosts, { ...options, dir: own.#dir });
+			});
 			return own;
 		} catch (error) {
 			await own.end();
 			throw error;
 		}
-	}
-
-	private constructor(dir: string) {
-		this.#dir = dir;
 	}
 
 	get cluster(): Cluster {
@@ -108,13 +107,16 @@ class OwnCluster {
 	async #end(): Promise<void> {
 		const settled = this.#starting.close().then(() => true);
 		// What waits for parts to be ready gives up once they have ended.
-		while (!(await Promise.race([settled, delay(pollMs, false)]))) {
-			for (const part of await knownParts(this.#dir)) await stopPart(this.#dir, part, 0);
-		}
+		while (!(await Promise.race([settled, delay(pollMs, false)]))) await killParts(this.#dir);
 		await this.#cluster?.stop();
-		await rm(this.#dir, { recursive: true, force: true });
+		if (this.#dir !== undefined) await rm(this.#dir, { recursive: true, force: true });
 		this.#forget();
 	}
+}
+
+async function killParts(dir: string | undefined): Promise<void> {
+	if (dir === undefined) return;
+	for (const part of await knownParts(dir)) await stopPart(dir, part, 0);
 }
 
 function hostsOf(place: Place, masters: number) {

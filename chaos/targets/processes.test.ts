@@ -76,6 +76,30 @@ describe("members as processes on this machine", function () {
 		assert.deepEqual(await readdir(temporary), []);
 	});
 
+	it("are not started any more by a matrix that is interrupted", async () => {
+		const faults = "kill,kill-leader,kill-all,pause,pause-leader,pause-all,rolling-restart,compact";
+		const argv = ["--target", "etcd", "--etcd", "barque-no-such-program", "--nemesis", faults];
+		const matrix = ["--matrix", path.join(folder, "results.jsonl"), "--network-target", "netns"];
+		// Its pairs fail, one after the other, since there is no such program.
+		const source = `import { setTimeout as delay } from "node:timers/promises";
+			import { runChaos } from ${module("../command.ts")};
+			import { cleanUpOnInterrupt } from ${module("cleanup.ts")};
+			cleanUpOnInterrupt(() => delay(1000));
+			process.exitCode = await runChaos(${JSON.stringify([...argv, ...matrix])});`;
+		const env = { ...process.env, TMPDIR: temporary };
+		const child = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", 1, "pipe"], env });
+		let output = "";
+		child.stderr!.on("data", (chunk: Buffer) => {
+			if (!output.includes("1 of") && chunk.includes("1 of")) child.kill("SIGINT");
+			output += chunk.toString();
+		});
+		assert.deepEqual(await once(child, "close"), [null, "SIGINT"]);
+		const [before = "", after = "nothing"] = output.split("SIGINT, cleaning up\n");
+		assert.match(before, /1 of \d+: .*no such program/);
+		assert.equal(after, "");
+		assert.deepEqual(await readdir(temporary), []);
+	});
+
 	it("end with a run that is killed", async function () {
 		if (process.platform !== "linux" || !(await isInstalled("setpriv"))) {
 			console.log("      skipped: there is no setpriv");
