@@ -45,10 +45,26 @@ function toCreated(map: KubeObject<ConfigMap>): Created {
 	return { uid: map.metadata.uid ?? "", owner: map.data?.["owner"] ?? "" };
 }
 
+/** Of `list`: uids by name. */
+type Listed = Readonly<Record<string, string>>;
+
+/** A list as one `get` of each name that anybody asked for. */
+function asGets(op: Operation, names: readonly string[]): Operation[] {
+	if (op.f !== "list") return [op];
+	if (op.type !== "ok") return [];
+	const listed = op.result as Listed;
+	return names.map((key) => {
+		const uid = listed[key];
+		return { ...op, f: "get", key, result: uid === undefined ? null : { uid, owner: "" } };
+	});
+}
+
 /** Many create the same names; nothing is ever deleted. */
-function checkCreate(history: readonly Operation[]): Violation[] {
+function checkCreate(operations: readonly Operation[]): Violation[] {
 	const found: Violation[] = [];
-	for (const key of new Set(history.map((op) => op.key))) {
+	const names = [...new Set(operations.flatMap((op) => op.key ?? []))];
+	const history = operations.flatMap((op) => asGets(op, names));
+	for (const key of names) {
 		const answered = history.filter((op) => op.key === key && op.type === "ok" && op.result !== null);
 		const created = answered.filter((op) => op.f === "create");
 		if (created.length > 1) {
@@ -89,8 +105,12 @@ export const createOnce: Workload<ApiTarget> = {
 				const key = `chaos-create-${Math.floor(drawn++ / 6)}`;
 				return random.int(2) === 0 ? { f: "get", key } : { f: "create", key };
 			},
-			perform: async ({ f, key = "" }) => {
+			perform: async ({ f, key = "" }): Promise<Created | Listed | null> => {
 				const { namespace } = target;
+				if (f === "list") {
+					const { items } = await ask(target, (maps) => maps.list(namespace));
+					return Object.fromEntries(items.map(({ metadata }) => [metadata.name ?? "", metadata.uid ?? ""]));
+				}
 				if (f === "create") {
 					const map = { metadata: { name: key }, data: { owner: name } };
 					return toCreated(await ask(target, (maps) => maps.create(namespace, map)));
@@ -105,6 +125,7 @@ export const createOnce: Workload<ApiTarget> = {
 			},
 		};
 	},
+	finish: { invocation: { f: "list" }, by: "all" },
 	check: checkCreate,
 };
 
@@ -233,14 +254,17 @@ class ListWatcher {
 
 	async #run(): Promise<void> {
 		const { apis } = this.#target;
+		let mustList = true;
 		for (let attempt = this.#options.index; !this.#stop.signal.aborted; attempt++) {
 			const maps = apis[attempt % apis.length]!.resource<ConfigMap>(configMaps);
 			try {
-				const stretch = this.stretches.at(-1);
-				if (stretch === undefined) await this.#list(maps);
-				else if (!(await this.#watch(maps, stretch))) await this.#list(maps);
+				if (mustList) await this.#list(maps);
+				mustList = false;
+				mustList = !(await this.#watch(maps, this.stretches.at(-1)!));
 			} catch (error) {
 				if (this.#stop.signal.aborted) return;
+				// The watch is refused where the server has forgotten what came since.
+				if (error instanceof ApiError && error.code === 410) mustList = true;
 				asTargetError(error);
 			}
 			await sleep(this.#options.clock, resumeMs);
@@ -321,12 +345,14 @@ class ListWatchActor implements Actor {
 		});
 	}
 
+	/** A list, and then a last write: a cache that has come to it has seen all that made the list. */
 	async #collect(): Promise<Cached> {
-		const { name, clock } = this.#options;
-		await this.#write(`chaos-watched-last-${this.#options.index}`, name);
+		const { name, clock, index } = this.#options;
 		const list = await ask(this.#target, (maps) => maps.list(this.#target.namespace, { labelSelector: selector }));
 		const final = Object.fromEntries(list.items.map(({ metadata }) => [metadata.name ?? "", revisionOf(metadata)]));
-		const newest = Math.max(...Object.values(final));
+		// A value of its own each time: a write that changes nothing has no revision of its own.
+		const last = await this.#write(`chaos-watched-last-${index}`, `${name}.${++this.#values}`);
+		const newest = revisionOf(last.metadata);
 		const deadline = clock.monotonic() + patienceMs;
 		const behind = () => {
 			const last = this.#watcher.stretches.at(-1);
