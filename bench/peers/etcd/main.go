@@ -19,13 +19,13 @@ import (
 )
 
 type result struct {
-	Puts         int     `json:"puts"`
-	Seconds      float64 `json:"seconds"`
-	PutsPerSec   float64 `json:"putsPerSecond"`
-	P50Ms        float64 `json:"p50Ms"`
-	P99Ms        float64 `json:"p99Ms"`
-	MaxMs        float64 `json:"maxMs"`
-	Errors       int64   `json:"errors"`
+	Puts       int     `json:"puts"`
+	Seconds    float64 `json:"seconds"`
+	PutsPerSec float64 `json:"putsPerSecond"`
+	P50Ms      float64 `json:"p50Ms"`
+	P99Ms      float64 `json:"p99Ms"`
+	MaxMs      float64 `json:"maxMs"`
+	Errors     int64   `json:"errors"`
 }
 
 func main() {
