@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseCommand } from "../kit/flags.ts";
 import { describeViolation } from "./checkers/violation.ts";
-import { type Execution, execute, say } from "./execute.ts";
+import { type Execution, execute, nothingTested, nothingTestedText, say } from "./execute.ts";
 import { type Flags, objection, spec, systemOf } from "./flags.ts";
 import { formatHistory } from "./history.ts";
 import { runMatrix } from "./matrix-command.ts";
@@ -19,7 +19,7 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 	if ("exit" in parsed) return parsed.exit;
 	const flags = parsed.values;
 	if (flags.list === true) return list();
-	const complaint = objection(flags);
+	const complaint = objection(flags, parsed.given);
 	if (complaint !== undefined) {
 		process.stderr.write(`barque chaos: ${complaint}\n`);
 		return 2;
@@ -54,10 +54,12 @@ async function runOnce(flags: Flags, seed: number): Promise<number> {
 	say(`seed ${seed}; again: ${replay}`);
 	const execution = await execute(flags, seed, (progress) => say(progressLine(progress)));
 	const { outcome } = execution;
-	await writeFiles(flags, seed, replay, execution);
+	// First: a file that cannot be written must not cost the verdict.
 	process.stdout.write(
 		flags.output === "json" ? jsonResult(flags, seed, replay, execution) : textResult(outcome, replay),
 	);
+	await writeFiles(flags, seed, replay, execution);
+	if (nothingTested(outcome)) throw new Error(nothingTestedText);
 	return outcome.violations.length === 0 ? 0 : 1;
 }
 
@@ -77,7 +79,9 @@ function replayCommand(flags: Flags, seed: number): string {
 	if (flags["serializable-reads"] === true) parts.push("--serializable-reads");
 	if (flags.rate !== undefined) parts.push(`--rate ${flags.rate}`);
 	if (flags["request-timeout"] !== 1000) parts.push(`--request-timeout ${flags["request-timeout"]}ms`);
-	parts.push(`--clients ${flags.clients} --members ${flags.members} --seed ${seed}`);
+	parts.push(`--clients ${flags.clients}`);
+	if (flags.target !== "endpoints") parts.push(`--members ${flags.members}`);
+	parts.push(`--seed ${seed}`);
 	return parts.join(" ");
 }
 

@@ -49,6 +49,13 @@ function faultsOf(flags: Flags) {
 	return flags.nemesis.map((name) => faults.get(name)!);
 }
 
+/** Whether a run says nothing, good or bad: none of its operations was answered. */
+export function nothingTested({ counts, violations }: RunOutcome): boolean {
+	return counts.ok === 0 && violations.length === 0;
+}
+
+export const nothingTestedText = "no operation was answered, so nothing was tested";
+
 /** Ends the members. */
 async function executeOn<T>(
 	flags: Flags,

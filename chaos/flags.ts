@@ -1,7 +1,15 @@
 /** The flags of `barque chaos`, and which combinations of them make no sense. */
 import type { parseCommand } from "../kit/flags.ts";
 import { faults } from "./nemeses/all.ts";
-import { type Choice, faultRefusal, type SystemName, systems, type TargetName, targets } from "./plan.ts";
+import {
+	type Choice,
+	faultRefusal,
+	type SystemName,
+	systems,
+	type TargetName,
+	targets,
+	workloadRefusal,
+} from "./plan.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
 
@@ -118,35 +126,91 @@ export function choiceOf(flags: Flags): Choice {
 	return { target: flags.target as TargetName, system: systemOf(flags), workload: flags.workload };
 }
 
-/** What is wrong with them, for a person; undefined: nothing. */
-export function objection(flags: Flags): string | undefined {
-	const { target, endpoints } = flags;
+type FlagName = keyof (typeof spec)["flags"];
+
+/** Where flags count that do not count everywhere: whoever gives one elsewhere would think that it did something. */
+const scopes: ReadonlyArray<{
+	readonly names: readonly FlagName[];
+	readonly counts: (flags: Flags) => boolean;
+	readonly where: string;
+}> = [
+	{
+		names: ["endpoints", "api", "kill-hook", "start-hook"],
+		counts: ({ target }) => target === "endpoints",
+		where: "--target endpoints",
+	},
+	{
+		names: ["system", "members"],
+		counts: ({ target }) => target !== "endpoints",
+		where: "clusters that are started here, not for --target endpoints",
+	},
+	{
+		names: ["etcd", "unsafe-no-fsync"],
+		counts: (flags) => flags.target !== "endpoints" && systemOf(flags) === "etcd",
+		where: "--system etcd",
+	},
+	{ names: ["sample", "jobs", "network-target"], counts: ({ matrix }) => matrix !== undefined, where: "--matrix" },
+	{
+		names: ["workload", "report", "history", "output"],
+		counts: ({ matrix }) => matrix === undefined,
+		where: "a single run, not for --matrix",
+	},
+	{
+		names: ["serializable-reads", "request-timeout"],
+		counts: ({ matrix, workload }) => matrix !== undefined || !kubernetesWorkloads.has(workload),
+		where: "workloads over the store, not for those over the Kubernetes API",
+	},
+];
+
+/** What is wrong with them, for a person; undefined: nothing. `given`: names of those that are no defaults. */
+export function objection(flags: Flags, given: ReadonlySet<string>): string | undefined {
+	const { target, matrix } = flags;
+	if (target === "endpoints" && flags.endpoints.length === 0) return "--target endpoints needs --endpoints";
 	if (target === "etcd" && flags.system === "store") return "--target etcd runs etcd; leave out --system store";
-	if (flags["unsafe-no-fsync"] === true && systemOf(flags) !== "etcd") return "--unsafe-no-fsync is for --system etcd";
-	if (target !== "endpoints" && endpoints.length > 0) return "--endpoints is for --target endpoints";
-	if (flags.matrix !== undefined) return matrixObjection(flags);
-	const choice = choiceOf(flags);
-	if (kubernetesWorkloads.has(flags.workload)) {
-		if (target === "endpoints" || choice.system === "etcd")
-			return `the ${flags.workload} workload runs only on a cluster of ours`;
-		if (![1, 3, 5].includes(flags.members)) return `--members: a cluster has 1, 3 or 5 masters, not ${flags.members}`;
+	for (const { names, counts, where } of scopes) {
+		const vain = names.find((name) => given.has(name));
+		if (vain !== undefined && !counts(flags)) return `--${vain} is for ${where}`;
 	}
-	for (const name of flags.nemesis) {
-		const why = faultRefusal(choice, faults.get(name)!);
-		if (why !== undefined) return `--nemesis ${name}: ${why}`;
-	}
-	return target === "endpoints" ? endpointsObjection(flags) : undefined;
+	for (const name of ["time", "request-timeout"] as const) if (flags[name] <= 0) return `--${name} must be more than 0`;
+	const complaint = matrix === undefined ? workloadObjection(flags) : matrixObjection(flags);
+	return complaint ?? faultObjection(flags) ?? (target === "endpoints" ? endpointsObjection(flags) : undefined);
 }
 
-function matrixObjection({ target, nemesis }: Flags): string | undefined {
-	if (target === "processes" || target === "etcd" || nemesis.length > 0) return undefined;
-	return `--matrix runs all faults, so on --target processes or etcd; on ${target} only with those that --nemesis names`;
+function workloadObjection(flags: Flags): string | undefined {
+	const why = workloadRefusal(choiceOf(flags));
+	if (why !== undefined || !kubernetesWorkloads.has(flags.workload)) return why;
+	return mastersObjection(flags);
+}
+
+function mastersObjection({ members }: Flags): string | undefined {
+	return [1, 3, 5].includes(members) ? undefined : `--members: a cluster has 1, 3 or 5 masters, not ${members}`;
+}
+
+/** Of a matrix, faults that cannot be had are left out; not so those for which there are never enough members. */
+function faultObjection(flags: Flags): string | undefined {
+	const { target, nemesis, endpoints, matrix } = flags;
+	const choice = choiceOf(flags);
+	const size = target === "endpoints" ? endpoints.length : flags.members;
+	for (const name of matrix === undefined || nemesis.length > 0 ? nemesis : faults.keys()) {
+		const fault = faults.get(name)!;
+		const why = matrix === undefined || target === "endpoints" ? faultRefusal(choice, fault) : undefined;
+		if (why !== undefined) return `--nemesis ${name}: ${why}`;
+		const least = fault.members ?? 1;
+		if (size < least) return `--nemesis ${name}: it takes at least ${least} members`;
+	}
+	return undefined;
+}
+
+function matrixObjection(flags: Flags): string | undefined {
+	const { target, nemesis } = flags;
+	if (target !== "processes" && target !== "etcd" && nemesis.length === 0)
+		return `--matrix runs all faults, so on --target processes or etcd; on ${target} only with those that --nemesis names`;
+	return target === "endpoints" || systemOf(flags) === "etcd" ? undefined : mastersObjection(flags);
 }
 
 function endpointsObjection(flags: Flags): string | undefined {
-	if (flags.endpoints.length === 0) return "--target endpoints needs --endpoints";
 	const hooked = flags["kill-hook"] !== undefined && flags["start-hook"] !== undefined;
-	if (flags.nemesis.length > 0 && !hooked) return "--nemesis needs --kill-hook and --start-hook to harm endpoints";
-	if (flags.workload === "kv") return "the kv workload needs a store that nobody else writes to";
-	return undefined;
+	return flags.nemesis.length === 0 || hooked
+		? undefined
+		: "--nemesis needs --kill-hook and --start-hook to harm endpoints";
 }

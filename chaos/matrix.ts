@@ -18,9 +18,12 @@ export interface PairResult extends Pair {
 	readonly violations: readonly string[];
 }
 
-/** A JSON line each; a line cut short by the break-off is left out, so that its pair runs again. */
-export function parseResults(text: string): PairResult[] {
-	return text.split("\n").flatMap((line): PairResult[] => {
+/**
+ * A JSON line each; a line cut short by the break-off is left out, so that its pair runs again. With `system` only its
+ * results: the same pair on another says nothing about it.
+ */
+export function parseResults(text: string, system?: string): PairResult[] {
+	const all = text.split("\n").flatMap((line): PairResult[] => {
 		try {
 			return line.trim() === "" ? [] : [JSON.parse(line) as PairResult];
 		} catch (error) {
@@ -28,6 +31,7 @@ export function parseResults(text: string): PairResult[] {
 			throw error;
 		}
 	});
+	return system === undefined ? all : all.filter((each) => each.system === system);
 }
 
 export const pairName = ({ target, workload, nemesis }: Pair) => `${target} ${workload} ${nemesis}`;

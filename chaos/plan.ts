@@ -53,6 +53,14 @@ export function faultRefusal(choice: Choice, fault: Fault): string | undefined {
 	return undefined;
 }
 
+/** Why the workload cannot be run there; undefined: it can. */
+export function workloadRefusal({ target, system, workload }: Choice): string | undefined {
+	if (kubernetesWorkloads.has(workload) && (target === "endpoints" || system === "etcd"))
+		return `the ${workload} workload runs only on a cluster of ours`;
+	if (workload === "kv" && target === "endpoints") return "the kv workload needs a store that nobody else writes to";
+	return undefined;
+}
+
 /** What the place must be prepared for, given the faults to come. */
 export function preparation(chosen: readonly Fault[]): Omit<PlaceOptions, "size"> {
 	const needed = new Set(chosen.flatMap((fault) => fault.needs));
@@ -68,18 +76,14 @@ export function allPairs(
 	choice: Omit<Choice, "workload">,
 	network: TargetName,
 	names: readonly string[],
-	workloads: readonly string[],
 ): PlannedPair[] {
-	return workloads.flatMap((workload) =>
+	return [...kvWorkloads.keys(), ...kubernetesWorkloads.keys()].flatMap((workload) =>
 		names.flatMap((nemesis): PlannedPair[] => {
 			const fault = faults.get(nemesis)!;
 			const target = fault.needs.includes("network") ? network : choice.target;
-			return faultRefusal({ ...choice, target, workload }, fault) === undefined ? [{ target, workload, nemesis }] : [];
+			const here: Choice = { ...choice, target, workload };
+			const why = workloadRefusal(here) ?? faultRefusal(here, fault);
+			return why === undefined ? [{ target, workload, nemesis }] : [];
 		}),
 	);
-}
-
-/** All that a system can be given. */
-export function workloadsOf(system: SystemName): string[] {
-	return [...kvWorkloads.keys(), ...(system === "store" ? kubernetesWorkloads.keys() : [])];
 }
