@@ -127,7 +127,7 @@ export class EtcdGateway implements KvTarget {
 				if (isRefusedConnection(error)) continue;
 				throw new TargetError("unknown", message(error), error);
 			}
-			return parse<T>(text);
+			return parse<T>(response, text);
 		}
 		throw new TargetError("no", `no member can be connected to: ${message(last)}`, last);
 	}
@@ -223,15 +223,26 @@ function isRefusedConnection(error: unknown): boolean {
 	return (error as { cause?: { code?: string } }).cause?.code === "ECONNREFUSED";
 }
 
-function parse<T>(text: string): T {
-	let body: { error?: unknown; message?: string; code?: number };
+/** Of a request, up to etcd 3.5 and later, and of a stream likewise, where it is inside `error` and `grpc_code` the older name. */
+interface WireError {
+	readonly code?: number;
+	readonly grpc_code?: number;
+	readonly message?: string;
+}
+
+function parse<T>({ ok, status }: Response, text: string): T {
+	const excerpt = text.slice(0, 100);
+	let body: (WireError & { readonly error?: string | WireError }) | null;
 	try {
 		body = JSON.parse(text) as typeof body;
 	} catch (error) {
-		throw new TargetError("unknown", `the answer is not JSON: ${text.slice(0, 100)}`, error);
+		throw new TargetError("unknown", `the answer is not JSON: ${excerpt}`, error);
 	}
-	if (body.error === undefined) return body as T;
-	throw new TargetError(refusals.has(body.code ?? -1) ? "no" : "unknown", body.message ?? JSON.stringify(body.error));
+	if (ok && typeof body === "object" && body !== null && body.error === undefined) return body as T;
+	const inner = body?.error ?? undefined;
+	const failure = typeof inner === "object" ? inner : (body ?? {});
+	const refused = refusals.has(failure.code ?? failure.grpc_code ?? -1);
+	throw new TargetError(refused ? "no" : "unknown", failure.message ?? `HTTP status ${status}: ${excerpt}`);
 }
 
 const resumeMs = 100;
