@@ -1,4 +1,5 @@
 /** The `barque` command: finds the subcommand and hands it the rest of the line; each is loaded only when asked for. */
+import { AssertionError } from "node:assert";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { lostLeadershipExit } from "../agents/shell/exit-codes.ts";
@@ -120,6 +121,23 @@ function startAnew(argv: readonly string[]): void {
 	process.execve?.(process.execPath, [process.execPath, launcher, ...argv], process.env as Record<string, string>);
 }
 
+/** What a person can act on is told without our stack; a mistake of ours is told with it. */
+function tell(error: unknown): string {
+	if (!(error instanceof Error)) return String(error);
+	const ours = [TypeError, ReferenceError, AssertionError].some((kind) => error instanceof kind);
+	const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+	return ours ? (error.stack ?? error.message) : error.message + cause;
+}
+
+async function run(name: string, command: Command, argv: readonly string[]): Promise<number> {
+	try {
+		return await command.run(argv);
+	} catch (error) {
+		process.stderr.write(`barque ${name}: ${tell(error)}\n`);
+		return 1;
+	}
+}
+
 /** Runs the command line and ends the process with the command's exit code once its output is written. */
 export async function main(argv: readonly string[]): Promise<void> {
 	const [name = "help", ...rest] = argv;
@@ -137,7 +155,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 		process.exitCode = 2;
 		return;
 	}
-	process.exitCode = await command.run(rest);
+	process.exitCode = await run(name, command, rest);
 	if (process.exitCode === lostLeadershipExit && process.env[restartInPlace] !== undefined) startAnew(argv);
 	// A part that has stopped must not linger on a forgotten handle.
 	await new Promise((resolve) => process.stdout.write("", resolve));

@@ -11,16 +11,19 @@ import type { Node } from "../../apiserver/scheme/types.gen.ts";
 import { adminTls, makeCertificates } from "./certificates.ts";
 import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
 import { findLayout, type Layout, type LayoutOptions, type MasterEndpoints, planLayout, saveLayout } from "./layout.ts";
+import { releasePorts } from "./ports.ts";
 import { type EnterMaster, knownParts, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
 
 const pollMs = 25;
+/** Between looks whether parts have died. */
+const lookMs = 250;
 const readyTimeoutMs = 60_000;
 const stopGraceMs = 5_000;
 
 /** Called at each milestone with a text for people. */
 export type Progress = (message: string) => void;
 
-/** The layout of `dir`, made with keys and certificates when the directory is new. */
+/** The layout of `dir`, made with keys and certificates when the directory is new; its ports are kept until `bringUp` has ended. */
 export async function prepare(options: LayoutOptions, progress: Progress): Promise<Layout> {
 	await mkdir(options.dir, { recursive: true, mode: 0o700 });
 	const existing = await findLayout(options.dir);
@@ -32,11 +35,16 @@ export async function prepare(options: LayoutOptions, progress: Progress): Promi
 		}
 		return existing;
 	}
-	const layout = await planLayout(options);
-	await makeCertificates(options.dir, layout);
-	await saveLayout(options.dir, layout);
-	progress("keys and certificates made");
-	return layout;
+	try {
+		const layout = await planLayout(options);
+		await makeCertificates(options.dir, layout);
+		await saveLayout(options.dir, layout);
+		progress("keys and certificates made");
+		return layout;
+	} catch (error) {
+		releasePorts(options.dir);
+		throw error;
+	}
 }
 
 /** Starts the parts that do not run already. */
@@ -63,13 +71,15 @@ async function waitFor(
 ): Promise<void> {
 	const deadline = performance.now() + timeoutMs;
 	let lastError: unknown;
-	for (let round = 1; performance.now() < deadline; round++) {
+	let looked = performance.now();
+	while (performance.now() < deadline) {
 		try {
 			if (await check()) return;
 		} catch (error) {
 			lastError = error;
 		}
-		if (round % 10 === 0) {
+		if (performance.now() - looked > lookMs) {
+			looked = performance.now();
 			for (const part of parts) {
 				if ((await runningPid(dir, part)) !== undefined) continue;
 				throw new Error(`${part} ended while waiting for ${what}; its log ends:\n${await logTail(dir, part)}`);
@@ -107,6 +117,27 @@ export async function waitForMasters(dir: string, layout: Layout, masters: reado
 					readyTimeoutMs,
 					async () => (await isStoreHealthy(master)) && (await isReady(client)),
 				);
+			} finally {
+				await client.close();
+			}
+		}),
+	);
+}
+
+/** Waits until what a master runs besides store and apiserver is there, leading or not. */
+async function waitForAgents(dir: string, layout: Layout, masters: readonly MasterEndpoints[]): Promise<void> {
+	const agents = masters.flatMap(({ name, controllerManager, scheduler }) => [
+		{ part: `${name}-controller-manager`, url: controllerManager.url },
+		{ part: `${name}-scheduler`, url: scheduler.url },
+	]);
+	await Promise.all(
+		agents.map(async ({ part, url }) => {
+			const client = await adminClient(layout, url);
+			try {
+				await waitFor(part, dir, [part], readyTimeoutMs, async () => {
+					const { status } = await client.raw("GET", "/healthz", undefined, AbortSignal.timeout(2_000));
+					return status === 200;
+				});
 			} finally {
 				await client.close();
 			}
@@ -161,11 +192,14 @@ export async function bringUp(dir: string, layout: Layout, progress: Progress, e
 		progress(`${layout.masters.length} apiservers ready, the store has a leader`);
 		await startParts(dir, parts.filter(isFollower), enter);
 		progress("controller-managers and schedulers started");
-		await Promise.all([waitForNodes(dir, layout), waitForServiceAccount(dir, layout)]);
+		const agents = waitForAgents(dir, layout, layout.masters);
+		await Promise.all([agents, waitForNodes(dir, layout), waitForServiceAccount(dir, layout)]);
 		progress(`${layout.nodes.length} nodes Ready`);
 	} catch (error) {
 		await bringDown(dir, layout, { graceMs: 0 });
 		throw error;
+	} finally {
+		releasePorts(dir);
 	}
 }
 
@@ -184,11 +218,12 @@ export async function killMaster(dir: string, layout: Layout, name: string): Pro
 	return killed.flat();
 }
 
-/** Starts what does not run on the master and waits until its apiserver is ready. */
+/** Starts what does not run on the master and waits until its apiserver is ready and its agents run. */
 export async function reviveMaster(dir: string, layout: Layout, name: string, enter?: EnterMaster): Promise<void> {
 	const master = masterOf(layout, name);
 	await startParts(dir, masterPartsOf(dir, layout, master), enter);
 	await waitForMasters(dir, layout, [master]);
+	await waitForAgents(dir, layout, [master]);
 }
 
 /** SIGKILL to a node's kubelet; its pods' processes go on until it is revived or the cluster is brought down. */

@@ -4,8 +4,8 @@
  */
 import { randomInt } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
-import net from "node:net";
 import path from "node:path";
+import { claimFreePorts, claimPort } from "./ports.ts";
 
 export type Runtime = "process" | "hollow";
 export type MasterPart = "store" | "apiserver" | "controller-manager" | "scheduler";
@@ -76,42 +76,16 @@ export interface LayoutOptions {
 }
 
 const host = "127.0.0.1";
-/** Below the range from which systems take ports for outgoing connections, so that a dead part's port stays free for its revival. */
-const portFloor = 20_000;
-const portCeiling = 30_000;
 
-function isFree(port: number): Promise<boolean> {
-	return new Promise((resolve) => {
-		const server = net.createServer();
-		server.once("error", () => resolve(false));
-		server.listen(port, host, () => server.close(() => resolve(true)));
-	});
-}
-
-/** `count` distinct free ports; consecutive ones where `block`. */
-async function freePorts(count: number, taken: Set<number>, block: boolean): Promise<number[]> {
-	for (let attempt = 0; attempt < 200; attempt++) {
-		const first = randomInt(portFloor, portCeiling - count);
-		const ports = Array.from({ length: count }, (_, i) => (block ? first + i : randomInt(portFloor, portCeiling)));
-		if (new Set(ports).size < count || ports.some((port) => taken.has(port))) continue;
-		const free = await Promise.all(ports.map(isFree));
-		if (free.includes(false)) continue;
-		for (const port of ports) taken.add(port);
-		return ports;
-	}
-	throw new Error(`no ${count} free ports found between ${portFloor} and ${portCeiling} on ${host}`);
-}
-
-async function apiPorts(port: number, masters: number, taken: Set<number>): Promise<number[]> {
-	if (port === 0) return freePorts(masters + 1, taken, true);
+async function apiPorts(dir: string, port: number, masters: number): Promise<number[]> {
+	if (port === 0) return claimFreePorts(dir, masters + 1, true);
 	const ports = Array.from({ length: masters + 1 }, (_, i) => port + i);
 	for (const wanted of ports) {
-		if (!(await isFree(wanted))) {
+		if (!(await claimPort(dir, wanted))) {
 			throw new Error(
 				`port ${wanted} on ${host} is taken (the balancer listens on --port, master N's apiserver on --port + N): choose another with --port, or end what listens there`,
 			);
 		}
-		taken.add(wanted);
 	}
 	return ports;
 }
@@ -121,12 +95,11 @@ export const layoutFile = (dir: string) => path.join(dir, "endpoints.json");
 export const pidFile = (dir: string, part: string) => path.join(dir, "run", `${part}.pid`);
 export const logFile = (dir: string, part: string) => path.join(dir, "logs", `${part}.log`);
 
-/** Chooses ports and names; writes nothing. */
+/** Chooses ports and names; writes nothing. The ports are kept for `dir` until `releasePorts(dir)`. */
 export async function planLayout(options: LayoutOptions): Promise<Layout> {
 	const { dir } = options;
-	const taken = new Set<number>();
-	const [balancerPort = 0, ...serverPorts] = await apiPorts(options.port, options.masters, taken);
-	const others = await freePorts(options.masters * 5 + options.nodes, taken, false);
+	const [balancerPort = 0, ...serverPorts] = await apiPorts(dir, options.port, options.masters);
+	const others = await claimFreePorts(dir, options.masters * 5 + options.nodes, false);
 	const next = () => others.pop() ?? 0;
 	const pki = (name: string) => path.join(pkiDirectory(dir), name);
 	return {
