@@ -86,9 +86,13 @@ class Cluster implements Members {
 
 	async start(name: string): Promise<void> {
 		const host = this.#host(name);
-		if (!host.isRunning) await host.run(this.#system.command(host, this.#place));
 		const deadline = performance.now() + readyMs;
-		for (;;) {
+		for (let isOurs = false; ; ) {
+			// One that ran until now may be just ending of what was done to it before.
+			if (!host.isRunning && !isOurs) {
+				await host.run(this.#system.command(host, this.#place));
+				isOurs = true;
+			}
 			if (!host.isRunning) throw new Error(`${name} ended:\n${host.output}`);
 			const version = await this.#system.version(clientUrl(host));
 			if (version !== undefined) {

@@ -1,0 +1,97 @@
+/** Members on hosts that only pretend, for what real ones do too seldom. */
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { startMembers } from "./cluster.ts";
+import type { Host, Place } from "./place.ts";
+import type { System } from "./system.ts";
+
+class PretendedHost implements Host {
+	readonly name = "m1";
+	readonly peerAddress = "127.0.0.1";
+	readonly clientAddress = "127.0.0.1";
+	readonly peerPort = 2;
+	readonly clientPort = 1;
+	readonly dataDir = "/nowhere";
+	readonly output = "its last words";
+	isRunning = false;
+	runs = 0;
+	/** How many of its next lives end by themselves. */
+	weak = 0;
+	/** What runs answers. */
+	answers = true;
+
+	async run(): Promise<void> {
+		this.isRunning = true;
+		this.answers = this.weak === 0;
+		this.runs++;
+		if (this.weak-- > 0) this.#die();
+		else this.weak = 0;
+	}
+
+	#die(): void {
+		setTimeout(() => {
+			this.isRunning = false;
+		}, 20);
+	}
+
+	/** As one whose disk has failed does, a moment later. */
+	fail(): void {
+		this.answers = false;
+		this.#die();
+	}
+
+	async end(): Promise<void> {
+		this.isRunning = false;
+	}
+
+	async pause(): Promise<void> {}
+	async resume(): Promise<void> {}
+}
+
+describe("members on hosts", () => {
+	let host: PretendedHost;
+
+	function start() {
+		host = new PretendedHost();
+		const place: Place = {
+			description: "pretence",
+			hosts: [host],
+			node: "node",
+			launcher: "launcher",
+			close: () => host.end(),
+		};
+		const system: System = {
+			name: "pretended",
+			exactTerms: true,
+			command: () => ({ program: "member", args: [] }),
+			version: async () => (host.isRunning && host.answers ? "1" : undefined),
+			leader: async () => ({ name: "m1", term: 1 }),
+			connect: () => assert.fail("no client is needed"),
+			compact: async () => {},
+			close: async () => {},
+		};
+		return startMembers(place, system, { requestTimeoutMs: 1000, serializableReads: false });
+	}
+
+	it("are started again, though they are only just about to end", async () => {
+		const members = await start();
+		assert.equal(host.runs, 1);
+		await members.start("m1");
+		assert.equal(host.runs, 1);
+		host.fail();
+		await members.start("m1");
+		assert.ok(host.isRunning && host.answers);
+		assert.equal(host.runs, 2);
+		await members.close();
+	});
+
+	it("say why they do not start", async () => {
+		const members = await start();
+		await members.kill("m1");
+		host.weak = 1;
+		await assert.rejects(members.start("m1"), /m1 ended:\nits last words/);
+		await delay(20);
+		assert.equal(host.runs, 2);
+		await members.close();
+	});
+});
