@@ -1,9 +1,8 @@
 /** Disk faults of single calls: `chaos/native/disk-fault.c` between the member and libc. */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import path from "node:path";
-import { buildNative } from "../native/build.ts";
 import type { DiskFault, Disks } from "./disks.ts";
-import { type Environment, removeFolder, type SeenPaths, temporaryFolder } from "./preload.ts";
+import { buildPreload, type Environment, removeFolder, type SeenPaths, temporaryFolder } from "./preload.ts";
 
 /** What the library reads: the fault, how slow, and calls harmed, 32 bits each in the machine's order. */
 const codes: Readonly<Record<DiskFault, number>> = { slow: 1, error: 2, torn: 3, full: 4 };
@@ -31,11 +30,7 @@ export class DiskShim implements Required<Pick<Disks, "harm" | "heal">> {
 
 	/** Throws MissingToolError where there is no compiler. */
 	static async create(options: DiskShimOptions = {}): Promise<DiskShim> {
-		const library = await buildNative({
-			source: "disk-fault.c",
-			flags: ["-shared", "-fPIC", "-ldl"],
-			packages: ["gcc", "libc6-dev"],
-		});
+		const library = await buildPreload("disk-fault.c");
 		return new DiskShim(library, await temporaryFolder("disk"), options.slowMs ?? 300);
 	}
 

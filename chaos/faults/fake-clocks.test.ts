@@ -1,8 +1,10 @@
 /** Real processes whose wall clocks are wrong. */
 import assert from "node:assert/strict";
+import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePorts } from "../kills/store-processes.ts";
 import { MissingToolError } from "../targets/place.ts";
+import { orSkip } from "../testing/machine.ts";
 import { Program, runStore } from "../testing/program.ts";
 import { FakeClocks } from "./fake-clocks.ts";
 import { mergeEnv, removeFolder, temporaryFolder } from "./preload.ts";
@@ -126,5 +128,49 @@ describe("environments of intercepted members", () => {
 		const merged = mergeEnv({ LD_PRELOAD: "/a.so", A: "1", B: "1" }, { LD_PRELOAD: "/b.so", A: "2" }, { C: "3" });
 		assert.deepEqual(merged, { LD_PRELOAD: "/a.so:/b.so", A: "2", B: "1", C: "3" });
 		assert.deepEqual(mergeEnv({ A: "1" }, {}), { A: "1" });
+	});
+
+	describe("where the cache is elsewhere", () => {
+		const before = { home: process.env["HOME"], cache: process.env["XDG_CACHE_HOME"] };
+		let folder: string;
+		beforeEach(async () => {
+			folder = await temporaryFolder("cache");
+		});
+		afterEach(async () => {
+			for (const [name, value] of [
+				["HOME", before.home],
+				["XDG_CACHE_HOME", before.cache],
+			] as const) {
+				if (value === undefined) delete process.env[name];
+				else process.env[name] = value;
+			}
+			await removeFolder(folder);
+		});
+
+		async function library(cache: string, context: Mocha.Context): Promise<string> {
+			process.env["HOME"] = folder;
+			process.env["XDG_CACHE_HOME"] = cache;
+			const clocks = await orSkip(context, () => FakeClocks.create());
+			await clocks.close();
+			return clocks.library;
+		}
+
+		it("are refused paths that the loader would take apart, and so ignore", async () => {
+			for (const name of ["with space", "with:colon"]) {
+				process.env["XDG_CACHE_HOME"] = path.join(folder, name);
+				await assert.rejects(FakeClocks.create(), (error: Error) => {
+					assert.ok(error instanceof MissingToolError);
+					assert.match(error.message, /(with space|with:colon).*XDG_CACHE_HOME|cannot compile/);
+					return true;
+				});
+			}
+		});
+
+		it("name libraries by whole paths", async function () {
+			this.timeout(60_000);
+			for (const cache of ["", "relative"]) {
+				assert.ok((await library(cache, this)).startsWith(`${folder}/.cache/`));
+			}
+		});
 	});
 });

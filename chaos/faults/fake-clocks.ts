@@ -1,9 +1,8 @@
 /** Wall clocks that are wrong: `chaos/native/clock-fault.c` between the member and libc. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import path from "node:path";
-import { buildNative } from "../native/build.ts";
 import type { Clocks } from "./clocks.ts";
-import { type Environment, removeFolder, type SeenPaths, temporaryFolder } from "./preload.ts";
+import { buildPreload, type Environment, removeFolder, type SeenPaths, temporaryFolder } from "./preload.ts";
 
 /** What the library reads: which of two slots holds, then each slot's since (ns), offset (ns) and rate, 64 bits each. */
 const controlWords = 7;
@@ -32,11 +31,7 @@ export class FakeClocks implements Clocks {
 
 	/** Throws MissingToolError where there is no compiler. */
 	static async create(): Promise<FakeClocks> {
-		const library = await buildNative({
-			source: "clock-fault.c",
-			flags: ["-shared", "-fPIC", "-ldl"],
-			packages: ["gcc", "libc6-dev"],
-		});
+		const library = await buildPreload("clock-fault.c");
 		return new FakeClocks(library, await temporaryFolder("clock"));
 	}
 

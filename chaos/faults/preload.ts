@@ -2,6 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { buildNative } from "../native/build.ts";
+import { MissingToolError } from "../targets/place.ts";
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -10,6 +12,18 @@ export function mergeEnv(...environments: readonly Environment[]): Record<string
 	const libraries = environments.map((each) => each["LD_PRELOAD"] ?? "").filter((each) => each !== "");
 	const merged = Object.assign({}, ...environments) as Record<string, string>;
 	return libraries.length === 0 ? merged : { ...merged, LD_PRELOAD: libraries.join(":") };
+}
+
+/**
+ * Compiles a file of `chaos/native` to be preloaded. Throws MissingToolError where that cannot be done, or where the loader
+ * would ignore the result with no more than a word on standard error: then no fault would ever be struck.
+ */
+export async function buildPreload(source: string): Promise<string> {
+	const library = await buildNative({ source, flags: ["-shared", "-fPIC", "-ldl"], packages: ["gcc", "libc6-dev"] });
+	if (!/[\s:]/.test(library)) return library;
+	throw new MissingToolError(
+		`${library} cannot be preloaded, since a space or a colon ends a name in LD_PRELOAD: set XDG_CACHE_HOME to a folder without them`,
+	);
 }
 
 /** Where a member in a container sees what lies elsewhere on the machine. */

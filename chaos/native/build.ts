@@ -26,7 +26,7 @@ export async function buildNative(part: NativePart): Promise<string> {
 	const source = path.join(packageRoot, "chaos", "native", part.source);
 	const hash = createHash("sha256").update(await readFile(source));
 	const name = `${part.source.replace(/\.c$/, "")}-${hash.update(part.flags.join(" ")).digest("hex").slice(0, 16)}`;
-	const folder = path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "barque", "native");
+	const folder = path.join(cacheHome(), "barque", "native");
 	const target = path.join(folder, name);
 	if (await exists(target)) return target;
 	await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -42,6 +42,12 @@ export async function buildNative(part: NativePart): Promise<string> {
 	}
 	await rename(draft, target);
 	return target;
+}
+
+/** As the XDG base directory specification has it: what is empty or not absolute does not count. */
+function cacheHome(): string {
+	const home = process.env["XDG_CACHE_HOME"] ?? "";
+	return path.isAbsolute(home) ? home : path.join(homedir(), ".cache");
 }
 
 async function exists(file: string): Promise<boolean> {
