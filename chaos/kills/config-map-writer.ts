@@ -79,9 +79,10 @@ export class ConfigMapWriter {
 			const name = `${this.#prefix}-${counter % this.#names}`;
 			const known = this.#known.get(name) ?? { acknowledged: -1, attempted: -1 };
 			this.#known.set(name, known);
+			const isFirst = known.attempted === -1;
 			known.attempted = counter;
 			try {
-				await this.#write(name, counter, known);
+				await this.#write(name, counter, known, isFirst);
 				known.acknowledged = counter;
 				this.#acknowledged++;
 				this.#noteGap();
@@ -93,16 +94,16 @@ export class ConfigMapWriter {
 	}
 
 	/** One write, sent once more after a connection error. */
-	async #write(name: string, counter: number, known: Known): Promise<void> {
+	async #write(name: string, counter: number, known: Known, isFirst: boolean): Promise<void> {
 		try {
-			await this.#send(name, counter, known, false);
+			await this.#send(name, counter, known, isFirst);
 		} catch (error) {
 			if (!(error instanceof ConnectionError)) throw error;
-			await this.#send(name, counter, known, true);
+			await this.#send(name, counter, known, false);
 		}
 	}
 
-	async #send(name: string, counter: number, known: Known, again: boolean): Promise<void> {
+	async #send(name: string, counter: number, known: Known, isFirst: boolean): Promise<void> {
 		const api = this.#client.resource<ConfigMap>(configMaps);
 		const data = { counter: String(counter) };
 		if (known.acknowledged >= 0) {
@@ -113,7 +114,7 @@ export class ConfigMapWriter {
 			await api.create(this.#namespace, { metadata: { name }, data });
 		} catch (error) {
 			// An earlier attempt of ours was applied although its answer was lost.
-			if (!(error instanceof ApiError && error.code === 409 && (again || known.attempted >= 0))) throw error;
+			if (!(error instanceof ApiError && error.code === 409 && !isFirst)) throw error;
 			await api.patch(this.#namespace, name, "merge", { data });
 		}
 	}
