@@ -39,7 +39,8 @@ export function checkCounter(adds: readonly CounterAdd[], reads: readonly Counte
 			if (highest === undefined || earlier.value > highest.value) highest = earlier;
 		}
 		const { low, high } = bounds(adds, read);
-		if (read.value < low || read.value > high) {
+		// Also what is no number is neither.
+		if (!(read.value >= low && read.value <= high)) {
 			const message = `read ${read.value}, but it was at least ${low} and at most ${high}`;
 			found.push({ kind: read.value < low ? "lost" : "unexpected", message, witness: describeTimed([read]) });
 		} else if (monotone && highest !== undefined && read.value < highest.value) {

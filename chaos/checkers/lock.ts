@@ -69,3 +69,23 @@ export function checkGuarded(writes: readonly GuardedWrite[], complete: boolean)
 	}
 	return found;
 }
+
+/** What somebody saw of the resource once all had written. */
+export interface GuardedLook extends Timed {
+	readonly value: string;
+}
+
+/** The last write that was answered is there, or what was written over it; nothing that was overwritten before comes back. */
+export function checkLast(lock: string, writes: readonly GuardedWrite[], looks: readonly GuardedLook[]): Violation[] {
+	const last = writes.toSorted((a, b) => a.order - b.order).at(-1);
+	if (last === undefined) return [];
+	const gone = new Set(writes.flatMap(({ read, wrote }) => [read, wrote]));
+	gone.delete(last.wrote);
+	return looks
+		.filter(({ value, invoked }) => gone.has(value) && writes.every(({ completed }) => completed! < invoked))
+		.map((look) => ({
+			kind: "lost",
+			message: `what ${lock} guards was ${last.wrote}, and in the end is ${look.value === "" ? "nothing" : look.value}`,
+			witness: describeTimed([last, look]),
+		}));
+}

@@ -7,7 +7,7 @@ import { checkCounter } from "./counter.ts";
 import { checkListAppend, checkReadWrite, type MicroOp, type Transaction } from "./cycles.ts";
 import { checkElection } from "./election.ts";
 import { checkLinearizable, linearizabilityViolations, registerModel } from "./linearizability.ts";
-import { checkGuarded, checkMutualExclusion } from "./lock.ts";
+import { checkGuarded, checkLast, checkMutualExclusion } from "./lock.ts";
 import {
 	checkSequential,
 	checkStore,
@@ -370,6 +370,7 @@ describe("chaos/checkers with planted anomalies", function () {
 			const end = { name: "final", invoked: 1000, completed: 1001 };
 			assertNone(checkCounter(deltas, [...counts, { ...end, value }]));
 			assertKind(checkCounter(deltas, [...counts, { ...end, value: deltas.length + 1 }]), "unexpected");
+			assertKind(checkCounter(deltas, [...counts, { ...end, value: Number.NaN }]), "unexpected");
 			const certain = deltas.filter((add) => add.status === "ok").length;
 			assertKind(checkCounter(deltas, [...counts, { ...end, value: certain - 1 }]), "lost");
 			if (deltas.length > certain && value > certain) {
@@ -422,6 +423,10 @@ describe("chaos/checkers with planted anomalies", function () {
 		assertNone(checkGuarded([guarded(1, 1, "0", "1"), guarded(2, 2, "1", "2")], true));
 		assertKind(checkGuarded([guarded(2, 1, "0", "1"), guarded(1, 2, "1", "2")], true), "fence-passed");
 		assertKind(checkGuarded([guarded(1, 1, "0", "1"), guarded(2, 2, "0", "2")], true), "lost-update");
+		const look = (value: string) => ({ name: "look", value, invoked: 9, completed: 10 });
+		const writes = [guarded(1, 1, "", "1"), guarded(2, 2, "1", "2")];
+		for (const value of ["2", "of a write without an answer"]) assertNone(checkLast("l", writes, [look(value)]));
+		for (const value of ["", "1"]) assertKind(checkLast("l", writes, [look(value)]), "lost");
 		const reign = (leader: string, term: number, at: number) => {
 			return { name: `${leader}@${term}`, leader, term, invoked: at, completed: at + 1 };
 		};

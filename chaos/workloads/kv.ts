@@ -86,5 +86,6 @@ export const kv: Workload<KvTarget> = {
 	summary: "all requests on a fresh store; its answers and revisions must be those of one sequential store",
 	rate: 150,
 	actor: (target, options) => new KvActor(target, options),
+	finish: { invocation: { f: "request", value: { op: "range", key: "kv/", end } satisfies ModelRequest }, by: "all" },
 	check: (history) => checkStore(history.flatMap(toModel)),
 };

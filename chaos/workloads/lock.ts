@@ -4,9 +4,9 @@
  */
 import { type Clock, sleep } from "../../kit/clock.ts";
 import { checkElection } from "../checkers/election.ts";
-import { checkGuarded, checkMutualExclusion } from "../checkers/lock.ts";
+import { checkGuarded, checkLast, checkMutualExclusion } from "../checkers/lock.ts";
 import type { Operation } from "../history.ts";
-import { found, type KvTarget, TargetError } from "./target.ts";
+import { found, type KvTarget, listPrefix, TargetError } from "./target.ts";
 import { type Actor, type ActorOptions, type Invocation, pick, timed, type Workload } from "./workload.ts";
 
 /** Seconds; etcd raises it to its smallest. */
@@ -86,6 +86,10 @@ interface Turn {
 	readonly heldTo: number;
 }
 
+const guardedPrefix = "guarded/";
+/** Of `look`: what each lock guards, by the lock's name. */
+type Guarded = Readonly<Record<string, string>>;
+
 /** Ms to the thousandth: finer would only be longer to read. */
 function micros(ms: number): number {
 	return Math.round(ms * 1000) / 1000;
@@ -109,7 +113,16 @@ class LockActor implements Actor {
 		return { f: "turn", key, value: { wrote: `${name}.${++this.#turns}`, stalls: random.int(8) === 0 } };
 	}
 
-	async perform({ key = "", value }: Invocation): Promise<Turn> {
+	async perform(invocation: Invocation): Promise<Turn | Guarded> {
+		return invocation.f === "look" ? this.#look() : this.#turn(invocation);
+	}
+
+	async #look(): Promise<Guarded> {
+		const { kvs } = await listPrefix(this.#target, guardedPrefix);
+		return Object.fromEntries(kvs.map((kv) => [kv.key.slice(guardedPrefix.length), kv.value]));
+	}
+
+	async #turn({ key = "", value }: Invocation): Promise<Turn> {
 		const { wrote, stalls } = value as { readonly wrote: string; readonly stalls: boolean };
 		const { clock } = this.#options;
 		const lease = await definite(() => HeldLease.grant(this.#target, clock));
@@ -118,7 +131,7 @@ class LockActor implements Actor {
 			const token = await definite(() => take(this.#target, lock, wrote, lease.id));
 			if (token === undefined) throw new TargetError("no", "locked by another");
 			const heldFrom = clock.monotonic();
-			const guarded = `guarded/${key}`;
+			const guarded = `${guardedPrefix}${key}`;
 			const read = (await definite(() => this.#target.range({ key: guarded }))).kvs[0]?.value ?? "";
 			if (stalls) lease.stall();
 			await sleep(clock, stalls ? stallMs : workMs);
@@ -158,25 +171,29 @@ async function definite<T>(step: () => Promise<T>): Promise<T> {
 }
 
 function turns(history: readonly Operation[]) {
-	return history.flatMap((op) => (op.type === "ok" ? [{ op, turn: op.result as Turn }] : []));
+	return history.flatMap((op) => (op.f === "turn" && op.type === "ok" ? [{ op, turn: op.result as Turn }] : []));
 }
 
 function checkTurns(history: readonly Operation[]) {
-	return [...new Set(history.map((op) => op.key))].flatMap((key) => {
+	return [...new Set(history.flatMap((op) => op.key ?? []))].flatMap((key) => {
 		const mine = history.filter((op) => op.key === key);
 		const complete = mine.every((op) => op.type !== "info");
-		return checkGuarded(
-			turns(mine).map(({ op, turn }) => ({ ...timed(op), ...turn })),
-			complete,
+		const writes = turns(mine).map(({ op, turn }) => ({ ...timed(op), ...turn }));
+		const looks = history.flatMap((op) =>
+			op.f === "look" && op.type === "ok" ? [{ ...timed(op), value: (op.result as Guarded)[key] ?? "" }] : [],
 		);
+		return [...checkGuarded(writes, complete), ...checkLast(key, writes, looks)];
 	});
 }
+
+const finish = { invocation: { f: "look" }, by: "all" } as const;
 
 export const lock: Workload<KvTarget> = {
 	name: "lock",
 	summary: "locks on leases whose holders write with a fencing token; no update is lost, though holders stall",
 	rate: 30,
 	actor: (target, options) => new LockActor(target, options, true),
+	finish,
 	check: checkTurns,
 };
 
@@ -185,6 +202,7 @@ export const lockUnfenced: Workload<KvTarget> = {
 	summary: "the same without the token: wrong by design, to be caught",
 	rate: 30,
 	actor: (target, options) => new LockActor(target, options, false),
+	finish,
 	check: (history) => [
 		...checkMutualExclusion(
 			turns(history).map(({ op, turn }) => ({
@@ -294,6 +312,7 @@ export const election: Workload<KvTarget> = {
 	summary: "candidates for one seat on leases; one leader a term, and terms never go back",
 	rate: 60,
 	actor: (target, options) => new ElectionActor(target, options),
+	finish: { invocation: { f: "observe" }, by: "all" },
 	check: (history) => {
 		const seen = (fs: readonly string[]) =>
 			history.flatMap((op) => {

@@ -6,9 +6,10 @@ import {
 	registerModel,
 } from "../checkers/linearizability.ts";
 import type { Operation } from "../history.ts";
-import { found, type KvTarget } from "./target.ts";
+import { found, type KvTarget, listPrefix } from "./target.ts";
 import { type Actor, type ActorOptions, type Invocation, pick, timed, type Workload } from "./workload.ts";
 
+const prefix = "r/";
 const keys = ["r/0", "r/1", "r/2", "r/3", "r/4"];
 
 /** Of an ok swap: whether it swapped, and otherwise what was there. */
@@ -16,6 +17,9 @@ interface CasResult {
 	readonly done: boolean;
 	readonly found: string | null;
 }
+
+/** Of `read-all`: what each holds that is there. */
+type Registers = Readonly<Record<string, string>>;
 
 class RegisterActor implements Actor {
 	readonly #target: KvTarget;
@@ -39,6 +43,10 @@ class RegisterActor implements Actor {
 	}
 
 	async perform({ f, key = "", value }: Invocation): Promise<unknown> {
+		if (f === "read-all") {
+			const { kvs } = await listPrefix(this.#target, prefix);
+			return Object.fromEntries(kvs.map((kv) => [kv.key, kv.value])) satisfies Registers;
+		}
 		if (f === "read") {
 			const { kvs } = await this.#target.range({ key });
 			return this.#learn(key, kvs[0]?.value ?? null);
@@ -69,6 +77,13 @@ class RegisterActor implements Actor {
 	}
 }
 
+/** A read of all as one of each. */
+function asReads(op: Operation): Operation[] {
+	if (op.f !== "read-all") return [op];
+	if (op.type !== "ok") return [];
+	return keys.map((key) => ({ ...op, f: "read", key, result: (op.result as Registers)[key] ?? null }));
+}
+
 function toRegister(op: Operation): RegisterOperation[] {
 	const make = (input: RegisterInput) => [{ ...timed(op), input }];
 	if (op.type === "fail") return [];
@@ -85,12 +100,15 @@ export const register: Workload<KvTarget> = {
 	summary: "read, write and compare-and-swap single keys; each must be linearizable",
 	rate: 200,
 	actor: (target, options) => new RegisterActor(target, options),
-	check: (history) =>
-		keys.flatMap((key) =>
+	finish: { invocation: { f: "read-all" }, by: "all" },
+	check: (operations) => {
+		const history = operations.flatMap(asReads);
+		return keys.flatMap((key) =>
 			linearizabilityViolations(
 				`register ${key}`,
 				registerModel(),
 				history.filter((op) => op.key === key).flatMap(toRegister),
 			),
-		),
+		);
+	},
 };

@@ -12,6 +12,7 @@ interface Step {
 }
 
 const stepsEach = 60;
+const keysEach = 3;
 
 /** Reads all keys at one revision, and writes if nothing of them has changed since. */
 class TransactionActor implements Actor {
@@ -28,19 +29,36 @@ class TransactionActor implements Actor {
 	}
 
 	/** Keys are left behind after a while, so that lists stay short. */
+	get #era(): number {
+		return Math.floor(this.#drawn / stepsEach);
+	}
+
+	#key(era: number, place: number): string {
+		return `${this.#write}/${era}.${place}`;
+	}
+
+	/** Of the keys of now and just before: what was written last. */
+	#lastReads(): Step[] {
+		const eras = [Math.max(0, this.#era - 1), this.#era];
+		return [...new Set(eras)].flatMap((era) =>
+			Array.from({ length: keysEach }, (_, i): Step => ({ f: "read", key: this.#key(era, i) })),
+		);
+	}
+
 	next(): Invocation {
 		const { random, name } = this.#options;
-		const era = Math.floor(this.#drawn++ / stepsEach);
+		const era = this.#era;
+		this.#drawn++;
 		const value = Array.from({ length: 1 + random.int(4) }, (): Step => {
-			const key = `${this.#write}/${era}.${random.int(3)}`;
+			const key = this.#key(era, random.int(keysEach));
 			if (random.int(2) === 0) return { f: "read", key };
 			return { f: this.#write, key, value: `${name}.${++this.#values}` };
 		});
 		return { f: "txn", value };
 	}
 
-	async perform({ value }: Invocation): Promise<readonly MicroOp[]> {
-		const steps = value as readonly Step[];
+	async perform({ f, value }: Invocation): Promise<readonly MicroOp[]> {
+		const steps = f === "read-last" ? this.#lastReads() : (value as readonly Step[]);
 		const keys = [...new Set(steps.map((step) => step.key))];
 		const read = await this.#readAll(keys);
 		const state = new Map(keys.map((key, i) => [key, read[i]?.value]));
@@ -85,7 +103,8 @@ class TransactionActor implements Actor {
 }
 
 function toTransaction(op: Operation): Transaction {
-	const writes = (op.value as readonly Step[]).filter((step) => step.f !== "read") as readonly MicroOp[];
+	const steps = (op.value ?? []) as readonly Step[];
+	const writes = steps.filter((step) => step.f !== "read") as readonly MicroOp[];
 	return { ...timed(op), status: op.type, ops: op.type === "ok" ? (op.result as readonly MicroOp[]) : writes };
 }
 
@@ -94,6 +113,7 @@ export const append: Workload<KvTarget> = {
 	summary: "transactions that read and append to lists; strict serializable, without a cycle",
 	rate: 150,
 	actor: (target, options) => new TransactionActor(target, options, "append"),
+	finish: { invocation: { f: "read-last" }, by: "all" },
 	check: (history) => checkListAppend(history.map(toTransaction)),
 };
 
@@ -102,5 +122,6 @@ export const rw: Workload<KvTarget> = {
 	summary: "transactions that read and write registers; strict serializable, without a cycle",
 	rate: 150,
 	actor: (target, options) => new TransactionActor(target, options, "write"),
+	finish: { invocation: { f: "read-last" }, by: "all" },
 	check: (history) => checkReadWrite(history.map(toTransaction)),
 };

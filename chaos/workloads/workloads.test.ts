@@ -45,7 +45,7 @@ function delayed(target: KvTarget, clock: VirtualClock, random: Random): KvTarge
 async function run(
 	name: string,
 	workMs: number,
-	wrap: (target: KvTarget) => KvTarget = (t) => t,
+	wrap: (target: KvTarget, clock: VirtualClock) => KvTarget = (t) => t,
 	rate?: number,
 ): Promise<RunOutcome> {
 	const workload = kvWorkloads.get(name)!;
@@ -54,7 +54,7 @@ async function run(
 	const store = memoryStore({ clock, random });
 	const running = runWorkload({
 		workload,
-		connect: () => ({ ...wrap(delayed(storeTarget(store), clock, random)), close: async () => {} }),
+		connect: () => ({ ...wrap(delayed(storeTarget(store), clock, random), clock), close: async () => {} }),
 		clock,
 		seed,
 		clients: 5,
@@ -123,6 +123,28 @@ describe("chaos/workloads on a store in memory", function () {
 				rate < 100 ? rate * 2 : 400,
 			);
 			assert.ok(violations.length > 0);
+			assert.ok(violations.every(({ kind }) => kind !== "undecided"));
+		});
+	}
+
+	for (const name of ["register", "kv", "append", "rw", "lock"]) {
+		it(`${name}: notices what is lost only when all work is done`, async () => {
+			const workMs = name === "lock" ? 20_000 : 4000;
+			let isLost = false;
+			const forgetful = (target: KvTarget, clock: VirtualClock): KvTarget => {
+				const forget = async () => {
+					if (isLost || clock.time < workMs) return;
+					isLost = true;
+					await target.delete("!", "~");
+				};
+				return {
+					...target,
+					range: (op) => forget().then(() => target.range(op)),
+					txn: (request) => forget().then(() => target.txn(request)),
+				};
+			};
+			const { violations } = await run(name, workMs, forgetful);
+			assert.ok(isLost && violations.length > 0);
 			assert.ok(violations.every(({ kind }) => kind !== "undecided"));
 		});
 	}
