@@ -1,33 +1,15 @@
 /** The command against real processes: ours is right, a real etcd is right, and what is wrong on purpose is caught. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { launcher } from "../bin/cluster/launcher.ts";
 import { parseHistory } from "./history.ts";
 import { StoreProcesses } from "./kills/store-processes.ts";
 import { parseResults } from "./matrix.ts";
 import { faults } from "./nemeses/all.ts";
+import { chaos } from "./testing/command.ts";
 import { kvWorkloads } from "./workloads/all.ts";
-
-interface Result {
-	readonly code: number;
-	readonly stdout: string;
-	readonly stderr: string;
-}
-
-function chaos(...args: readonly string[]): Promise<Result> {
-	const child = spawn(process.execPath, [launcher, "chaos", ...args], { timeout: 100_000 });
-	let stdout = "";
-	let stderr = "";
-	child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-	child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-	return new Promise((resolve, reject) => {
-		child.once("error", reject);
-		child.once("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
-	});
-}
 
 const canRunContainers =
 	process.getuid?.() === 0 &&

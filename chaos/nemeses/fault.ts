@@ -31,6 +31,8 @@ export interface Fault {
 	readonly needs: readonly Need[];
 	/** Smallest number of members it can be done to; default 1. */
 	readonly members?: number;
+	/** How long it lasts, ms: at least, and at most that much more. Default: 500 and 2500. */
+	readonly lasts?: readonly [least: number, more: number];
 	/** Everything random about it is drawn from `random`, which is its own. */
 	plan(members: Members<unknown>, random: Random): Promise<Deed>;
 }

@@ -32,7 +32,8 @@ export function createNemesis({ members, faults, random, clock }: NemesisOptions
 		run: async (signal, note) => {
 			for (;;) {
 				// All of a fault is drawn before it, so that what a seed plans does not hang on how long things take.
-				const plan = { calm: span(calmMs), fault: faults[random.int(faults.length)]!, lasts: span(faultMs) };
+				const [calm, fault] = [span(calmMs), faults[random.int(faults.length)]!];
+				const plan = { calm, fault, lasts: span(fault.lasts ?? faultMs) };
 				const own = seededRandom(random.int(2 ** 31));
 				if (!(await pause(clock, plan.calm, signal))) return;
 				const { name } = plan.fault;

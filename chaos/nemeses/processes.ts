@@ -9,6 +9,9 @@ const anyone: Choose = async (members, random) => [someMember(members, random)];
 const theLeader: Choose = async (members, random) => [await leadingMember(members, random)];
 const everyone: Choose = async (members) => members.names;
 
+/** Agents of a cluster under test lead for 6 s, locks live for 2 s. */
+const longMs = [8000, 2000] as const;
+
 function kill(name: string, summary: string, choose: Choose): Fault {
 	return {
 		name,
@@ -25,10 +28,11 @@ function kill(name: string, summary: string, choose: Choose): Fault {
 	};
 }
 
-function pause(name: string, summary: string, choose: Choose): Fault {
+function pause(name: string, summary: string, choose: Choose, lasts?: Fault["lasts"]): Fault {
 	return {
 		name,
 		summary,
+		...(lasts === undefined ? {} : { lasts }),
 		needs: choose === theLeader ? ["pause", "leader"] : ["pause"],
 		plan: async (members, random) => {
 			const victims = await choose(members, random);
@@ -63,6 +67,7 @@ export const processFaults: readonly Fault[] = [
 	kill("kill-all", "SIGKILL to all members, started again", everyone),
 	pause("pause", "SIGSTOP to one member, then SIGCONT", anyone),
 	pause("pause-leader", "SIGSTOP to the leader, then SIGCONT", theLeader),
+	pause("pause-long", "SIGSTOP to one member for longer than leases live, then SIGCONT", anyone, longMs),
 	pause("pause-all", "SIGSTOP to all members, then SIGCONT", everyone),
 	rollingRestart,
 ];
