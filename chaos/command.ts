@@ -5,7 +5,7 @@ import { describeViolation } from "./checkers/violation.ts";
 import { type Execution, execute, nothingTested, nothingTestedText, say } from "./execute.ts";
 import { type Flags, objection, spec, systemOf } from "./flags.ts";
 import { formatHistory } from "./history.ts";
-import { runMatrix } from "./matrix-command.ts";
+import { matrixPairs, runMatrix } from "./matrix-command.ts";
 import { faults } from "./nemeses/all.ts";
 import { renderReport } from "./report/html.ts";
 import type { Progress, RunOutcome } from "./run.ts";
@@ -25,7 +25,7 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 		return 2;
 	}
 	try {
-		if (flags.target === "docker" || (flags.matrix !== undefined && flags["network-target"] === "docker")) {
+		if (needsEngine(flags)) {
 			const { withEngine } = await import("./targets/docker-engine.ts");
 			const code = await withEngine(argv);
 			if (code !== undefined) return code;
@@ -39,6 +39,11 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 	} finally {
 		await unlessInterrupted();
 	}
+}
+
+function needsEngine(flags: Flags): boolean {
+	if (flags.matrix === undefined) return flags.target === "docker";
+	return matrixPairs(flags).some(({ target }) => target === "docker");
 }
 
 function list(): number {

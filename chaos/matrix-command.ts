@@ -12,6 +12,13 @@ import { unlessInterrupted } from "./targets/cleanup.ts";
 /** Wrong by design: a matrix in which none of its pairs is caught has failed. */
 const wrongWorkloads: ReadonlySet<string> = new Set(["lock-unfenced"]);
 
+/** All that the flags ask for, whatever of it is done already. */
+export function matrixPairs(flags: Flags): PlannedPair[] {
+	const names = flags.nemesis.length === 0 ? [...faults.keys()] : flags.nemesis;
+	const network = flags.target === "netns" ? "netns" : (flags["network-target"] as TargetName);
+	return allPairs(choiceOf(flags), network, names);
+}
+
 /** Resolves to the exit code. */
 export async function runMatrix(flags: Flags, file: string): Promise<number> {
 	const before = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -19,9 +26,7 @@ export async function runMatrix(flags: Flags, file: string): Promise<number> {
 		throw error;
 	});
 	const results = parseResults(before, systemOf(flags));
-	const names = flags.nemesis.length === 0 ? [...faults.keys()] : flags.nemesis;
-	const network = flags.target === "netns" ? "netns" : (flags["network-target"] as TargetName);
-	const every = allPairs(choiceOf(flags), network, names);
+	const every = matrixPairs(flags);
 	const pairs = flags.sample === undefined ? every : sample(every, flags.sample, flags.seed ?? 1);
 	const pending = pendingPairs(pairs, results);
 	say(`${pairs.length} pairs, ${pairs.length - pending.length} of them in ${file} already`);

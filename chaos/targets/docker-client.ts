@@ -17,9 +17,14 @@ export async function loadTestcontainers(): Promise<Testcontainers> {
 	}
 }
 
+/** What $DOCKER_HOST names; undefined: any will do. */
+export function wantedEngine(): string | undefined {
+	return process.env["DOCKER_HOST"] || undefined;
+}
+
 /** The engine that $DOCKER_HOST names, else the first that answers where engines usually listen. */
 export async function connectDocker(testcontainers: Testcontainers): Promise<Docker> {
-	const wanted = process.env["DOCKER_HOST"];
+	const wanted = wantedEngine();
 	let docker: Docker;
 	try {
 		docker = (await testcontainers.getContainerRuntimeClient()).container.dockerode;
@@ -39,6 +44,7 @@ export async function connectDocker(testcontainers: Testcontainers): Promise<Doc
 
 function isAt(docker: Docker, address: string): boolean {
 	const { socketPath, host } = docker.modem as { socketPath?: string; host?: string };
+	if (!URL.canParse(address)) return false;
 	const { hostname, pathname } = new URL(address);
 	return hostname === "" ? socketPath === pathname : host === hostname;
 }

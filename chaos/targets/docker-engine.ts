@@ -11,7 +11,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launcher } from "../../bin/cluster/launcher.ts";
 import { cleanUpOnInterrupt, unlessInterrupted } from "./cleanup.ts";
-import { connectDocker, loadTestcontainers } from "./docker-client.ts";
+import { connectDocker, loadTestcontainers, wantedEngine } from "./docker-client.ts";
 import { isGone, ownerMark } from "./owner.ts";
 import { MissingToolError } from "./place.ts";
 import { Tasks } from "./tasks.ts";
@@ -60,7 +60,7 @@ export async function withEngine(argv: readonly string[]): Promise<number | unde
 		await connectDocker(testcontainers);
 		return undefined;
 	} catch (error) {
-		if (!(error instanceof MissingToolError) || process.env["DOCKER_HOST"] !== undefined) throw error;
+		if (!(error instanceof MissingToolError) || wantedEngine() !== undefined) throw error;
 		await requireEngineTools(error.message);
 	}
 	process.stderr.write("barque chaos: no Docker engine answers here: starting one for this run\n");
