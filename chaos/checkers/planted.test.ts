@@ -385,7 +385,7 @@ describe("chaos/checkers with planted anomalies", function () {
 		assertKind(checkBank(["a", "b"], 10, [{ ...at, balances: { a: 10 } }]), "wrong-accounts");
 	});
 
-	it("queue: lost, twice, from nowhere, out of order", () => {
+	it("queue: lost, twice, from nowhere, out of order, overlooked", () => {
 		repeat((random) => {
 			const inside: string[] = [];
 			const enqueues: Enqueue[] = [];
@@ -407,6 +407,9 @@ describe("chaos/checkers with planted anomalies", function () {
 			const rest = [...dequeues, ...[...inside, "y", "z"].map(drain)];
 			assertNone(checkQueue(all, rest, true));
 			assertKind(checkQueue(all, rest.slice(0, -1), true), "lost");
+			const empty: Dequeue = { name: "dequeue", element: undefined, status: "ok", invoked: 950, completed: 951 };
+			assertKind(checkQueue(all, [...rest, empty], true), "stale-read");
+			assertNone(checkQueue(all, [...rest, { ...empty, invoked: 2000, completed: 2001 }], true));
 			assertKind(checkQueue(all, [...rest, drain("z", 100)], true), "duplicated");
 			assertKind(checkQueue(all, [...rest, drain("x", 100)], true), "unexpected");
 			assertKind(checkQueue(all, [...dequeues, ...[...inside, "z", "y"].map(drain)], true), "out-of-order");

@@ -38,7 +38,8 @@ export function checkQueue(enqueues: readonly Enqueue[], dequeues: readonly Dequ
 			});
 		}
 	}
-	return [...found, ...(drained ? lost(enqueues, dequeues, out) : []), ...outOfOrder(enqueues, out)];
+	const missing = drained ? lost(enqueues, dequeues, out) : [];
+	return [...found, ...missing, ...outOfOrder(enqueues, out), ...overlooked(enqueues, dequeues, out)];
 }
 
 /** Each dequeue of unknown outcome may have taken one. */
@@ -76,4 +77,26 @@ function outOfOrder(enqueues: readonly Enqueue[], out: ReadonlyMap<string, reado
 		});
 	}
 	return found;
+}
+
+/** Found empty while an element was in for certain: put in before, and taken out only after. */
+function overlooked(
+	enqueues: readonly Enqueue[],
+	dequeues: readonly Dequeue[],
+	out: ReadonlyMap<string, readonly Dequeue[]>,
+): Violation[] {
+	const inside = enqueues.flatMap((enqueue) => {
+		const [dequeue] = out.get(enqueue.element) ?? [];
+		return enqueue.completed === undefined || enqueue.status !== "ok" || dequeue === undefined
+			? []
+			: [{ enqueue, dequeue, from: enqueue.completed, to: dequeue.invoked }];
+	});
+	return dequeues.flatMap((empty): Violation[] => {
+		const { status, element, invoked, completed } = empty;
+		if (status !== "ok" || element !== undefined || completed === undefined) return [];
+		const seen = inside.find(({ from, to }) => from < invoked && completed < to);
+		if (seen === undefined) return [];
+		const message = `${seen.enqueue.element} was in, and a dequeue found nothing`;
+		return [{ kind: "stale-read", message, witness: describeTimed([seen.enqueue, empty, seen.dequeue]) }];
+	});
 }
