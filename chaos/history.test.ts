@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+	describeOperation,
 	formatHistory,
 	HistoryError,
 	HistoryRecorder,
@@ -62,6 +63,19 @@ describe("chaos/history", () => {
 				["p0", "read", "info", 5, undefined, undefined],
 			],
 		);
+	});
+
+	it("is told in short lines, also where an answer is a list of thousands", () => {
+		const recorder = new HistoryRecorder(() => 0);
+		const elements = (length: number) => Array.from({ length }, (_, i) => `e${i}`);
+		for (const count of [2, 5000]) {
+			recorder.record({ process: "p0", type: "invoke", f: "read" });
+			recorder.record({ process: "p0", type: "ok", f: "read", value: elements(count) });
+		}
+		assert.deepEqual(recorder.operations.map(describeOperation), [
+			'p0 read -> ok ["e0","e1"]',
+			"p0 read -> ok [(4992 more) e4992 e4993 e4994 e4995 e4996 e4997 e4998 e4999]",
+		]);
 	});
 
 	it("survives the way through JSON lines, and refuses what is no history", () => {

@@ -105,9 +105,11 @@ function isSteps(value: unknown): value is readonly Step[] {
 	return Array.isArray(value) && value.length > 0 && value.every(isStep);
 }
 
-/** JSON, but for transactions: `append x 1, read y [2 3]`. */
+/** JSON, but for transactions, `append x 1, read y [2 3]`, and for long lists, of which a history has many. */
 function describeValue(value: unknown): string {
-	if (!isSteps(value)) return JSON.stringify(value);
+	if (!isSteps(value)) {
+		return Array.isArray(value) && value.length > maxElements ? describeElements(value) : JSON.stringify(value);
+	}
 	const steps = value.map(({ f, key, value: single, list }) => {
 		const rest = Array.isArray(list) ? [describeElements(list)] : single === undefined ? [] : [describeElement(single)];
 		return [f, key, ...rest].join(" ");
