@@ -1,6 +1,7 @@
 /** One run as the flags ask for it: starts the members, runs the workload under the faults, ends the members. */
 import { systemClock } from "../kit/clock.ts";
 import { seededRandom } from "../kit/random.ts";
+import type { Violation } from "./checkers/violation.ts";
 import { choiceOf, type Flags } from "./flags.ts";
 import { faults } from "./nemeses/all.ts";
 import { createNemesis } from "./nemeses/nemesis.ts";
@@ -56,6 +57,14 @@ export function nothingTested({ counts, violations }: RunOutcome): boolean {
 
 export const nothingTestedText = "no operation was answered, so nothing was tested";
 
+const lastWords = 10;
+
+/** The others may go on as if nothing had happened, and then nobody else tells. */
+function endedByItself({ name, output }: { readonly name: string; readonly output: string }): Violation {
+	const witness = output.trimEnd().split("\n").slice(-lastWords);
+	return { kind: "ended", message: `${name} ended, though nothing was done to it; it printed last:`, witness };
+}
+
 /** Ends the members. */
 async function executeOn<T>(
 	flags: Flags,
@@ -84,7 +93,8 @@ async function executeOn<T>(
 			exactTerms: members.exactTerms,
 			onProgress,
 		});
-		return { description, members: members.names, outcome };
+		const violations = [...outcome.violations, ...(members.ended?.() ?? []).map(endedByItself)];
+		return { description, members: members.names, outcome: { ...outcome, violations } };
 	} finally {
 		await members.close();
 	}

@@ -58,6 +58,7 @@ describe("members on hosts", () => {
 			hosts: [host],
 			node: "node",
 			launcher: "launcher",
+			disks: { harm: async () => host.fail(), heal: async () => {}, loseUnsynced: () => host.end() },
 			close: () => host.end(),
 		};
 		const system: System = {
@@ -82,6 +83,43 @@ describe("members on hosts", () => {
 		await members.start("m1");
 		assert.ok(host.isRunning && host.answers);
 		assert.equal(host.runs, 2);
+		await members.close();
+	});
+
+	it("are told of when they end though nothing was done to them, also where they are started later", async () => {
+		const members = await start();
+		assert.deepEqual(members.ended?.(), []);
+		host.fail();
+		await delay(40);
+		const found = [{ name: "m1", output: "its last words" }];
+		assert.deepEqual(members.ended?.(), found);
+		await members.start("m1");
+		assert.deepEqual(members.ended?.(), found);
+		host.fail();
+		await delay(40);
+		await members.kill("m1");
+		assert.deepEqual(members.ended?.(), [...found, ...found]);
+		await members.close();
+	});
+
+	it("are not told of when they end by what was done to them", async () => {
+		const members = await start();
+		const deeds: readonly (() => Promise<void> | undefined)[] = [
+			() => members.kill("m1"),
+			() => members.stop?.("m1"),
+			() => members.disks?.harm?.("m1", "error"),
+			() => members.disks?.loseUnsynced?.(["m1"]),
+		];
+		for (const deed of deeds) {
+			await deed();
+			await delay(40);
+			assert.ok(!host.isRunning);
+			await members.start("m1");
+			assert.deepEqual(members.ended?.(), []);
+		}
+		await members.disks?.harm?.("m1", "slow");
+		await delay(40);
+		assert.equal(members.ended?.().length, 1, "slow disks end nobody");
 		await members.close();
 	});
 

@@ -1,5 +1,6 @@
 /** A system on the hosts of a place: members that can be harmed. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Disks } from "../faults/disks.ts";
 import { listPrefix, TargetError } from "../workloads/target.ts";
 import { type Members, rotated } from "./members.ts";
 import type { Host, Place } from "./place.ts";
@@ -27,6 +28,9 @@ class Cluster implements Members {
 	readonly #system: System;
 	readonly #clients: ClientOptions;
 	#version = "";
+	/** Those that were run and have no reason to end since then. */
+	readonly #watched = new Set<string>();
+	readonly #ended: { readonly name: string; readonly output: string }[] = [];
 	readonly defragment: Members["defragment"];
 
 	constructor(place: Place, system: System, clients: ClientOptions) {
@@ -59,8 +63,43 @@ class Cluster implements Members {
 		return this.#place.clocks;
 	}
 
-	get disks() {
-		return this.#place.disks;
+	get disks(): Disks | undefined {
+		const { disks } = this.#place;
+		if (disks === undefined) return undefined;
+		const { harm, loseUnsynced } = disks;
+		return {
+			...disks,
+			...(harm && {
+				harm: (name, fault) => {
+					// A slow disk is no reason to end.
+					if (fault !== "slow") this.#excuse(name);
+					return harm(name, fault);
+				},
+			}),
+			...(loseUnsynced && {
+				loseUnsynced: (names) => {
+					for (const name of names) this.#excuse(name);
+					return loseUnsynced(names);
+				},
+			}),
+		};
+	}
+
+	/** What it does from now on is no fault of its own, until it is run again. */
+	#excuse(name: string): void {
+		this.#notice(name);
+		this.#watched.delete(name);
+	}
+
+	#notice(name: string): void {
+		const { isRunning, output } = this.#host(name);
+		if (isRunning || !this.#watched.delete(name)) return;
+		this.#ended.push({ name, output });
+	}
+
+	ended() {
+		for (const name of this.names) this.#notice(name);
+		return [...this.#ended];
 	}
 
 	#host(name: string): Host {
@@ -86,6 +125,7 @@ class Cluster implements Members {
 
 	async start(name: string): Promise<void> {
 		const host = this.#host(name);
+		this.#notice(name);
 		const deadline = performance.now() + readyMs;
 		for (let isOurs = false; ; ) {
 			// One that ran until now may be just ending of what was done to it before.
@@ -97,6 +137,7 @@ class Cluster implements Members {
 			const version = await this.#system.version(clientUrl(host));
 			if (version !== undefined) {
 				this.#version = version;
+				if (isOurs) this.#watched.add(name);
 				return;
 			}
 			if (performance.now() > deadline) throw new Error(`${name} is not ready:\n${host.output}`);
@@ -105,10 +146,12 @@ class Cluster implements Members {
 	}
 
 	kill(name: string): Promise<void> {
+		this.#excuse(name);
 		return this.#host(name).end("SIGKILL");
 	}
 
 	stop(name: string): Promise<void> {
+		this.#excuse(name);
 		return this.#host(name).end("SIGTERM");
 	}
 

@@ -29,6 +29,11 @@ export interface Members<T = KvTarget> {
 	readonly clocks?: Clocks | undefined;
 	/** Disks, where members were started for it. */
 	readonly disks?: Disks | undefined;
+	/**
+	 * Those that ended since the start though nothing was done to them, each time, with what they printed last. Absent: nobody
+	 * knows.
+	 */
+	ended?(): readonly { readonly name: string; readonly output: string }[];
 	/** Discards history up to a revision of a moment ago. */
 	compact?(): Promise<void>;
 	/** Gives freed space of one member's database back. */

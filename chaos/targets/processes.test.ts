@@ -5,6 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { launcher } from "../../bin/cluster/launcher.ts";
 import { isRunning, namedBy } from "../testing/machine.ts";
 import { isInstalled } from "./tools.ts";
 
@@ -98,6 +99,24 @@ describe("members as processes on this machine", function () {
 		assert.match(before, /1 of \d+: .*no such program/);
 		assert.equal(after, "");
 		assert.deepEqual(await readdir(temporary), []);
+	});
+
+	it("are a violation when they end by themselves, though the others go on", async () => {
+		const args = [launcher, "chaos", "--workload", "register", "--time", "4s", "--clients", "2"];
+		const env = { ...process.env, TMPDIR: temporary };
+		const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env });
+		let output = "";
+		child.stdout.on("data", (chunk: Buffer) => {
+			output += chunk.toString();
+		});
+		child.stderr.on("data", (chunk: Buffer) => {
+			if (!chunk.includes("members of")) return;
+			const [member] = namedBy("--name=m2").filter(({ command }) => command.includes(`${temporary}/`));
+			process.kill(member!.pid, "SIGKILL");
+		});
+		const [code] = await once(child, "close");
+		assert.equal(code, 1, output);
+		assert.match(output, /^ended: m2 ended, though nothing was done to it/m);
 	});
 
 	it("end with a run that is killed", async function () {
