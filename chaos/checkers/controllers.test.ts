@@ -127,6 +127,20 @@ describe("chaos/checkers: controllers with planted anomalies", function () {
 		}
 	});
 
+	it("pass a pod that an earlier Deployment's ReplicaSet replaces before it is collected", () => {
+		for (let round = 0; round < rounds; round++) {
+			const found = kinds(seededRandom(seed + round), true, (world, random) => {
+				const { replicas, surge, recreate, template } = specOf(world);
+				world.write("deployments", name, null);
+				world.deploy(name, { replicas, surge, recreate, template: "anew" });
+				settle(world, name, random);
+				world.write("pods", world.podsOf(name, template)[0]!, null);
+				world.createPod(name, template);
+			});
+			assert.deepEqual([...found], [], `seed ${seed + round}`);
+		}
+	});
+
 	it("a pod with two controllers, and one with none", () => {
 		caught("owners", false, (world) => {
 			const [pod] = world.podsOf(name);

@@ -216,6 +216,8 @@ class Replay {
 		this.#checkTotal(pod.deployment, deployment, siblings);
 		if (!deployment.object.recreate) return;
 		const own = this.#setsOf(deployment.object).map(({ object }) => object.uid);
+		// The ReplicaSet of an earlier Deployment of the name replaces its pods until it is collected.
+		if (!own.includes(controller)) return;
 		const other = siblings.find(
 			(each) =>
 				!each.finished && !each.controllers.includes(controller) && each.controllers.some((uid) => own.includes(uid)),
