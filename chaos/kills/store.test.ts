@@ -117,7 +117,7 @@ describe("chaos: the store's members killed", function () {
 			await client.close();
 		}));
 
-	it("starts with the last record cut off at any place, without the unacknowledged rest", () =>
+	it("starts with the last record cut short, and says that it repaired the log", () =>
 		withStoppedMember(async (store) => {
 			const file = (await store.segments("m1")).at(-1) ?? "";
 			const { size } = await stat(file);
