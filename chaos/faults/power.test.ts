@@ -140,15 +140,6 @@ describe("power cuts", () => {
 		assert.deepEqual(readdirSync(disks!.directory("m1")), ["file"]);
 	});
 
-	it("can be preceded by a full disk", async () => {
-		const file = path.join(disks!.directory("m1"), "file");
-		await disks!.fill("m1");
-		assert.throws(() => writeFileSync(file, "data"), { code: "ENOSPC" });
-		writeFileSync(path.join(disks!.directory("m2"), "file"), "data");
-		await disks!.free("m1");
-		writeFileSync(file, "data");
-	});
-
 	it("leave nothing behind, also where no process has let go yet", async () => {
 		const own = await PowerDisks.create(["x"]);
 		const folder = own.directory("x");

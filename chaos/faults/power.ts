@@ -1,6 +1,6 @@
 /** Disks that lose at a power cut what was not synced: a real file system for each member, on a loop device. */
 import { existsSync } from "node:fs";
-import { lstat, mkdir, readdir, readFile, statfs, truncate, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -19,7 +19,6 @@ const tools = {
 	losetup: "mount",
 	mount: "mount",
 	umount: "mount",
-	fallocate: "util-linux",
 	sync: "coreutils",
 };
 
@@ -107,16 +106,6 @@ export class PowerDisks {
 		});
 	}
 
-	/** Takes all free space of the member's disk. */
-	fill(name: string): Promise<void> {
-		return this.#alone(() => fill(this.#volume(name).mount));
-	}
-
-	/** Gives back what `fill` took. */
-	free(name: string): Promise<void> {
-		return this.#alone(() => removeFolder(ballastFolder(this.#volume(name).mount)));
-	}
-
 	/** Detaches and removes every disk. Members should be dead or dying. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
@@ -161,33 +150,6 @@ export class PowerDisks {
 		await mountVolume(volume);
 		await mkdir(this.directory(name), { mode: 0o700 });
 		await run("sync", "--file-system", mount);
-	}
-}
-
-function ballastFolder(mount: string): string {
-	return path.join(mount, "ballast");
-}
-
-async function fill(mount: string): Promise<void> {
-	await mkdir(ballastFolder(mount), { recursive: true });
-	let most = Number.POSITIVE_INFINITY;
-	for (let part = 0; ; part++) {
-		const { bavail, bsize } = await statfs(mount);
-		const blocks = Math.min(bavail, most);
-		if (blocks === 0) return;
-		const file = path.join(ballastFolder(mount), `${process.pid}-${performance.now()}-${part}`);
-		if (!(await allocate(file, blocks * bsize))) most = Math.floor(blocks / 2);
-	}
-}
-
-/** Whether there was space for it. */
-async function allocate(file: string, bytes: number): Promise<boolean> {
-	try {
-		await run("fallocate", "--length", String(bytes), file);
-		return true;
-	} catch (error) {
-		if ((error as Error).message.includes("No space left")) return false;
-		throw error;
 	}
 }
 
