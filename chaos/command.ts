@@ -119,7 +119,8 @@ function textResult({ violations, counts, faults: struck }: RunOutcome, replay: 
 		lines.push(`(${lines.length} of ${violations.length} violations are shown: ${kinds}; --output json has all)\n`);
 	}
 	const { ok, fail, info } = counts;
-	const verdict = violations.length === 0 ? "nothing wrong" : `${violations.length} violation${violations.length === 1 ? "" : "s"}`;
+	const verdict =
+		violations.length === 0 ? "nothing wrong" : `${violations.length} violation${violations.length === 1 ? "" : "s"}`;
 	lines.push(`${verdict}: ${ok} ok, ${fail} failed, ${info} unknown operations; ${struck} faults\n`);
 	if (violations.length > 0) lines.push(`again: ${replay}\n`);
 	return lines.join("");
