@@ -22,6 +22,8 @@ function refusal({ target, system, workload }: Choice, need: Need): string | und
 	switch (need) {
 		case "kill":
 			return undefined;
+		case "agents":
+			return kubernetesWorkloads.has(workload) ? undefined : "only masters have agents: choose a k8s workload";
 		case "network":
 			return target === "netns" || target === "docker"
 				? undefined

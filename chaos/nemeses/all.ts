@@ -15,6 +15,7 @@ const offers: Readonly<Record<Need, (members: Members<unknown>) => boolean>> = {
 	leader: () => true,
 	stop: (members) => members.stop !== undefined,
 	pause: (members) => members.pause !== undefined,
+	agents: (members) => members.agents !== undefined,
 	network: (members) => members.network !== undefined,
 	clocks: (members) => members.clocks !== undefined,
 	disks: (members) => members.disks?.harm !== undefined,

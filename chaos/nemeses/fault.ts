@@ -7,6 +7,7 @@ export const needs = [
 	"kill",
 	"stop",
 	"pause",
+	"agents",
 	"network",
 	"clocks",
 	"disks",

@@ -61,6 +61,7 @@ function witness(deeds: string[]): Members<unknown> {
 		kill: does("kill"),
 		start: does("start"),
 		stop: does("stop"),
+		agents: { pause: does("pause agents"), resume: does("resume agents") },
 		pause: does("pause"),
 		resume: does("resume"),
 		network: { cut: does("cut"), lose: does("lose"), slow: does("slow"), heal: does("mend") },

@@ -45,6 +45,23 @@ function pause(name: string, summary: string, choose: Choose, lasts?: Fault["las
 	};
 }
 
+/** Whoever led goes on with what it knew, beside a store and an apiserver that never stood still. */
+const pauseAgents: Fault = {
+	name: "pause-agents",
+	summary: "SIGSTOP to the agents of all masters but one for longer than they lead, then SIGCONT",
+	needs: ["agents"],
+	members: 2,
+	lasts: longMs,
+	plan: async (members, random) => {
+		const victims = shuffled(members.names, random).slice(1);
+		return {
+			value: victims,
+			strike: () => all(victims, (each) => members.agents?.pause(each)),
+			heal: () => all(victims, (each) => members.agents?.resume(each)),
+		};
+	},
+};
+
 const rollingRestart: Fault = {
 	name: "rolling-restart",
 	summary: "SIGTERM to one member after the other, each started again and ready before the next",
@@ -68,6 +85,7 @@ export const processFaults: readonly Fault[] = [
 	pause("pause", "SIGSTOP to one member, then SIGCONT", anyone),
 	pause("pause-leader", "SIGSTOP to the leader, then SIGCONT", theLeader),
 	pause("pause-long", "SIGSTOP to one member for longer than leases live, then SIGCONT", anyone, longMs),
+	pauseAgents,
 	pause("pause-all", "SIGSTOP to all members, then SIGCONT", everyone),
 	rollingRestart,
 ];

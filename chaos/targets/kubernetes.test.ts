@@ -9,7 +9,7 @@ import { configMaps } from "../../apiserver/client/resources.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { describeViolation } from "../checkers/violation.ts";
 import { runWorkload } from "../run.ts";
-import { namedBy } from "../testing/machine.ts";
+import { namedBy, stateOf } from "../testing/machine.ts";
 import { kubernetesWorkloads } from "../workloads/kubernetes.ts";
 import { startClusterMembers } from "./kubernetes.ts";
 
@@ -45,6 +45,17 @@ describe("chaos/targets: a whole cluster", function () {
 		} finally {
 			await client.close();
 		}
+	});
+
+	it("pauses the agents of a master, and nothing else there", async () => {
+		const [name = ""] = members.names;
+		const stopped = () => namedBy(`/${name}/`).filter(({ pid }) => stateOf(pid) === "T");
+		assert.deepEqual(stopped(), []);
+		await members.agents?.pause(name);
+		const commands = stopped().map(({ command }) => /barque\.js (\S+) /.exec(command)?.[1]);
+		assert.deepEqual(commands.sort(), ["controller-manager", "scheduler"]);
+		await members.agents?.resume(name);
+		assert.deepEqual(stopped(), []);
 	});
 
 	it("keeps what controllers promise while nothing is harmed", async () => {

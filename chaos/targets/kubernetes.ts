@@ -13,7 +13,7 @@ import { connectStore } from "../../store/client/client.ts";
 import type { Link, Network } from "../faults/network.ts";
 import type { ApiTarget } from "../workloads/api.ts";
 import { cleanUpOnInterrupt } from "./cleanup.ts";
-import { type Leadership, type Members, rotated } from "./members.ts";
+import { type Agents, type Leadership, type Members, rotated } from "./members.ts";
 import type { Place } from "./place.ts";
 import { Tasks } from "./tasks.ts";
 
@@ -29,6 +29,7 @@ export interface ClusterMembersOptions {
 const requestMs = 5000;
 const askMs = 1000;
 const graceMs = 15_000;
+const agentParts = ["controller-manager", "scheduler"] as const;
 const pollMs = 50;
 /** Readers of history may lag this much behind a compaction. */
 const lagMs = 300;
@@ -147,6 +148,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	readonly description: string;
 	readonly names: readonly string[];
 	readonly network: Network | undefined;
+	readonly agents: Agents;
 	readonly #own: OwnCluster;
 	readonly #cluster: Cluster;
 	readonly #place: Place | undefined;
@@ -161,6 +163,13 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		this.description = `a cluster of ${masters.length} masters and ${nodes.length} nodes in ${where}`;
 		this.names = masters.map(({ name }) => name);
 		this.network = place?.network === undefined ? undefined : this.#mastersNetwork(place.network, place);
+		const signalAgents = async (master: string, signal: NodeJS.Signals) => {
+			await Promise.all(agentParts.map((part) => signalPart(own.cluster.dir, `${master}-${part}`, signal)));
+		};
+		this.agents = {
+			pause: (master) => signalAgents(master, "SIGSTOP"),
+			resume: (master) => signalAgents(master, "SIGCONT"),
+		};
 		this.#own = own;
 		this.#cluster = own.cluster;
 		this.#place = place;

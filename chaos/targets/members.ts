@@ -10,6 +10,13 @@ export interface Leadership {
 	readonly term: number;
 }
 
+/** A master's controller manager and scheduler. */
+export interface Agents {
+	/** SIGSTOP and SIGCONT, to them alone. */
+	pause(master: string): Promise<void>;
+	resume(master: string): Promise<void>;
+}
+
 export interface Members<T = KvTarget> {
 	/** What runs, for reports: "3 members of barque store 0.1.0". */
 	readonly description: string;
@@ -23,6 +30,8 @@ export interface Members<T = KvTarget> {
 	/** SIGSTOP and SIGCONT. Absent where processes are out of reach. */
 	pause?(name: string): Promise<void>;
 	resume?(name: string): Promise<void>;
+	/** What leads by a Lease, where members are masters. */
+	readonly agents?: Agents | undefined;
 	/** Between members only: clients reach every member all along. */
 	readonly network?: Network | undefined;
 	/** Wall clocks, where members were started for it. */

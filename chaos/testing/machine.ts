@@ -35,7 +35,12 @@ export function namedBy(text: string): { readonly pid: number; readonly command:
 
 /** A process that has ended but was not reaped does not run. */
 export function isRunning(pid: number): boolean {
-	return processes().some((each) => each.pid === pid && each.state !== "Z");
+	return !["Z", undefined].includes(stateOf(pid));
+}
+
+/** As in /proc/PID/stat: "T" is stopped. Undefined: it is gone. */
+export function stateOf(pid: number): string | undefined {
+	return processes().find((each) => each.pid === pid)?.state;
 }
 
 function processes(): { pid: number; state: string; parent: number }[] {
