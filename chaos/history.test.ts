@@ -31,8 +31,11 @@ describe("chaos/matrix", () => {
 		];
 		const text = `${done.map((each) => JSON.stringify(each)).join("\n")}\n{"target":"t","workl`;
 		assert.deepEqual(parseResults(text), done);
-		const ofEtcd = { ...done[0]!, system: "etcd" };
-		assert.deepEqual(parseResults(`${JSON.stringify(ofEtcd)}\n${text}`, "store"), done, "not those of another system");
+		const others = [
+			{ ...done[0]!, system: "etcd" },
+			{ ...done[0]!, time: 2 },
+		].map((each) => `${JSON.stringify(each)}\n`);
+		assert.deepEqual(parseResults(others.join("") + text, { system: "store", time: 1 }), done);
 		const pairs = ["kill", "pause"].flatMap((nemesis) =>
 			["a", "b"].map((workload) => ({ target: "t", workload, nemesis })),
 		);

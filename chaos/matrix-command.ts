@@ -25,7 +25,7 @@ export async function runMatrix(flags: Flags, file: string): Promise<number> {
 		if (error.code === "ENOENT") return "";
 		throw error;
 	});
-	const results = parseResults(before, systemOf(flags));
+	const results = parseResults(before, { system: systemOf(flags), time: flags.time });
 	const every = matrixPairs(flags);
 	const pairs = flags.sample === undefined ? every : sample(every, flags.sample, flags.seed ?? 1);
 	const pending = pendingPairs(pairs, results);

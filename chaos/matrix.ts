@@ -19,10 +19,10 @@ export interface PairResult extends Pair {
 }
 
 /**
- * A JSON line each; a line cut short by the break-off is left out, so that its pair runs again. With `system` only its
- * results: the same pair on another says nothing about it.
+ * A JSON line each; a line cut short by the break-off is left out, so that its pair runs again. With `like` only what was
+ * found of this system in runs as long as this: the same pair on another, or for a moment, says nothing about it.
  */
-export function parseResults(text: string, system?: string): PairResult[] {
+export function parseResults(text: string, like?: { readonly system: string; readonly time: number }): PairResult[] {
 	const all = text.split("\n").flatMap((line): PairResult[] => {
 		try {
 			return line.trim() === "" ? [] : [JSON.parse(line) as PairResult];
@@ -31,7 +31,7 @@ export function parseResults(text: string, system?: string): PairResult[] {
 			throw error;
 		}
 	});
-	return system === undefined ? all : all.filter((each) => each.system === system);
+	return like === undefined ? all : all.filter(({ system, time }) => system === like.system && time === like.time);
 }
 
 export const pairName = ({ target, workload, nemesis }: Pair) => `${target} ${workload} ${nemesis}`;
