@@ -5,7 +5,29 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { prepare } from "./cluster.ts";
+import { claimPort, releasePorts } from "./ports.ts";
 import { startCluster } from "./start-cluster.ts";
+
+describe("cluster: ports", function () {
+	this.timeout(60_000);
+
+	it("stay the cluster's while a part is dead, until it is stopped", async function () {
+		if (process.platform !== "linux") {
+			console.log("      skipped: only Linux has the address that claims ports");
+			this.skip();
+		}
+		const cluster = await startCluster({ masters: 1, nodes: 0, runtime: "hollow" });
+		const port = Number(new URL(cluster.endpoints.masters[0]!.store.clientUrl).port);
+		try {
+			await cluster.killMaster("master-1");
+			assert.equal(await claimPort("another", port), false);
+		} finally {
+			await cluster.stop();
+		}
+		assert.equal(await claimPort("another", port), true);
+		releasePorts("another");
+	});
+});
 
 describe("cluster: a part that cannot listen", function () {
 	this.timeout(60_000);

@@ -23,7 +23,7 @@ const stopGraceMs = 5_000;
 /** Called at each milestone with a text for people. */
 export type Progress = (message: string) => void;
 
-/** The layout of `dir`, made with keys and certificates when the directory is new; its ports are kept until `bringUp` has ended. */
+/** The layout of `dir`, made with keys and certificates when the directory is new; its ports are kept while this process lives, or until `bringDown`. */
 export async function prepare(options: LayoutOptions, progress: Progress): Promise<Layout> {
 	await mkdir(options.dir, { recursive: true, mode: 0o700 });
 	const existing = await findLayout(options.dir);
@@ -198,8 +198,6 @@ export async function bringUp(dir: string, layout: Layout, progress: Progress, e
 	} catch (error) {
 		await bringDown(dir, layout, { graceMs: 0 });
 		throw error;
-	} finally {
-		releasePorts(dir);
 	}
 }
 
@@ -246,6 +244,7 @@ export async function bringDown(dir: string, layout: Layout, options?: { readonl
 	const stores = parts.filter((name) => name.endsWith("-store"));
 	await stopAll(parts.filter((name) => !kubelets.includes(name) && !stores.includes(name)));
 	await stopAll(stores);
+	releasePorts(dir);
 }
 
 /** Removes the cluster's directory: keys, data and logs. */

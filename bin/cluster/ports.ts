@@ -1,6 +1,6 @@
 /**
- * Free ports on loopback. Between the choice of a port and the moment in which a part listens on it, another cluster that
- * starts on this machine could choose it, too; so a port is claimed by listening on it at an address that nothing else uses.
+ * Free ports on loopback. Before a part listens on its port, and while it is dead, another cluster that starts on this
+ * machine could choose the same; so a port is claimed by listening on it at an address that nothing else uses.
  */
 import { randomInt } from "node:crypto";
 import net from "node:net";
@@ -59,7 +59,7 @@ export async function claimFreePorts(owner: string, count: number, block: boolea
 	throw new Error(`no ${count} free ports found between ${floor} and ${ceiling} on ${host}`);
 }
 
-/** The owner's parts listen by now, or never will. */
+/** The owner needs its ports no more. */
 export function releasePorts(owner: string): void {
 	for (const claim of claims.get(owner) ?? []) claim.close();
 	claims.delete(owner);

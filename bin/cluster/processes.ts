@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startTimeOf } from "../../agents/kubelet/runtime/process-table.ts";
+import { startTimeOf, stillRuns } from "../../agents/kubelet/runtime/process-table.ts";
 import { launcher } from "./launcher.ts";
 import { logFile, pidFile } from "./layout.ts";
 import { restartInPlace } from "./restart.ts";
@@ -86,22 +86,24 @@ export async function signalPart(dir: string, part: string, name: NodeJS.Signals
 
 const pollMs = 20;
 
-async function gone(dir: string, part: string, timeoutMs: number): Promise<boolean> {
+/** Its command line vanishes first and its sockets later, so only the process's own end counts. */
+async function gone(pid: number, startTime: string, timeoutMs: number): Promise<boolean> {
 	for (let waited = 0; waited < timeoutMs; waited += pollMs) {
-		if ((await runningPid(dir, part)) === undefined) return true;
+		if (!stillRuns(pid, startTime)) return true;
 		await delay(pollMs);
 	}
-	return (await runningPid(dir, part)) === undefined;
+	return !stillRuns(pid, startTime);
 }
 
 /** Ends a part: SIGTERM, then SIGKILL after `graceMs` (0: SIGKILL at once). Resolves to whether it was running. */
 export async function stopPart(dir: string, part: string, graceMs: number): Promise<boolean> {
 	const pid = await runningPid(dir, part);
-	if (pid !== undefined) {
+	const startTime = pid === undefined ? undefined : startTimeOf(pid);
+	if (pid !== undefined && startTime !== undefined) {
 		if (graceMs > 0) signal(pid, "SIGTERM");
-		if (graceMs === 0 || !(await gone(dir, part, graceMs))) {
+		if (graceMs === 0 || !(await gone(pid, startTime, graceMs))) {
 			signal(pid, "SIGKILL");
-			await gone(dir, part, 10_000);
+			await gone(pid, startTime, 10_000);
 		}
 	}
 	await rm(pidFile(dir, part), { force: true });

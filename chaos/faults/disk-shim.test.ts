@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
-import { freePorts } from "../kills/store-processes.ts";
 import { MissingToolError } from "../targets/place.ts";
 import { storeTarget } from "../targets/store.ts";
 import { AcknowledgedPuts } from "../testing/acknowledged.ts";
@@ -56,6 +56,9 @@ for (let n = 1; ; n++) {
 function latest(output: string, word: string): number {
 	return Number(output.match(new RegExp(`.*${word} (\\d+)\\n`, "s"))?.[1] ?? 0);
 }
+
+const portsOwner = "test";
+after(() => releasePorts(portsOwner));
 
 describe("disks that go bad", () => {
 	let shim: DiskShim;
@@ -130,7 +133,7 @@ describe("disks that go bad", () => {
 	/** A store member under load while its disk, or only the part of it in `where`, goes bad. */
 	async function harmStore(where: string, fault: DiskFault) {
 		const clocks = await FakeClocks.create();
-		const [client, peer] = await freePorts(2);
+		const [client, peer] = await claimFreePorts(portsOwner, 2, false);
 		const harmed = path.join(folder, "store", "member", where);
 		const env = mergeEnv(shim.env("s1", harmed), clocks.env("s1"));
 		const target = storeTarget(connectStore({ endpoints: [`http://127.0.0.1:${client}`], requestTimeoutMs: 1000 }));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePorts } from "../kills/store-processes.ts";
+import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
 import { MissingToolError } from "../targets/place.ts";
 import { orSkip } from "../testing/machine.ts";
 import { Program, runStore } from "../testing/program.ts";
@@ -48,6 +48,9 @@ const tolerance = 500;
 function near(actual: number, expected: number, within = tolerance): void {
 	assert.ok(Math.abs(actual - expected) <= within, `${actual} is not within ${within} of ${expected}`);
 }
+
+const portsOwner = "test";
+after(() => releasePorts(portsOwner));
 
 describe("wrong clocks", () => {
 	let clocks: FakeClocks;
@@ -109,7 +112,7 @@ describe("wrong clocks", () => {
 	it("goes with our store, which tells the skewed time in its log", async function () {
 		this.timeout(60_000);
 		const folder = await temporaryFolder("skewed");
-		const [client, peer] = await freePorts(2);
+		const [client, peer] = await claimFreePorts(portsOwner, 2, false);
 		await clocks.skew("s1", 10 * 365 * 86_400_000, 1);
 		try {
 			const store = await runStore(folder, client!, peer!, clocks.env("s1"));

@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
+import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
-import { freePorts } from "../kills/store-processes.ts";
 import { EtcdGateway } from "../targets/etcd-gateway.ts";
 import { MissingToolError } from "../targets/place.ts";
 import { storeTarget } from "../targets/store.ts";
@@ -90,6 +90,9 @@ class EtcdOnDisks {
 		await Promise.all(names.map((name) => this.kill(name)));
 	}
 }
+
+const portsOwner = "test";
+after(() => releasePorts(portsOwner));
 
 describe("power cuts", () => {
 	let disks: PowerDisks | undefined;
@@ -178,7 +181,7 @@ describe("power cuts", () => {
 
 	it("take nothing from our store that it acknowledged", async function () {
 		this.timeout(120_000);
-		const [client, peer] = await freePorts(2);
+		const [client, peer] = await claimFreePorts(portsOwner, 2, false);
 		const folder = disks!.directory("m1");
 		const target = storeTarget(connectStore({ endpoints: [`http://127.0.0.1:${client}`], requestTimeoutMs: 1000 }));
 		let store = await runStore(folder, client!, peer!);
@@ -200,7 +203,7 @@ describe("power cuts", () => {
 
 	/** How many of these acknowledged writes three members of etcd lose when all their power is cut. */
 	async function lostByEtcd(flags: readonly string[]): Promise<number> {
-		const etcd = new EtcdOnDisks(disks!, await freePorts(6), flags);
+		const etcd = new EtcdOnDisks(disks!, await claimFreePorts(portsOwner, 6, false), flags);
 		const gateway = etcd.gateway;
 		try {
 			await etcd.start();

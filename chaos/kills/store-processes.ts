@@ -1,10 +1,10 @@
 /** Members of the store as real processes on loopback, to be killed and damaged. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
+import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
 import type { StoreClient } from "../../store/api.ts";
 import { connectStore } from "../../store/client/client.ts";
 
@@ -19,32 +19,14 @@ interface Member {
 
 const readyMs = 30_000;
 
-/** Ports on loopback that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-	const servers = await Promise.all(
-		Array.from(
-			{ length: count },
-			() =>
-				new Promise<net.Server>((resolve, reject) => {
-					const server = net.createServer();
-					server.once("error", reject);
-					server.listen(0, "127.0.0.1", () => resolve(server));
-				}),
-		),
-	);
-	const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-	await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-	return ports;
-}
-
 export class StoreProcesses {
 	readonly directory: string;
 	readonly #members: readonly Member[];
 	readonly #args: readonly string[];
 
 	static async create(size: number, args: readonly string[] = []): Promise<StoreProcesses> {
-		const ports = await freePorts(size * 2);
 		const directory = await mkdtemp(path.join(tmpdir(), "barque-kills-"));
+		const ports = await claimFreePorts(directory, size * 2, false);
 		const url = (port: number | undefined) => `http://127.0.0.1:${port}`;
 		const members = Array.from({ length: size }, (_, i) => ({
 			name: `m${i + 1}`,
@@ -168,6 +150,7 @@ export class StoreProcesses {
 
 	async close(): Promise<void> {
 		await this.killAll();
+		releasePorts(this.directory);
 		await rm(this.directory, { recursive: true, force: true });
 	}
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
-import { freePorts } from "../kills/store-processes.ts";
+import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import type { Place, PlaceOptions } from "./place.ts";
 import { ProcessHost } from "./process-host.ts";
@@ -16,11 +16,12 @@ export function startProcessPlace(options: PlaceOptions): Promise<Place> {
 
 async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 	const names = Array.from({ length: options.size }, (_, i) => `m${i + 1}`);
-	const ports = await freePorts(options.size * 2);
 	const faults = await MachineFaults.create(names, options);
 	undo.add(() => faults.close());
 	const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
 	undo.add(() => rm(directory, { recursive: true, force: true }));
+	undo.add(async () => releasePorts(directory));
+	const ports = await claimFreePorts(directory, options.size * 2, false);
 	const hosts = names.map((name, i) => {
 		const dataDir = faults.dataDir(name) ?? path.join(directory, name);
 		return new ProcessHost({

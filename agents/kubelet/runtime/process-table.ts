@@ -7,7 +7,8 @@ export function startTimeOf(pid: number): string | undefined {
 	try {
 		const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
 		const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-		return fields[0] === "Z" ? undefined : (fields[19] ?? "");
+		// Its first thread may be dead while others still hold its files and sockets (field 20 counts threads).
+		return fields[0] === "Z" && Number(fields[17]) <= 1 ? undefined : (fields[19] ?? "");
 	} catch (error) {
 		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
 		throw error;
