@@ -18,7 +18,10 @@ describe("bench/compare-put.ts", () => {
 	let folder: string;
 	let searchPath: string | undefined;
 	before(async function () {
-		if (process.platform === "win32") this.skip();
+		if (process.platform === "win32") {
+			console.log("      skipped: the programs played here are shell scripts");
+			this.skip();
+		}
 		folder = await mkdtemp(path.join(tmpdir(), "barque-compare-test-"));
 		searchPath = process.env["PATH"];
 	});

@@ -1,20 +1,13 @@
 /** `barque up`, `status`, `kill`, `revive` and `down` as a person types them. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { access, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { startTimeOf } from "../../agents/kubelet/runtime/process-table.ts";
 import { configMaps } from "../../apiserver/client/resources.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
-import { launcher } from "../../bin/cluster/launcher.ts";
 import type { ClusterStatus } from "../../bin/cluster/status.ts";
-
-interface Result {
-	readonly code: number;
-	readonly stdout: string;
-	readonly stderr: string;
-}
+import { runBarque } from "../barque.ts";
 
 describe("barque up, status, kill, revive, down", function () {
 	this.timeout(120_000);
@@ -30,21 +23,7 @@ describe("barque up, status, kill, revive, down", function () {
 		await rm(folder, { recursive: true, force: true });
 	});
 
-	function barque(...args: string[]): Promise<Result> {
-		return new Promise((resolve, reject) => {
-			const child = spawn(process.execPath, [launcher, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-			let stdout = "";
-			let stderr = "";
-			child.stdout.on("data", (chunk: Buffer) => {
-				stdout += chunk.toString("utf8");
-			});
-			child.stderr.on("data", (chunk: Buffer) => {
-				stderr += chunk.toString("utf8");
-			});
-			child.once("error", reject);
-			child.once("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
-		});
-	}
+	const barque = (...args: string[]) => runBarque(args, { cwd: folder });
 	const up = () =>
 		barque("up", "--dir", dir, "--masters", "1", "--nodes", "1", "--port", "0", "--runtime", "hollow", "--detach");
 	const status = async () =>
