@@ -20,8 +20,8 @@ const older = kubectls.find((kubectl) => newest !== undefined && kubectl.minor <
 
 describe("the README's walk", function () {
 	this.timeout(180_000);
-	let folder: string;
-	let cluster: Cluster;
+	let folder: string | undefined;
+	let cluster: Cluster | undefined;
 	let readme: string;
 
 	before(async function () {
@@ -30,24 +30,30 @@ describe("the README's walk", function () {
 			this.skip();
 		}
 		readme = await readFile(path.join(packageRoot, "README.md"), "utf8");
+	});
+	// A reader's cluster is a new one: one walk that breaks off must not break the next.
+	beforeEach(async () => {
 		folder = await mkdtemp(path.join(tmpdir(), "barque-readme-"));
 		await symlink(path.join(packageRoot, "bin"), path.join(folder, "bin"));
 		cluster = await startCluster({ dir: path.join(folder, ".barque") });
 	});
-	after(async () => {
+	afterEach(async () => {
 		await cluster?.stop();
+		cluster = undefined;
 		if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 	});
 
 	async function runBlock(script: string, kubectl: string): Promise<string> {
-		const tools = path.join(folder, `tools-${path.basename(kubectl)}`);
+		assert.ok(folder);
+		const cwd = folder;
+		const tools = path.join(cwd, "tools");
 		await mkdir(tools, { recursive: true });
 		await symlink(kubectl, path.join(tools, "kubectl")).catch(() => undefined);
 		await symlink(process.execPath, path.join(tools, "node")).catch(() => undefined);
-		const env = { ...process.env, PATH: `${tools}:${process.env["PATH"]}`, HOME: folder };
+		const env = { ...process.env, PATH: `${tools}:${process.env["PATH"]}`, HOME: cwd };
 		return new Promise((resolve, reject) => {
 			const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
-				cwd: folder,
+				cwd,
 				env,
 				stdio: ["ignore", "pipe", "pipe"],
 			});
