@@ -158,7 +158,10 @@ describe("barque chaos", function () {
 			[["--target", "endpoints"], /needs --endpoints/],
 			[["--target", "endpoints", "--endpoints", "http://127.0.0.1:1", "--nemesis", "kill"], /needs --kill-hook/],
 			[["--nemesis", "halves"], /--nemesis halves: networks can be harmed with --target netns or docker/],
-			[["--workload", "k8s-update", "--nemesis", "disk-full"], /disks can be harmed only below members of a store/],
+			[
+				["--target", "docker", "--workload", "k8s-update", "--nemesis", "disk-full"],
+				/disks can be harmed with --target processes or netns/,
+			],
 			[["--target", "etcd", "--nemesis", "clock-jump"], /clocks cannot be harmed below etcd/],
 			[["--nemesis", "defragment"], /only etcd is defragmented/],
 			[["--target", "docker", "--matrix", "x"], /only with those that --nemesis names/],

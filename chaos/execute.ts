@@ -6,7 +6,7 @@ import { choiceOf, type Flags } from "./flags.ts";
 import { faults } from "./nemeses/all.ts";
 import { createNemesis } from "./nemeses/nemesis.ts";
 import { type Progress, type RunOutcome, runWorkload } from "./run.ts";
-import type { Members } from "./targets/members.ts";
+import type { Ended, Members } from "./targets/members.ts";
 import { startKubernetesTarget, startStoreTarget } from "./targets/start.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
@@ -28,7 +28,7 @@ export async function execute(
 ): Promise<Execution> {
 	const kubernetes = kubernetesWorkloads.get(flags.workload);
 	if (kubernetes !== undefined) {
-		const members = await startKubernetesTarget(choiceOf(flags), flags.members as 1 | 3 | 5);
+		const members = await startKubernetesTarget(choiceOf(flags), flags.members as 1 | 3 | 5, faultsOf(flags));
 		return executeOn(flags, seed, kubernetes, members, onProgress);
 	}
 	const members = await startStoreTarget(choiceOf(flags), {
@@ -60,7 +60,7 @@ export const nothingTestedText = "no operation was answered, so nothing was test
 const lastWords = 10;
 
 /** The others may go on as if nothing had happened, and then nobody else tells. */
-function endedByItself({ name, output }: { readonly name: string; readonly output: string }): Violation {
+function endedByItself({ name, output }: Ended): Violation {
 	const witness = output.trimEnd().split("\n").slice(-lastWords);
 	return { kind: "ended", message: `${name} ended, though nothing was done to it; it printed last:`, witness };
 }
@@ -93,7 +93,7 @@ async function executeOn<T>(
 			exactTerms: members.exactTerms,
 			onProgress,
 		});
-		const violations = [...outcome.violations, ...(members.ended?.() ?? []).map(endedByItself)];
+		const violations = [...outcome.violations, ...((await members.ended?.()) ?? []).map(endedByItself)];
 		return { description, members: members.names, outcome: { ...outcome, violations } };
 	} finally {
 		await members.close();

@@ -31,9 +31,9 @@ function refusal({ target, system, workload }: Choice, need: Need): string | und
 		case "clocks":
 		case "disks":
 			if (system === "etcd") return `${need} cannot be harmed below etcd, whose calls do not go through libc`;
-			return machineRefusal(target, workload, `${need} can be harmed`);
+			return machineRefusal(target, `${need} can be harmed`);
 		case "powerLoss":
-			return machineRefusal(target, workload, "power can be cut");
+			return machineRefusal(target, "power can be cut");
 		case "defragment":
 			return system === "etcd" && target !== "endpoints" ? undefined : "only etcd is defragmented";
 		default:
@@ -41,8 +41,7 @@ function refusal({ target, system, workload }: Choice, need: Need): string | und
 	}
 }
 
-function machineRefusal(target: TargetName, workload: string, what: string): string | undefined {
-	if (kubernetesWorkloads.has(workload)) return `${what} only below members of a store, not below masters`;
+function machineRefusal(target: TargetName, what: string): string | undefined {
 	return target === "docker" || target === "endpoints" ? `${what} with --target processes or netns` : undefined;
 }
 

@@ -1,8 +1,9 @@
 /** Runs on virtual time: who leads is asked along the way, whatever becomes of the answers. */
 import assert from "node:assert/strict";
+import { sleep } from "../kit/clock.ts";
 import { VirtualClock } from "../kit/sim/clock.ts";
 import { checkLeaders } from "./leaders.ts";
-import { type RunOutcome, runWorkload } from "./run.ts";
+import { type Nemesis, type RunOutcome, runWorkload } from "./run.ts";
 import type { Leadership } from "./targets/members.ts";
 import type { Workload } from "./workloads/workload.ts";
 
@@ -123,10 +124,13 @@ describe("chaos/run: who leads", () => {
 
 describe("chaos/run: clients", () => {
 	/** Ends also where the run never does. */
-	async function outcomeOf(workload: Workload<Target>): Promise<RunOutcome> {
-		const clock = new VirtualClock();
+	async function outcomeOf(
+		workload: Workload<Target>,
+		clock = new VirtualClock(),
+		nemesis?: Nemesis,
+	): Promise<RunOutcome> {
 		const target = { close: async () => {} };
-		const running = runWorkload({ workload, connect: () => target, clock, seed: 1, clients: 2, workMs });
+		const running = runWorkload({ workload, connect: () => target, nemesis, clock, seed: 1, clients: 2, workMs });
 		let ended = false;
 		const over = () => {
 			ended = true;
@@ -159,6 +163,30 @@ describe("chaos/run: clients", () => {
 			process.off("unhandledRejection", note);
 			for (const listener of others) process.on("unhandledRejection", listener);
 		}
+	});
+
+	it("hear at once of a nemesis that fails; one that does its work heals before a run ends that fails itself", async () => {
+		const clock = new VirtualClock();
+		const fails: Nemesis = {
+			run: async () => {
+				await sleep(clock, 700);
+				throw new RangeError("no such disk");
+			},
+		};
+		await assert.rejects(outcomeOf(idle, clock, fails), /no such disk/);
+		assert.ok(clock.time < 1000, `it took ${clock.time} ms`);
+
+		let healed = false;
+		const heals: Nemesis = {
+			run: async (signal) => {
+				await new Promise((resolve) => signal.addEventListener("abort", resolve));
+				healed = true;
+			},
+		};
+		const perform = () => Promise.reject(new RangeError("a bug"));
+		const broken: Workload<Target> = { ...idle, actor: () => ({ next: () => ({ f: "nothing" }), perform }) };
+		await assert.rejects(outcomeOf(broken, new VirtualClock(), heals), /a bug/);
+		assert.ok(healed);
 	});
 
 	it("whose work never ends do their last operation all the same, and a late answer counts no more", async () => {

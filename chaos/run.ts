@@ -144,16 +144,15 @@ class Run<T> {
 			this.#phase = "work";
 			stopSampling = this.#sampleLeaders();
 			const harm = this.#options.nemesis?.run(over.signal, (f, value) => this.#note(f, value));
-			// Its failure is told below, where it is waited for.
-			harm?.catch(() => undefined);
 			const deadline = clock.monotonic() + workMs;
 			const work = Promise.all(actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline)));
-			// Likewise: nobody waits for it yet, and an error in it must not end the process with all that was started.
-			work.catch(() => undefined);
-			await sleep(clock, workMs);
-			this.#phase = "heal";
-			over.abort();
-			await harm;
+			try {
+				await this.#untilFailure([harm, work], workMs);
+			} finally {
+				this.#phase = "heal";
+				over.abort();
+				await harm;
+			}
 			await this.#settle(work);
 			this.#phase = "finish";
 			return await this.#finish(actors);
@@ -161,6 +160,19 @@ class Run<T> {
 			this.#leaders = stopSampling?.() ?? [];
 			for (const actor of actors) actor.close?.();
 			await Promise.all(targets.map((target) => target.close()));
+		}
+	}
+
+	/** Resolves when the time is over; rejects at once where one of them fails, since the rest of the run would prove nothing. */
+	async #untilFailure(tasks: readonly (Promise<unknown> | undefined)[], ms: number): Promise<void> {
+		const over = new AbortController();
+		const failures = tasks.map(
+			(task) => task?.then(() => new Promise<never>(() => {})) ?? new Promise<never>(() => {}),
+		);
+		try {
+			await Promise.race([sleep(this.#options.clock, ms, over.signal), ...failures]);
+		} finally {
+			over.abort();
 		}
 	}
 

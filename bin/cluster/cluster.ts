@@ -12,7 +12,7 @@ import { adminTls, makeCertificates } from "./certificates.ts";
 import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
 import { findLayout, type Layout, type LayoutOptions, type MasterEndpoints, planLayout, saveLayout } from "./layout.ts";
 import { releasePorts } from "./ports.ts";
-import { type EnterMaster, knownParts, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
+import { knownParts, type Launch, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
 
 const pollMs = 25;
 /** Between looks whether parts have died. */
@@ -48,10 +48,10 @@ export async function prepare(options: LayoutOptions, progress: Progress): Promi
 }
 
 /** Starts the parts that do not run already. */
-export async function startParts(dir: string, parts: readonly Part[], enter?: EnterMaster): Promise<void> {
+export async function startParts(dir: string, parts: readonly Part[], launch?: Launch): Promise<void> {
 	await Promise.all(
 		parts.map(async (part) => {
-			if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part, enter);
+			if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part, launch);
 		}),
 	);
 }
@@ -181,16 +181,16 @@ async function waitForServiceAccount(dir: string, layout: Layout): Promise<void>
 const followers: readonly string[] = ["controller-manager", "scheduler"];
 
 /** Starts everything and waits until the nodes are Ready. On failure nothing is left running. */
-export async function bringUp(dir: string, layout: Layout, progress: Progress, enter?: EnterMaster): Promise<void> {
+export async function bringUp(dir: string, layout: Layout, progress: Progress, launch?: Launch): Promise<void> {
 	try {
 		const parts = allParts(dir, layout);
 		const isFollower = (part: Part) => followers.includes(part.command);
 		const first = parts.filter((part) => !isFollower(part));
-		await startParts(dir, first, enter);
+		await startParts(dir, first, launch);
 		progress(`${first.length} processes started: stores, apiservers, balancer, kubelets`);
 		await waitForMasters(dir, layout, layout.masters);
 		progress(`${layout.masters.length} apiservers ready, the store has a leader`);
-		await startParts(dir, parts.filter(isFollower), enter);
+		await startParts(dir, parts.filter(isFollower), launch);
 		progress("controller-managers and schedulers started");
 		const agents = waitForAgents(dir, layout, layout.masters);
 		await Promise.all([agents, waitForNodes(dir, layout), waitForServiceAccount(dir, layout)]);
@@ -217,9 +217,9 @@ export async function killMaster(dir: string, layout: Layout, name: string): Pro
 }
 
 /** Starts what does not run on the master and waits until its apiserver is ready and its agents run. */
-export async function reviveMaster(dir: string, layout: Layout, name: string, enter?: EnterMaster): Promise<void> {
+export async function reviveMaster(dir: string, layout: Layout, name: string, launch?: Launch): Promise<void> {
 	const master = masterOf(layout, name);
-	await startParts(dir, masterPartsOf(dir, layout, master), enter);
+	await startParts(dir, masterPartsOf(dir, layout, master), launch);
 	await waitForMasters(dir, layout, [master]);
 	await waitForAgents(dir, layout, [master]);
 }
@@ -227,10 +227,10 @@ export async function reviveMaster(dir: string, layout: Layout, name: string, en
 /** SIGKILL to a node's kubelet; its pods' processes go on until it is revived or the cluster is brought down. */
 export const killKubelet = (dir: string, name: string): Promise<boolean> => stopPart(dir, `${name}-kubelet`, 0);
 
-export async function reviveKubelet(dir: string, layout: Layout, name: string): Promise<void> {
+export async function reviveKubelet(dir: string, layout: Layout, name: string, launch?: Launch): Promise<void> {
 	const node = layout.nodes.find((candidate) => candidate.name === name);
 	if (node === undefined) throw new Error(`no node ${JSON.stringify(name)}`);
-	await startParts(dir, [kubeletPart(dir, layout, node)]);
+	await startParts(dir, [kubeletPart(dir, layout, node)], launch);
 }
 
 /** Ends every part and every process a pod left behind. Kubelets go first, while they can still report their pods' end. */

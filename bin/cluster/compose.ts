@@ -24,7 +24,7 @@ function storePart(dir: string, layout: Layout, master: MasterEndpoints): Part {
 		command: "store",
 		args: [
 			`--name=${master.name}`,
-			`--data-dir=${path.join(dir, master.name, "store")}`,
+			`--data-dir=${store.dataDir ?? path.join(dir, master.name, "store")}`,
 			`--initial-cluster=${layout.masters.map((m) => `${m.name}=${m.store.peerUrl}`).join(",")}`,
 			`--initial-cluster-token=${layout.token}`,
 			`--initial-advertise-peer-urls=${store.peerUrl}`,

@@ -13,7 +13,13 @@ export const masterParts: readonly MasterPart[] = ["store", "apiserver", "contro
 
 export interface MasterEndpoints {
 	readonly name: string;
-	readonly store: { readonly clientUrl: string; readonly peerUrl: string; readonly metricsUrl: string };
+	readonly store: {
+		readonly clientUrl: string;
+		readonly peerUrl: string;
+		readonly metricsUrl: string;
+		/** Absent: in the cluster's folder. */
+		readonly dataDir?: string | undefined;
+	};
 	readonly apiserver: { readonly url: string };
 	readonly controllerManager: { readonly url: string };
 	readonly scheduler: { readonly url: string };
@@ -55,12 +61,14 @@ export interface Layout {
 	readonly extraArgs: Readonly<Partial<Record<MasterPart | "kubelet", readonly string[]>>>;
 }
 
-/** Where a master's parts listen: addresses without ports. */
-export interface MasterAddresses {
+/** What a master is given: where its parts listen (addresses without ports), and a folder. */
+export interface MasterHost {
 	/** For store members, and for apiservers that ask them. */
 	readonly peer: string;
 	/** For everybody else. */
 	readonly client: string;
+	/** For its store's data; by default in the cluster's folder. */
+	readonly storeDir?: string | undefined;
 }
 
 export interface LayoutOptions {
@@ -72,7 +80,7 @@ export interface LayoutOptions {
 	readonly runtime: Runtime;
 	readonly extraArgs?: Layout["extraArgs"];
 	/** One for each master; by default all are on 127.0.0.1. */
-	readonly masterAddresses?: readonly MasterAddresses[] | undefined;
+	readonly masterHosts?: readonly MasterHost[] | undefined;
 }
 
 const host = "127.0.0.1";
@@ -109,13 +117,14 @@ export async function planLayout(options: LayoutOptions): Promise<Layout> {
 		token: `barque-${randomInt(2 ** 47).toString(36)}`,
 		balancer: { url: `https://${host}:${balancerPort}` },
 		masters: serverPorts.map((port, i) => {
-			const { peer, client } = options.masterAddresses?.[i] ?? { peer: host, client: host };
+			const { peer, client, storeDir }: MasterHost = options.masterHosts?.[i] ?? { peer: host, client: host };
 			return {
 				name: `master-${i + 1}`,
 				store: {
 					clientUrl: `https://${peer}:${next()}`,
 					peerUrl: `https://${peer}:${next()}`,
 					metricsUrl: `http://${client}:${next()}`,
+					...(storeDir !== undefined && { dataDir: storeDir }),
 				},
 				apiserver: { url: `https://${client}:${port}` },
 				controllerManager: { url: `https://${client}:${next()}` },

@@ -22,15 +22,15 @@ export interface PartCommand {
 	readonly args: readonly string[];
 }
 
-/** The command that runs a part on its master, where that is not simply this machine. It must become the part under the same process id. */
-export type EnterMaster = (master: string, command: PartCommand) => Promise<PartCommand>;
+/** The command that runs a part where it belongs, where that is not simply this machine. It must become the part under the same process id. */
+export type Launch = (part: Part, command: PartCommand) => Promise<PartCommand>;
 
 /** Starts one part in a session of its own, so that a signal to the caller's terminal does not reach it. */
-export async function startPart(dir: string, part: Part, enter?: EnterMaster): Promise<number> {
+export async function startPart(dir: string, part: Part, launch?: Launch): Promise<number> {
 	await mkdir(path.dirname(pidFile(dir, part.name)), { recursive: true });
 	await mkdir(path.dirname(logFile(dir, part.name)), { recursive: true });
 	const plain = { program: process.execPath, args: [launcher, part.command, ...part.args] };
-	const { program, args } = part.master === undefined ? plain : ((await enter?.(part.master, plain)) ?? plain);
+	const { program, args } = (await launch?.(part, plain)) ?? plain;
 	const log = await open(logFile(dir, part.name), "a", 0o600);
 	try {
 		const child = spawn(program, args, {

@@ -15,8 +15,8 @@ import {
 	reviveKubelet,
 	reviveMaster,
 } from "./cluster.ts";
-import type { Layout, MasterAddresses, Runtime } from "./layout.ts";
-import type { EnterMaster } from "./processes.ts";
+import type { Layout, MasterHost, Runtime } from "./layout.ts";
+import type { Launch } from "./processes.ts";
 
 export interface StartClusterOptions {
 	/** 1, 3 or 5; default 3. */
@@ -59,8 +59,9 @@ export interface Cluster {
 /** Masters that are not simply on this machine. */
 export interface MasterHosts {
 	/** One for each master. */
-	readonly addresses: readonly MasterAddresses[];
-	readonly enter: EnterMaster;
+	readonly masters: readonly MasterHost[];
+	/** Also for the parts that belong to no master. */
+	readonly launch: Launch;
 }
 
 /**
@@ -91,12 +92,12 @@ export async function startClusterOn(hosts: MasterHosts | undefined, options: St
 				nodes,
 				port: options.port ?? 0,
 				runtime: options.runtime ?? "process",
-				masterAddresses: hosts?.addresses,
+				masterHosts: hosts?.masters,
 				...(options.extraArgs === undefined ? {} : { extraArgs: options.extraArgs }),
 			},
 			progress,
 		);
-		await bringUp(dir, layout, progress, hosts?.enter);
+		await bringUp(dir, layout, progress, hosts?.launch);
 	} catch (error) {
 		await cleanUp();
 		throw error;
@@ -119,11 +120,11 @@ export async function startClusterOn(hosts: MasterHosts | undefined, options: St
 		async killMaster(name) {
 			await killMaster(dir, layout, name);
 		},
-		reviveMaster: (name) => reviveMaster(dir, layout, name, hosts?.enter),
+		reviveMaster: (name) => reviveMaster(dir, layout, name, hosts?.launch),
 		async killKubelet(node) {
 			await killKubelet(dir, node);
 		},
-		reviveKubelet: (node) => reviveKubelet(dir, layout, node),
+		reviveKubelet: (node) => reviveKubelet(dir, layout, node, hosts?.launch),
 		stop: () => (stopped ??= stop()),
 	};
 }

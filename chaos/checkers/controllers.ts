@@ -3,7 +3,7 @@
  * world in the order of revisions. Controllers act on what their caches show, so a bound holds for every generation of an
  * object from the newest that its controller has reported to have seen (`status.observedGeneration`) on.
  */
-import { type AgentLease, agentLeases, checkLease, type SeenLease } from "./leadership.ts";
+import { type AgentLease, agentLeases, type ClockTrust, checkLease, type SeenLease } from "./leadership.ts";
 import type { Violation } from "./violation.ts";
 import { joinStretches, type Step, type Stretch, type Timeline } from "./world.ts";
 
@@ -74,7 +74,7 @@ interface Tracked<T> {
 const witnessLines = 14;
 
 /** All rules over the whole time. */
-export function checkControllers(recordings: readonly WorldRecording[]): Violation[] {
+export function checkControllers(recordings: readonly WorldRecording[], trust: ClockTrust = {}): Violation[] {
 	const found: Violation[] = [];
 	const join = <R extends Resource>(resource: R) =>
 		joinStretches(
@@ -95,7 +95,7 @@ export function checkControllers(recordings: readonly WorldRecording[]): Violati
 	const replay = new Replay(timelines, found);
 	for (const { resource, step } of steps) replay.apply(resource, step);
 	const leases = timelines.leases as Timeline<SeenLease>;
-	return [...found, ...agentLeases.flatMap((name) => checkLease(name, leases))];
+	return [...found, ...agentLeases.flatMap((name) => checkLease(name, leases, trust))];
 }
 
 class Replay {

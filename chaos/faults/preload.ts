@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { buildNative } from "../native/build.ts";
-import { MissingToolError } from "../targets/place.ts";
+import { type Command, MissingToolError } from "../targets/place.ts";
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -24,6 +24,12 @@ export async function buildPreload(source: string): Promise<string> {
 	throw new MissingToolError(
 		`${library} cannot be preloaded, since a space or a colon ends a name in LD_PRELOAD: set XDG_CACHE_HOME to a folder without them`,
 	);
+}
+
+/** The command under these variables beside those it would have had. */
+export function withEnv(env: Environment, { program, args }: Command): Command {
+	const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+	return { program: "env", args: [...settings, program, ...args] };
 }
 
 /** Where a member in a container sees what lies elsewhere on the machine. */

@@ -58,7 +58,9 @@ describe("members on hosts", () => {
 			hosts: [host],
 			node: "node",
 			launcher: "launcher",
-			disks: { harm: async () => host.fail(), heal: async () => {}, loseUnsynced: () => host.end() },
+			disks: () => ({ harm: async () => host.fail(), heal: async () => {}, loseUnsynced: () => host.end() }),
+			enter: async (_host, command) => command,
+			beforeClose: () => {},
 			close: () => host.end(),
 		};
 		const system: System = {
@@ -88,17 +90,17 @@ describe("members on hosts", () => {
 
 	it("are told of when they end though nothing was done to them, also where they are started later", async () => {
 		const members = await start();
-		assert.deepEqual(members.ended?.(), []);
+		assert.deepEqual(await members.ended?.(), []);
 		host.fail();
 		await delay(40);
 		const found = [{ name: "m1", output: "its last words" }];
-		assert.deepEqual(members.ended?.(), found);
+		assert.deepEqual(await members.ended?.(), found);
 		await members.start("m1");
-		assert.deepEqual(members.ended?.(), found);
+		assert.deepEqual(await members.ended?.(), found);
 		host.fail();
 		await delay(40);
 		await members.kill("m1");
-		assert.deepEqual(members.ended?.(), [...found, ...found]);
+		assert.deepEqual(await members.ended?.(), [...found, ...found]);
 		await members.close();
 	});
 
@@ -115,11 +117,11 @@ describe("members on hosts", () => {
 			await delay(40);
 			assert.ok(!host.isRunning);
 			await members.start("m1");
-			assert.deepEqual(members.ended?.(), []);
+			assert.deepEqual(await members.ended?.(), []);
 		}
 		await members.disks?.harm?.("m1", "slow");
 		await delay(40);
-		assert.equal(members.ended?.().length, 1, "slow disks end nobody");
+		assert.equal((await members.ended?.())?.length, 1, "slow disks end nobody");
 		await members.close();
 	});
 

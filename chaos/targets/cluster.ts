@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Disks } from "../faults/disks.ts";
 import { listPrefix, TargetError } from "../workloads/target.ts";
-import { type Members, rotated } from "./members.ts";
+import { type Ended, type Members, rotated } from "./members.ts";
 import type { Host, Place } from "./place.ts";
 import { type ClientOptions, clientUrl, type System } from "./system.ts";
 
@@ -30,13 +30,15 @@ class Cluster implements Members {
 	#version = "";
 	/** Those that were run and have no reason to end since then. */
 	readonly #watched = new Set<string>();
-	readonly #ended: { readonly name: string; readonly output: string }[] = [];
+	readonly #ended: Ended[] = [];
 	readonly defragment: Members["defragment"];
+	readonly disks: Disks | undefined;
 
 	constructor(place: Place, system: System, clients: ClientOptions) {
 		this.#place = place;
 		this.#system = system;
 		this.#clients = clients;
+		this.disks = this.#excusing(place.disks?.((name) => this.#host(name).end("SIGKILL")));
 		if (system.defragment !== undefined) {
 			this.defragment = (name) => system.defragment!(clientUrl(this.#host(name)));
 		}
@@ -63,8 +65,8 @@ class Cluster implements Members {
 		return this.#place.clocks;
 	}
 
-	get disks(): Disks | undefined {
-		const { disks } = this.#place;
+	/** Members whose disks fail may end. */
+	#excusing(disks: Disks | undefined): Disks | undefined {
 		if (disks === undefined) return undefined;
 		const { harm, loseUnsynced } = disks;
 		return {
@@ -97,7 +99,7 @@ class Cluster implements Members {
 		this.#ended.push({ name, output });
 	}
 
-	ended() {
+	async ended(): Promise<readonly Ended[]> {
 		for (const name of this.names) this.#notice(name);
 		return [...this.#ended];
 	}

@@ -54,8 +54,10 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 		shared: [sharedFolder()],
 	};
 	let network: LinkRules | undefined;
+	const guests: (() => Promise<void>)[] = [];
 	const close = async () => {
 		await run.tasks.close();
+		await Promise.allSettled(guests.map((end) => end()));
 		await network?.close();
 		await removeLabelled(docker, `${runLabel}=${id}`);
 	};
@@ -77,6 +79,10 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 				// What can no longer be ended by us ends with us.
 				const { program, args } = command;
 				return enterNetwork(host, { program: "setpriv", args: ["--pdeathsig", "KILL", "--", program, ...args] });
+			},
+			beforeClose: (end) => {
+				if (run.tasks.isClosed) throw new Error("the containers are being removed");
+				guests.push(end);
 			},
 			close: async () => {
 				await close();

@@ -1,24 +1,29 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { configMaps } from "../../apiserver/client/resources.ts";
 import { systemClock } from "../../kit/clock.ts";
+import { eventually } from "../../test/until.ts";
 import { describeViolation } from "../checkers/violation.ts";
 import { runWorkload } from "../run.ts";
-import { namedBy, stateOf } from "../testing/machine.ts";
+import { namedBy, orSkip, stateOf } from "../testing/machine.ts";
 import { kubernetesWorkloads } from "../workloads/kubernetes.ts";
 import { startClusterMembers } from "./kubernetes.ts";
+import { startProcessPlace } from "./processes.ts";
+
+const plain = { clocks: false, disks: false, powerLoss: false };
 
 describe("chaos/targets: a whole cluster", function () {
 	this.timeout(120_000);
 	let members: Awaited<ReturnType<typeof startClusterMembers>>;
 
 	before(async () => {
-		members = await startClusterMembers({ masters: 3 });
+		members = await startClusterMembers({ place: await startProcessPlace({ ...plain, size: 3 }) });
 	});
 	after(() => members?.close());
 
@@ -58,6 +63,22 @@ describe("chaos/targets: a whole cluster", function () {
 		assert.deepEqual(stopped(), []);
 	});
 
+	it("tells of a part that ends by itself, and of none that was killed", async () => {
+		const [, name = ""] = members.names;
+		const part = `${name}-scheduler`;
+		assert.deepEqual(await members.ended?.(), []);
+		const [scheduler] = namedBy(` scheduler --kubeconfig=`).filter(({ command }) => command.includes(`/${name}/`));
+		process.kill(scheduler!.pid, "SIGKILL");
+		await eventually("its end is seen", async () => (await members.ended?.())?.length === 1);
+		assert.equal((await members.ended?.())?.[0]?.name, part);
+		await members.start(name);
+		await members.kill(name);
+		await members.start(name);
+		await members.stop?.(name);
+		await members.start(name);
+		assert.equal((await members.ended?.())?.length, 1);
+	});
+
 	it("keeps what controllers promise while nothing is harmed", async () => {
 		const outcome = await runWorkload({
 			workload: kubernetesWorkloads.get("k8s-controllers")!,
@@ -79,6 +100,69 @@ describe("chaos/targets: a whole cluster", function () {
 	}
 });
 
+describe("chaos/targets: masters' machines", function () {
+	this.timeout(120_000);
+	let members: Awaited<ReturnType<typeof startClusterMembers>> | undefined;
+	afterEach(async () => {
+		await members?.close();
+		members = undefined;
+	});
+
+	/** A configmap made through one master's apiserver. */
+	async function create(name: string, index = 0) {
+		const target = members!.connect(index);
+		try {
+			return await target.apis[0]!.resource(configMaps).create("default", { metadata: { name } });
+		} finally {
+			await target.close();
+		}
+	}
+
+	it("have clocks and disks that can be harmed, and come back", async function () {
+		const options = { size: 3, clocks: true, disks: true, powerLoss: false };
+		const place = await orSkip(this, () => startProcessPlace(options));
+		members = await startClusterMembers({ place, nodes: 0 });
+		const { names, clocks, disks } = members;
+		const [first = "", second = "", third = ""] = names;
+		const hour = 3_600_000;
+
+		await clocks!.skew(first, 5 * hour, 1);
+		const ahead = await create("ahead");
+		assert.ok(Math.abs(Date.parse(ahead.metadata.creationTimestamp!) - Date.now() - 5 * hour) < 60_000);
+		assert.ok(Math.abs(Date.parse((await create("right", 1)).metadata.creationTimestamp!) - Date.now()) < 60_000);
+		await clocks!.heal();
+
+		for (const [i, fault] of (["torn", "full", "error"] as const).entries()) {
+			const victim = [first, second, third][i]!;
+			await disks!.harm!(victim, fault);
+			await eventually(`the store of ${victim} ends`, async () => {
+				await create(`${fault}-${Date.now()}`, i + 1);
+				return namedBy(` store --name=${victim} `).every(({ command }) => !command.includes(place.hosts[i]!.dataDir));
+			});
+			await disks!.heal!(victim);
+			await members.start(victim);
+		}
+		assert.deepEqual(await members.ended?.(), []);
+	});
+
+	it("lose at a power cut what was not synced, and nothing that was acknowledged", async function () {
+		const options = { size: 1, clocks: false, disks: false, powerLoss: true };
+		const place = await orSkip(this, () => startProcessPlace(options));
+		members = await startClusterMembers({ place, nodes: 0 });
+		const [host] = place.hosts;
+		await writeFile(path.join(host!.dataDir, "unsynced"), "x");
+		await create("acknowledged");
+		await members.disks!.loseUnsynced!(members.names);
+		assert.equal(existsSync(path.join(host!.dataDir, "unsynced")), false);
+		assert.deepEqual(namedBy(host!.dataDir), []);
+		await members.start(members.names[0]!);
+		const target = members.connect(0);
+		await target.apis[0]!.resource(configMaps).get("default", "acknowledged");
+		await target.close();
+		assert.deepEqual(await members.ended?.(), []);
+	});
+});
+
 describe("chaos/targets: a whole cluster whose run is interrupted", function () {
 	this.timeout(120_000);
 	let folder: string;
@@ -92,9 +176,11 @@ describe("chaos/targets: a whole cluster whose run is interrupted", function () 
 
 	/** A process that starts a cluster with all its files in `folder`, and then does this to its members. */
 	function otherRun(then: string) {
-		const module = path.join(import.meta.dirname, "kubernetes.ts");
-		const source = `import { startClusterMembers } from ${JSON.stringify(module)};
-			const members = await startClusterMembers({ masters: 1, nodes: 0 });
+		const module = (name: string) => JSON.stringify(path.join(import.meta.dirname, name));
+		const source = `import { startClusterMembers } from ${module("kubernetes.ts")};
+			import { startProcessPlace } from ${module("processes.ts")};
+			const place = await startProcessPlace(${JSON.stringify({ ...plain, size: 1 })});
+			const members = await startClusterMembers({ nodes: 0, place });
 			${then}`;
 		const env = { ...process.env, TMPDIR: folder };
 		const child = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", "pipe", 2], env });
@@ -112,6 +198,14 @@ describe("chaos/targets: a whole cluster whose run is interrupted", function () 
 		const child = otherRun("");
 		while (namedBy(`${folder}/`).length === 0) await delay(5);
 		await leavesNothing(child);
+	});
+
+	it("has no process left where it is killed", async () => {
+		const child = otherRun(`console.log("runs");`);
+		await once(child.stdout!, "data");
+		assert.ok(namedBy(`${folder}/`).length > 4);
+		child.kill("SIGKILL");
+		await eventually("all gone", async () => namedBy(`${folder}/`).length === 0);
 	});
 
 	it("leaves nothing behind of one that runs, also where a master is just started again", async () => {

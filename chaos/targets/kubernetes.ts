@@ -1,36 +1,31 @@
 /** A whole cluster of ours: masters to be harmed, each with its store member, apiserver and agents, and nodes that are left alone. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import { adminTls } from "../../bin/cluster/certificates.ts";
-import { type Layout, type MasterEndpoints, masterParts } from "../../bin/cluster/layout.ts";
-import { knownParts, runningPid, signalPart, stopPart } from "../../bin/cluster/processes.ts";
-import { type Cluster, startClusterOn } from "../../bin/cluster/start-cluster.ts";
+import type { Layout, MasterEndpoints } from "../../bin/cluster/layout.ts";
+import type { Cluster } from "../../bin/cluster/start-cluster.ts";
 import { type StoreClient, StoreError } from "../../store/api.ts";
 import { connectStore } from "../../store/client/client.ts";
+import type { Clocks } from "../faults/clocks.ts";
+import type { Disks } from "../faults/disks.ts";
 import type { Link, Network } from "../faults/network.ts";
 import type { ApiTarget } from "../workloads/api.ts";
-import { cleanUpOnInterrupt } from "./cleanup.ts";
-import { type Agents, type Leadership, type Members, rotated } from "./members.ts";
+import { type Agents, type Ended, type Leadership, type Members, rotated } from "./members.ts";
+import { masterName, OwnCluster } from "./own-cluster.ts";
 import type { Place } from "./place.ts";
-import { Tasks } from "./tasks.ts";
 
 export interface ClusterMembersOptions {
-	readonly masters: 1 | 3 | 5;
 	/** Default 1; their pods are simulated. */
 	readonly nodes?: number;
-	/** One master on each host, with the network of that host. Ends with the cluster. Default: all on this machine. */
-	readonly place?: Place | undefined;
+	/** One master on each host (1, 3 or 5), with its network, clock and disk. Ends with the cluster. */
+	readonly place: Place;
 }
 
 /** Clients may not wait forever for an apiserver that stands still. */
 const requestMs = 5000;
 const askMs = 1000;
-const graceMs = 15_000;
 const agentParts = ["controller-manager", "scheduler"] as const;
-const pollMs = 50;
 /** Readers of history may lag this much behind a compaction. */
 const lagMs = 300;
 /** Short terms, so that agents change their leader within a run. */
@@ -44,101 +39,44 @@ const election = [
 export async function startClusterMembers(
 	options: ClusterMembersOptions,
 ): Promise<Members<ApiTarget & { close(): Promise<void> }>> {
-	const { masters, nodes = 1, place } = options;
-	let own: OwnCluster | undefined;
+	const { nodes = 1, place } = options;
 	try {
-		const hosts = place === undefined ? undefined : hostsOf(place, masters);
-		own = await OwnCluster.start(hosts, {
-			masters,
-			nodes,
-			runtime: "hollow",
-			extraArgs: { "controller-manager": election, scheduler: election },
-		});
+		const extraArgs = { "controller-manager": election, scheduler: election };
+		const own = await OwnCluster.start(place, { nodes, runtime: "hollow", extraArgs });
 		const { endpoints } = own.cluster;
-		return new ClusterMembers(own, await adminTls(endpoints), await storeTls(endpoints), place);
+		const members = new ClusterMembers(own, await adminTls(endpoints), await storeTls(endpoints), place);
+		// As if it had run for a while: one that loses its very beginning does not come up again, and shows nothing worse.
+		await members.disks?.writeBack?.(members.names);
+		return members;
 	} catch (error) {
-		await own?.end();
-		await place?.close();
+		await place.close();
 		throw error;
 	}
 }
-
-type Hosts = Parameters<typeof startClusterOn>[0];
-type ClusterOptions = Parameters<typeof startClusterOn>[1];
-
-/**
- * The cluster, its files, and whatever of it is being started: its parts are processes of sessions of their own, which
- * nothing ends but us, also when the run is interrupted.
- */
-class OwnCluster {
-	#dir: string | undefined;
-	readonly #starting = new Tasks();
-	readonly #forget = cleanUpOnInterrupt(() => this.end());
-	#cluster: Cluster | undefined;
-	#ended: Promise<void> | undefined;
-
-	static async start(hosts: Hosts, options: ClusterOptions): Promise<OwnCluster> {
-		const own = new OwnCluster();
-		try {
-			await own.#starting.do(async () => {
-				own.#dir = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
-				own.#cluster = await startClusterOn(hosts, { ...options, dir: own.#dir });
-			});
-			return own;
-		} catch (error) {
-			await own.end();
-			throw error;
-		}
-	}
-
-	get cluster(): Cluster {
-		return this.#cluster!;
-	}
-
-	revive(master: string): Promise<void> {
-		return this.#starting.do(() => this.cluster.reviveMaster(master));
-	}
-
-	/** Leaves nothing behind; once. */
-	end(): Promise<void> {
-		this.#ended ??= this.#end();
-		return this.#ended;
-	}
-
-	async #end(): Promise<void> {
-		const settled = this.#starting.close().then(() => true);
-		// What waits for parts to be ready gives up once they have ended.
-		while (!(await Promise.race([settled, delay(pollMs, false)]))) await killParts(this.#dir);
-		await this.#cluster?.stop();
-		if (this.#dir !== undefined) await rm(this.#dir, { recursive: true, force: true });
-		this.#forget();
-	}
-}
-
-async function killParts(dir: string | undefined): Promise<void> {
-	if (dir === undefined) return;
-	for (const part of await knownParts(dir)) await stopPart(dir, part, 0);
-}
-
-function hostsOf(place: Place, masters: number) {
-	const { enter, hosts } = place;
-	if (enter === undefined || hosts.length !== masters) {
-		throw new RangeError(`${masters} masters do not fit ${place.description} with ${hosts.length} hosts`);
-	}
-	const hostOf = new Map(hosts.map(({ name }, i) => [masterName(i), name]));
-	return {
-		addresses: hosts.map(({ peerAddress, clientAddress }) => ({ peer: peerAddress, client: clientAddress })),
-		enter: (master: string, command: { readonly program: string; readonly args: readonly string[] }) =>
-			enter(hostOf.get(master)!, command),
-	};
-}
-
-const masterName = (index: number) => `master-${index + 1}`;
 
 async function storeTls({ pki }: Layout) {
 	const files = [pki.storeClientCa, pki.storeClientCert, pki.storeClientKey];
 	const [ca = "", cert = "", key = ""] = await Promise.all(files.map((file) => readFile(file, "utf8")));
 	return { ca, cert, key };
+}
+
+/** The place knows hosts; masters are told by their own names. */
+class Hosts {
+	readonly #names: readonly string[];
+
+	constructor({ hosts }: Place) {
+		this.#names = hosts.map(({ name }) => name);
+	}
+
+	of(master: string): string {
+		const host = this.#names.find((_, i) => masterName(i) === master);
+		if (host === undefined) throw new RangeError(`no master ${master}; there are ${this.#names.length}`);
+		return host;
+	}
+
+	masterOn(host: string): string {
+		return masterName(this.#names.indexOf(host));
+	}
 }
 
 type ApiTls = Awaited<ReturnType<typeof adminTls>>;
@@ -148,40 +86,41 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	readonly description: string;
 	readonly names: readonly string[];
 	readonly network: Network | undefined;
+	readonly clocks: Clocks | undefined;
+	readonly disks: Disks | undefined;
 	readonly agents: Agents;
 	readonly #own: OwnCluster;
 	readonly #cluster: Cluster;
-	readonly #place: Place | undefined;
+	readonly #place: Place;
+	readonly #hosts: Hosts;
 	readonly #apiTls: ApiTls;
 	readonly #storeTls: StoreTls;
 	/** For questions to one store member each. */
 	readonly #stores: readonly StoreClient[];
 
-	constructor(own: OwnCluster, apiTls: ApiTls, tls: StoreTls, place: Place | undefined) {
+	constructor(own: OwnCluster, apiTls: ApiTls, tls: StoreTls, place: Place) {
 		const { masters, nodes } = own.cluster.endpoints;
-		const where = place === undefined ? "processes on this machine" : place.description;
-		this.description = `a cluster of ${masters.length} masters and ${nodes.length} nodes in ${where}`;
-		this.names = masters.map(({ name }) => name);
-		this.network = place?.network === undefined ? undefined : this.#mastersNetwork(place.network, place);
-		const signalAgents = async (master: string, signal: NodeJS.Signals) => {
-			await Promise.all(agentParts.map((part) => signalPart(own.cluster.dir, `${master}-${part}`, signal)));
-		};
-		this.agents = {
-			pause: (master) => signalAgents(master, "SIGSTOP"),
-			resume: (master) => signalAgents(master, "SIGCONT"),
-		};
 		this.#own = own;
 		this.#cluster = own.cluster;
 		this.#place = place;
+		this.#hosts = new Hosts(place);
+		this.description = `a cluster of ${masters.length} masters and ${nodes.length} nodes in ${place.description}`;
+		this.names = masters.map(({ name }) => name);
+		this.network = place.network === undefined ? undefined : this.#mastersNetwork(place.network);
+		this.clocks = place.clocks === undefined ? undefined : this.#mastersClocks(place.clocks);
+		this.disks = this.#mastersDisks();
+		this.agents = {
+			pause: (master) => own.signal(master, "SIGSTOP", agentParts),
+			resume: (master) => own.signal(master, "SIGCONT", agentParts),
+		};
 		this.#apiTls = apiTls;
 		this.#storeTls = tls;
 		this.#stores = masters.map(({ store }) => this.#connectStore([store.clientUrl]));
 	}
 
-	/** The place knows hosts; masters are told by their own names. */
-	#mastersNetwork(network: Network, { hosts }: Place): Network {
-		const host = new Map(hosts.map(({ name }, i) => [masterName(i), name]));
-		const onHosts = (links: readonly Link[]) => links.map(([from, to]): Link => [host.get(from)!, host.get(to)!]);
+	#mastersNetwork(network: Network): Network {
+		const onHosts = (links: readonly Link[]) =>
+			links.map(([from, to]): Link => [this.#hosts.of(from), this.#hosts.of(to)]);
 		return {
 			cut: (links) => network.cut(onHosts(links)),
 			lose: (links, percent) => network.lose(onHosts(links), percent),
@@ -190,16 +129,51 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		};
 	}
 
+	#mastersClocks(clocks: Clocks): Clocks {
+		return {
+			skew: (master, offsetMs, rate) => clocks.skew(this.#hosts.of(master), offsetMs, rate),
+			heal: () => clocks.heal(),
+		};
+	}
+
+	/** Under each master's store, which is all that writes; power takes the whole master. */
+	#mastersDisks(): Disks | undefined {
+		const disks = this.#place.disks?.((host) => this.#cluster.killMaster(this.#hosts.masterOn(host)));
+		if (disks === undefined) return undefined;
+		const { harm, heal, loseUnsynced, writeBack } = disks;
+		const onHosts = (masters: readonly string[]) => masters.map((master) => this.#hosts.of(master));
+		return {
+			...(harm && {
+				harm: async (master, fault) => {
+					// A slow disk is no reason to end.
+					if (fault !== "slow") await this.#own.excuse(master, ["store"]);
+					await harm(this.#hosts.of(master), fault);
+				},
+			}),
+			...(heal && { heal: (master) => heal(this.#hosts.of(master)) }),
+			...(loseUnsynced && {
+				loseUnsynced: async (masters) => {
+					for (const master of masters) await this.#own.excuse(master);
+					// Nobody may hear of a sync that the dying disk lets pass.
+					await Promise.all(masters.map((master) => this.#own.signal(master, "SIGKILL", ["store"])));
+					await loseUnsynced(onHosts(masters));
+				},
+			}),
+			...(writeBack && { writeBack: (masters) => writeBack(onHosts(masters)) }),
+		};
+	}
+
+	ended(): Promise<readonly Ended[]> {
+		return this.#own.ended();
+	}
+
 	#connectStore(endpoints: readonly string[]): StoreClient {
 		return connectStore({ endpoints, tls: this.#storeTls, requestTimeoutMs: askMs });
 	}
 
-	async #eachPart(master: string, act: (part: string) => Promise<unknown>): Promise<void> {
-		await Promise.all(masterParts.map((part) => act(`${master}-${part}`)));
-	}
-
-	kill(name: string): Promise<void> {
-		return this.#cluster.killMaster(name);
+	async kill(name: string): Promise<void> {
+		await this.#own.excuse(name);
+		await this.#cluster.killMaster(name);
 	}
 
 	async start(name: string): Promise<void> {
@@ -207,19 +181,18 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		await this.#own.revive(name);
 	}
 
-	/** As a machine that is shut down does: SIGTERM to all at once, SIGKILL to what still runs a while later. */
 	async stop(name: string): Promise<void> {
-		const { dir } = this.#cluster;
 		await this.resume(name);
-		await this.#eachPart(name, (part) => stopPart(dir, part, graceMs));
+		await this.#own.excuse(name);
+		await this.#own.stop(name);
 	}
 
-	async pause(name: string): Promise<void> {
-		await this.#eachPart(name, (part) => signalPart(this.#cluster.dir, part, "SIGSTOP"));
+	pause(name: string): Promise<void> {
+		return this.#own.signal(name, "SIGSTOP");
 	}
 
-	async resume(name: string): Promise<void> {
-		await this.#eachPart(name, (part) => signalPart(this.#cluster.dir, part, "SIGCONT"));
+	resume(name: string): Promise<void> {
+		return this.#own.signal(name, "SIGCONT");
 	}
 
 	/** The master whose store member leads. */
@@ -231,7 +204,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	}
 
 	async #leads({ name, store }: MasterEndpoints, client: StoreClient): Promise<Leadership | undefined> {
-		if ((await runningPid(this.#cluster.dir, `${name}-store`)) === undefined) return undefined;
+		if (!(await this.#own.isRunning(name, "store"))) return undefined;
 		try {
 			// One term before and after: its role in between is that of this term.
 			const before = await termOf(client);
@@ -267,6 +240,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		return {
 			apis,
 			namespace: "default",
+			wrongClocks: this.clocks !== undefined,
 			close: async () => {
 				await Promise.all(apis.map((api) => api.close()));
 			},
@@ -278,7 +252,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		await Promise.all(this.names.map((name) => this.resume(name)));
 		await Promise.all(this.#stores.map((client) => client.close()));
 		await this.#own.end();
-		await this.#place?.close();
+		await this.#place.close();
 	}
 }
 

@@ -39,7 +39,7 @@ export class MachineFaults {
 		return this.#clocks;
 	}
 
-	/** `kill` ends a member by SIGKILL and resolves when it is gone. undefined: disks cannot be harmed. */
+	/** See `Place.disks`. undefined: disks cannot be harmed. */
 	disks(kill: (name: string) => Promise<void>): Disks | undefined {
 		const [shim, power] = [this.#shim, this.#power];
 		if (shim === undefined && power === undefined) return undefined;

@@ -10,6 +10,14 @@ export interface Leadership {
 	readonly term: number;
 }
 
+/** One that ended by itself. */
+export interface Ended {
+	/** A member, or a part of one. */
+	readonly name: string;
+	/** The end of what it printed. */
+	readonly output: string;
+}
+
 /** A master's controller manager and scheduler. */
 export interface Agents {
 	/** SIGSTOP and SIGCONT, to them alone. */
@@ -42,7 +50,7 @@ export interface Members<T = KvTarget> {
 	 * Those that ended since the start though nothing was done to them, each time, with what they printed last. Absent: nobody
 	 * knows.
 	 */
-	ended?(): readonly { readonly name: string; readonly output: string }[];
+	ended?(): Promise<readonly Ended[]>;
 	/** Discards history up to a revision of a moment ago. */
 	compact?(): Promise<void>;
 	/** Gives freed space of one member's database back. */

@@ -70,7 +70,7 @@ describe("members in network namespaces", function () {
 	it("take other programs in, under their own process ids", async () => {
 		const place = await start(2);
 		const script = 'const { networkInterfaces: all } = require("os"); console.log(process.pid, all().eth0[0].address)';
-		const { program, args } = await place.enter!("m2", { program: process.execPath, args: ["-e", script] });
+		const { program, args } = await place.enter("m2", { program: process.execPath, args: ["-e", script] });
 		const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
 		const [line] = (await once(child.stdout, "data")) as [Buffer];
 		assert.equal(line.toString(), `${child.pid} ${place.hosts[1]!.peerAddress}\n`);
@@ -97,7 +97,7 @@ describe("members in network namespaces", function () {
 		await place.clocks!.skew("m1", 3 * 366 * 86_400_000, 1);
 		await until(() => host.output.includes(`${year + 3} synced`));
 		await place.clocks!.heal();
-		await place.disks!.loseUnsynced!(["m1"]);
+		await place.disks!(() => host.end("SIGKILL"))!.loseUnsynced!(["m1"]);
 		assert.equal(host.isRunning, false);
 		await host.run(command);
 		await until(() => host.output.includes(`${year} synced synced not synced`));

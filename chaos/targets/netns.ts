@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
 import { LinkRules, linkTools } from "../faults/links.ts";
+import { withEnv } from "../faults/preload.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import { Fabric, namespaceTools } from "./namespaces.ts";
 import type { Place, PlaceOptions } from "./place.ts";
@@ -68,12 +69,13 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 		launcher,
 		network,
 		clocks: faults.clocks,
-		disks: faults.disks((name) => hosts.find((host) => host.name === name)!.end("SIGKILL")),
+		disks: (kill) => faults.disks(kill),
 		enter: async (name, command) => {
 			const member = members.find((each) => each.name === name);
 			if (member === undefined) throw new RangeError(`no host ${name}; there are ${names.join(", ")}`);
-			return member.namespace.enter(await untilOurEnd(command));
+			return member.namespace.enter(await untilOurEnd(withEnv(faults.env(name, member.dataDir), command)));
 		},
+		beforeClose: (end) => undo.add(end),
 		close: () => undo.run(),
 	};
 }

@@ -44,12 +44,18 @@ export interface Place {
 	readonly launcher: string;
 	readonly network?: Network | undefined;
 	/**
-	 * The command that runs a program of this machine, with its files, in the network of a host (by its name) under the same
-	 * process id. Absent: hosts have no network of their own.
+	 * The command that runs a program of this machine, with its files, on a host (by its name), in its network and with its
+	 * clock and disk, under the same process id. It ends with this process at the latest, where the machine can do that.
 	 */
-	readonly enter?: ((host: string, command: Command) => Promise<Command>) | undefined;
+	enter(host: string, command: Command): Promise<Command>;
 	readonly clocks?: Clocks | undefined;
-	readonly disks?: Disks | undefined;
+	/**
+	 * Disks of the hosts' `dataDir`, which are then folders of this machine. `kill` is to end by SIGKILL whatever writes on
+	 * that host: sent when it returns, gone when it resolves.
+	 */
+	disks?(kill: (host: string) => Promise<void>): Disks | undefined;
+	/** What was started on hosts by way of `enter` is to be ended before the place goes, also when it is interrupted. */
+	beforeClose(end: () => Promise<void>): void;
 	/** Ends every member and leaves nothing behind: no process, namespace, container, mount or file. */
 	close(): Promise<void>;
 }

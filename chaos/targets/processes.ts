@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../bin/cluster/launcher.ts";
 import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
+import { withEnv } from "../faults/preload.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import type { Place, PlaceOptions } from "./place.ts";
-import { ProcessHost } from "./process-host.ts";
+import { ProcessHost, untilOurEnd } from "./process-host.ts";
 import { type Undo, withUndo } from "./undo.ts";
 
 /** Throws MissingToolError where this machine cannot do what is asked for. */
@@ -22,18 +23,19 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 	undo.add(() => rm(directory, { recursive: true, force: true }));
 	undo.add(async () => releasePorts(directory));
 	const ports = await claimFreePorts(directory, options.size * 2, false);
-	const hosts = names.map((name, i) => {
-		const dataDir = faults.dataDir(name) ?? path.join(directory, name);
-		return new ProcessHost({
-			name,
-			peerAddress: "127.0.0.1",
-			clientAddress: "127.0.0.1",
-			peerPort: ports[2 * i]!,
-			clientPort: ports[2 * i + 1]!,
-			dataDir,
-			env: () => ({ ...process.env, ...faults.env(name, dataDir) }),
-		});
-	});
+	const dataDirOf = (name: string) => faults.dataDir(name) ?? path.join(directory, name);
+	const hosts = names.map(
+		(name, i) =>
+			new ProcessHost({
+				name,
+				peerAddress: "127.0.0.1",
+				clientAddress: "127.0.0.1",
+				peerPort: ports[2 * i]!,
+				clientPort: ports[2 * i + 1]!,
+				dataDir: dataDirOf(name),
+				env: () => ({ ...process.env, ...faults.env(name, dataDirOf(name)) }),
+			}),
+	);
 	undo.add(async () => {
 		await Promise.all(hosts.map((host) => host.close()));
 	});
@@ -43,7 +45,9 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 		node: process.execPath,
 		launcher,
 		clocks: faults.clocks,
-		disks: faults.disks((name) => hosts.find((host) => host.name === name)!.end("SIGKILL")),
+		disks: (kill) => faults.disks(kill),
+		enter: (name, command) => untilOurEnd(withEnv(faults.env(name, dataDirOf(name)), command)),
+		beforeClose: (end) => undo.add(end),
 		close: () => undo.run(),
 	};
 }

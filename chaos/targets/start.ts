@@ -36,16 +36,10 @@ export async function startStoreTarget(choice: Choice, options: StartOptions): P
 }
 
 /** For the workloads over the Kubernetes API: one master on each host. */
-export async function startKubernetesTarget({ target }: Choice, size: 1 | 3 | 5) {
-	if (target === "processes") return startClusterMembers({ masters: size });
-	const options = { size, clocks: false, disks: false, powerLoss: false, programs: [] };
-	const place = await placeStarters[target as "netns" | "docker"](options);
-	try {
-		return await startClusterMembers({ masters: size, place });
-	} catch (error) {
-		await place.close();
-		throw error;
-	}
+export async function startKubernetesTarget({ target }: Choice, size: 1 | 3 | 5, faults: readonly Fault[]) {
+	const options = { size, programs: [], ...preparation(faults) };
+	const place = await placeStarters[target as "processes" | "netns" | "docker"](options);
+	return startClusterMembers({ place });
 }
 
 interface StarterOptions extends PlaceOptions {

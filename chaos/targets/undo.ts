@@ -18,6 +18,7 @@ export class Undo {
 	readonly #forget = cleanUpOnInterrupt(() => this.run());
 	#work: Promise<unknown> | undefined;
 	#result: Promise<void> | undefined;
+	#isTaking = false;
 
 	/** Nothing is taken back before this has come to its end, well or not. */
 	after<T>(work: Promise<T>): Promise<T> {
@@ -25,7 +26,9 @@ export class Undo {
 		return work;
 	}
 
+	/** Throws where it is being taken back already: nobody would take this step. */
 	add(step: () => Promise<void>): void {
+		if (this.#isTaking) throw new Error("it is being taken back");
 		this.#steps.unshift(step);
 	}
 
@@ -37,6 +40,7 @@ export class Undo {
 
 	async #take(): Promise<void> {
 		await Promise.allSettled([this.#work]);
+		this.#isTaking = true;
 		const failures: unknown[] = [];
 		for (const step of this.#steps) await step().catch((error: unknown) => failures.push(error));
 		this.#forget();

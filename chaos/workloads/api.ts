@@ -8,6 +8,8 @@ import { TargetError } from "./target.ts";
 export interface ApiTarget {
 	readonly apis: readonly ApiClient[];
 	readonly namespace: string;
+	/** Clocks of masters may be wrong, so times that they wrote prove nothing. */
+	readonly wrongClocks?: boolean | undefined;
 }
 
 const deniedCodes: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429]);

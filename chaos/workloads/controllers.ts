@@ -43,6 +43,7 @@ interface Wanted {
 interface Collected {
 	readonly recording: WorldRecording | undefined;
 	readonly final: FinalWorld;
+	readonly wrongClocks: boolean;
 }
 
 function deploymentOf(name: string, { replicas, template, recreate, surge, unavailable }: Wanted): Deployment {
@@ -167,9 +168,10 @@ class ControllersActor implements Actor {
 			final = await this.#world();
 		}
 		const watcher = this.#watcher;
-		if (watcher === undefined) return { recording: undefined, final };
+		const wrongClocks = this.#target.wrongClocks === true;
+		if (watcher === undefined) return { recording: undefined, final, wrongClocks };
 		for (const follower of watcher.all) await this.#catchUp(follower);
-		return { recording: watcher.recording, final };
+		return { recording: watcher.recording, final, wrongClocks };
 	}
 
 	async #world(): Promise<FinalWorld> {
@@ -193,7 +195,8 @@ function check(history: readonly Operation[]): Violation[] {
 	const collected = history.flatMap((op) => (op.f === "collect" && op.type === "ok" ? [op.result as Collected] : []));
 	const recordings = collected.flatMap(({ recording }) => recording ?? []);
 	const [last] = collected.slice(-1);
-	return [...checkControllers(recordings), ...(last === undefined ? [] : checkSettled(last.final))];
+	const wrongClocks = collected.some((each) => each.wrongClocks);
+	return [...checkControllers(recordings, { wrongClocks }), ...(last === undefined ? [] : checkSettled(last.final))];
 }
 
 export const controllerInvariants: Workload<ApiTarget> = {
