@@ -35,6 +35,10 @@ async function readFirst<T>(read: () => Promise<T>): Promise<T> {
 	}
 }
 
+/** Elements of each client in one set, then comes the next: what reads show does not grow with the run. */
+const setSize = 100;
+const setOf = (element: string) => element.slice(0, element.indexOf("/"));
+
 export const set: Workload<KvTarget> = {
 	name: "set",
 	summary: "elements added as keys, and reads of all; nothing acknowledged or once seen goes missing",
@@ -42,21 +46,37 @@ export const set: Workload<KvTarget> = {
 	actor: (target, { random, name }: ActorOptions) => {
 		let added = 0;
 		return {
-			next: () => (random.int(10) === 0 ? { f: "read" } : { f: "add", value: `${name}.${++added}` }),
-			perform: async ({ f, value }) => {
+			next: () => {
+				const key = String(Math.floor(added / setSize));
+				return random.int(10) === 0 ? { f: "read", key } : { f: "add", key, value: `${key}/${name}.${++added}` };
+			},
+			perform: async ({ f, key, value }) => {
 				if (f === "add") return void (await target.put(`set/${value as string}`, ""));
-				return (await listPrefix(target, "set/")).kvs.map((kv) => kv.key.slice("set/".length));
+				const { kvs } = await listPrefix(target, key === undefined ? "set/" : `set/${key}/`);
+				return kvs.map((kv) => kv.key.slice("set/".length));
 			},
 		};
 	},
 	finish: { invocation: { f: "read" }, by: "all" },
-	check: (history) =>
-		checkSet(
-			history
-				.filter((op) => op.f === "add")
-				.map((op) => ({ ...timed(op), element: op.value as string, status: op.type })),
-			answered(history, "read").map(({ op, ...time }) => ({ ...time, elements: op.result as string[] })),
-		),
+	check: (history) => {
+		const adds = history
+			.filter((op) => op.f === "add")
+			.map((op) => ({ ...timed(op), element: op.value as string, status: op.type }));
+		const reads = answered(history, "read").map(({ op, ...time }) => {
+			return { ...time, key: op.key, elements: Map.groupBy(op.result as string[], setOf) };
+		});
+		const addsOf = Map.groupBy(adds, ({ element }) => setOf(element));
+		// The last reads are of all sets.
+		const names = new Set([...addsOf.keys(), ...reads.flatMap(({ elements }) => [...elements.keys()])]);
+		return [...names].flatMap((name) =>
+			checkSet(
+				addsOf.get(name) ?? [],
+				reads
+					.filter(({ key }) => key === undefined || key === name)
+					.map(({ elements, ...time }) => ({ ...time, elements: elements.get(name) ?? [] })),
+			),
+		);
+	},
 };
 
 export const counter: Workload<KvTarget> = {
