@@ -167,14 +167,19 @@ describe("chaos/run: clients", () => {
 
 	it("hear at once of a nemesis that fails; one that does its work heals before a run ends that fails itself", async () => {
 		const clock = new VirtualClock();
+		let performed = 0;
+		const count = { next: () => ({ f: "nothing" }), perform: async () => void performed++ };
 		const fails: Nemesis = {
 			run: async () => {
 				await sleep(clock, 700);
 				throw new RangeError("no such disk");
 			},
 		};
-		await assert.rejects(outcomeOf(idle, clock, fails), /no such disk/);
-		assert.ok(clock.time < 1000, `it took ${clock.time} ms`);
+		await assert.rejects(outcomeOf({ ...idle, actor: () => count }, clock, fails), /no such disk/);
+		assert.ok(clock.time < 2000, `it took ${clock.time} ms`);
+		const until = performed;
+		await clock.runUntilTrue(() => false, workMs);
+		assert.deepEqual([until > 0, performed], [true, until]);
 
 		let healed = false;
 		const heals: Nemesis = {

@@ -145,14 +145,20 @@ class Run<T> {
 			stopSampling = this.#sampleLeaders();
 			const harm = this.#options.nemesis?.run(over.signal, (f, value) => this.#note(f, value));
 			const deadline = clock.monotonic() + workMs;
-			const work = Promise.all(actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline)));
+			const work = Promise.all(
+				actors.map((actor, i) => this.#act(actor, i, seededRandom(seed * 2003 + i), deadline, over.signal)),
+			);
 			try {
 				await this.#untilFailure([harm, work], workMs);
-			} finally {
-				this.#phase = "heal";
+			} catch (error) {
 				over.abort();
-				await harm;
+				// The nemesis heals what it struck, and clients end; what they say now comes from that failure.
+				await Promise.allSettled([harm, this.#settle(work)]);
+				throw error;
 			}
+			this.#phase = "heal";
+			over.abort();
+			await harm;
 			await this.#settle(work);
 			this.#phase = "finish";
 			return await this.#finish(actors);
@@ -213,12 +219,13 @@ class Run<T> {
 		this.#recorder.record({ process: nemesisProcess, type: "info", f, value });
 	}
 
-	async #act(actor: Actor, index: number, random: Random, deadline: number): Promise<void> {
+	/** Until the deadline; where the run ends before it, by a failure, no operation is begun any more. */
+	async #act(actor: Actor, index: number, random: Random, deadline: number, over: AbortSignal): Promise<void> {
 		const { clock, clients, rate = this.#options.workload.rate } = this.#options;
 		const meanMs = (1000 * clients) / rate;
 		for (;;) {
 			await sleep(clock, -Math.log(1 - random.float()) * meanMs);
-			if (clock.monotonic() >= deadline) return;
+			if (clock.monotonic() >= deadline || over.aborted) return;
 			await this.#perform(actor, index, actor.next());
 		}
 	}

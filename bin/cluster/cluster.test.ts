@@ -4,8 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { prepare } from "./cluster.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { prepare, startParts } from "./cluster.ts";
 import { claimPort, releasePorts } from "./ports.ts";
+import { knownParts, type Launch, stopPart } from "./processes.ts";
 import { startCluster } from "./start-cluster.ts";
 
 describe("cluster: ports", function () {
@@ -31,6 +33,23 @@ describe("cluster: ports", function () {
 
 describe("cluster: a part that cannot listen", function () {
 	this.timeout(60_000);
+
+	it("is waited for with all others, so that whoever cleans up finds them", async () => {
+		const dir = await mkdtemp(path.join(tmpdir(), "barque-part-"));
+		const part = (name: string) => ({ name, command: "store", args: [`--data-dir=${path.join(dir, name)}`] });
+		const launch: Launch = async ({ name }, command) => {
+			if (name === "bad") throw new RangeError("no such host");
+			await delay(200);
+			return command;
+		};
+		try {
+			await assert.rejects(startParts(dir, [part("bad"), part("good")], launch), /no such host/);
+			assert.deepEqual(await knownParts(dir), ["good"]);
+		} finally {
+			await stopPart(dir, "good", 0);
+			await rm(dir, { recursive: true, force: true });
+		}
+	});
 
 	it("fails the start, is named, and nothing is left running", async () => {
 		const dir = await mkdtemp(path.join(tmpdir(), "barque-part-"));

@@ -49,11 +49,11 @@ export async function prepare(options: LayoutOptions, progress: Progress): Promi
 
 /** Starts the parts that do not run already. */
 export async function startParts(dir: string, parts: readonly Part[], launch?: Launch): Promise<void> {
-	await Promise.all(
-		parts.map(async (part) => {
-			if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part, launch);
-		}),
-	);
+	const starts = parts.map(async (part) => {
+		if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part, launch);
+	});
+	// Whoever cleans up after a failure must find all that was started.
+	for (const start of await Promise.allSettled(starts)) if (start.status === "rejected") throw start.reason;
 }
 
 export async function adminClient(layout: Layout, url = layout.balancer.url): Promise<ApiClient> {

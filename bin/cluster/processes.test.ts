@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../../test/until.ts";
+import { launcher } from "./launcher.ts";
+import { pidFile } from "./layout.ts";
 import { claimFreePorts, releasePorts } from "./ports.ts";
-import { startPart, stopPart } from "./processes.ts";
+import { runningPid, startPart, stopPart } from "./processes.ts";
 
 const parts = 10;
 
@@ -27,6 +32,53 @@ async function canListen(port: number): Promise<boolean> {
 
 describe("cluster: processes", function () {
 	this.timeout(60_000);
+
+	it("run while they become another program, as agents do that lost their leadership", async function () {
+		if (process.platform !== "linux") {
+			console.log("      skipped: only Linux tells command lines");
+			this.skip();
+		}
+		const dir = await mkdtemp(path.join(tmpdir(), "barque-parts-"));
+		const again = path.join(dir, "again.sh");
+		await writeFile(again, '[ "$1" = 0 ] || exec sh "$0" $(($1 - 1)) "$2"\necho done\nexec sleep 60');
+		const child = spawn("sh", [again, "2000", launcher], { stdio: ["ignore", "pipe", "inherit"] });
+		try {
+			await mkdir(path.dirname(pidFile(dir, "part")));
+			await writeFile(pidFile(dir, "part"), `${child.pid}\n`);
+			let isDone = false;
+			child.stdout.once("data", () => {
+				isDone = true;
+			});
+			let looks = 0;
+			for (; !isDone; looks++) {
+				const pid = await runningPid(dir, "part");
+				assert.ok(pid === child.pid || isDone, `look ${looks}: ${pid}`);
+			}
+			assert.ok(looks > 100);
+			assert.equal(await runningPid(dir, "part"), undefined, "sleep is no part");
+		} finally {
+			child.kill("SIGKILL");
+			await rm(dir, { recursive: true, force: true });
+		}
+	});
+
+	it("keep the pid file of the next one, where the one before has just ended", async () => {
+		const dir = await mkdtemp(path.join(tmpdir(), "barque-parts-"));
+		const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)", launcher], { stdio: "ignore" });
+		try {
+			await mkdir(path.dirname(pidFile(dir, "part")));
+			await writeFile(pidFile(dir, "part"), `${child.pid}\n`);
+			await eventually("it runs", async () => (await runningPid(dir, "part")) !== undefined);
+			const stopping = stopPart(dir, "part", 0);
+			await once(child, "exit");
+			await writeFile(pidFile(dir, "part"), `${process.pid}\n`);
+			assert.equal(await stopping, true);
+			assert.equal(await readFile(pidFile(dir, "part"), "utf8"), `${process.pid}\n`);
+		} finally {
+			child.kill("SIGKILL");
+			await rm(dir, { recursive: true, force: true });
+		}
+	});
 
 	it("have given back their ports when they are said to be gone", async () => {
 		const dir = await mkdtemp(path.join(tmpdir(), "barque-parts-"));

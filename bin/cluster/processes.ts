@@ -22,7 +22,7 @@ export interface PartCommand {
 	readonly args: readonly string[];
 }
 
-/** The command that runs a part where it belongs, where that is not simply this machine. It must become the part under the same process id. */
+/** The command that runs a part where it belongs and as it should. It must become the part under the same process id. */
 export type Launch = (part: Part, command: PartCommand) => Promise<PartCommand>;
 
 /** Starts one part in a session of its own, so that a signal to the caller's terminal does not reach it. */
@@ -51,23 +51,41 @@ export async function startPart(dir: string, part: Part, launch?: Launch): Promi
 	}
 }
 
-/** The part's process id while that process runs and is ours; ids are reused, so the command line is checked where /proc shows it. */
-export async function runningPid(dir: string, part: string): Promise<number | undefined> {
-	let pid: number;
+const execMs = 2;
+
+/** What the part's pid file says. */
+async function recordedPid(dir: string, part: string): Promise<number | undefined> {
 	try {
-		pid = Number((await readFile(pidFile(dir, part), "utf8")).trim());
+		const pid = Number((await readFile(pidFile(dir, part), "utf8")).trim());
+		return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 		throw error;
 	}
-	if (!Number.isSafeInteger(pid) || pid <= 1 || startTimeOf(pid) === undefined) return undefined;
-	if (process.platform !== "linux") return pid;
+}
+
+/** Whether this process runs and is ours; ids are reused, so the command line is checked where /proc shows it. */
+async function isPart(pid: number): Promise<boolean> {
+	const startTime = startTimeOf(pid);
+	if (startTime === undefined || process.platform !== "linux") return startTime !== undefined;
 	try {
-		return (await readFile(`/proc/${pid}/cmdline`, "utf8")).includes(launcher) ? pid : undefined;
+		// It is empty while a process becomes another program (`restart.ts`) and while it dies: neither is an answer.
+		for (;;) {
+			const command = await readFile(`/proc/${pid}/cmdline`, "utf8");
+			if (command !== "") return command.includes(launcher);
+			if (!stillRuns(pid, startTime)) return false;
+			await delay(execMs);
+		}
 	} catch (error) {
-		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
 		throw error;
 	}
+}
+
+/** The part's process id while that process runs. */
+export async function runningPid(dir: string, part: string): Promise<number | undefined> {
+	const pid = await recordedPid(dir, part);
+	return pid !== undefined && (await isPart(pid)) ? pid : undefined;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
@@ -97,7 +115,8 @@ async function gone(pid: number, startTime: string, timeoutMs: number): Promise<
 
 /** Ends a part: SIGTERM, then SIGKILL after `graceMs` (0: SIGKILL at once). Resolves to whether it was running. */
 export async function stopPart(dir: string, part: string, graceMs: number): Promise<boolean> {
-	const pid = await runningPid(dir, part);
+	const recorded = await recordedPid(dir, part);
+	const pid = recorded !== undefined && (await isPart(recorded)) ? recorded : undefined;
 	const startTime = pid === undefined ? undefined : startTimeOf(pid);
 	if (pid !== undefined && startTime !== undefined) {
 		if (graceMs > 0) signal(pid, "SIGTERM");
@@ -106,7 +125,8 @@ export async function stopPart(dir: string, part: string, graceMs: number): Prom
 			await gone(pid, startTime, 10_000);
 		}
 	}
-	await rm(pidFile(dir, part), { force: true });
+	// By now it may be that of the next one.
+	if ((await recordedPid(dir, part)) === recorded) await rm(pidFile(dir, part), { force: true });
 	return pid !== undefined;
 }
 

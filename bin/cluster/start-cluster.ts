@@ -56,8 +56,8 @@ export interface Cluster {
 	stop(): Promise<void>;
 }
 
-/** Masters that are not simply on this machine. */
-export interface MasterHosts {
+/** Where masters run, and how parts are started there. */
+export interface Placement {
 	/** One for each master. */
 	readonly masters: readonly MasterHost[];
 	/** Also for the parts that belong to no master. */
@@ -73,7 +73,7 @@ export function startCluster(options: StartClusterOptions = {}): Promise<Cluster
 }
 
 /** As `startCluster`, with masters on hosts of their own. */
-export async function startClusterOn(hosts: MasterHosts | undefined, options: StartClusterOptions): Promise<Cluster> {
+export async function startClusterOn(placement: Placement | undefined, options: StartClusterOptions): Promise<Cluster> {
 	const masters = options.masters ?? 3;
 	if (![1, 3, 5].includes(masters)) throw new RangeError(`masters: ${masters} is not 1, 3 or 5`);
 	const nodes = options.nodes ?? 2;
@@ -83,7 +83,7 @@ export async function startClusterOn(hosts: MasterHosts | undefined, options: St
 		if (options.dir === undefined) await purge(dir);
 	};
 	const progress = options.onProgress ?? (() => {});
-	let layout: Layout;
+	let layout: Layout | undefined;
 	try {
 		layout = await prepare(
 			{
@@ -92,16 +92,28 @@ export async function startClusterOn(hosts: MasterHosts | undefined, options: St
 				nodes,
 				port: options.port ?? 0,
 				runtime: options.runtime ?? "process",
-				masterHosts: hosts?.masters,
+				masterHosts: placement?.masters,
 				...(options.extraArgs === undefined ? {} : { extraArgs: options.extraArgs }),
 			},
 			progress,
 		);
-		await bringUp(dir, layout, progress, hosts?.launch);
+		await bringUp(dir, layout, progress, placement?.launch);
+		return await handleOf(dir, layout, placement, cleanUp);
 	} catch (error) {
+		if (layout !== undefined) await bringDown(dir, layout, { graceMs: 0 });
 		await cleanUp();
 		throw error;
 	}
+}
+
+/** Of a cluster that runs. */
+async function handleOf(
+	dir: string,
+	layout: Layout,
+	placement: Placement | undefined,
+	cleanUp: () => Promise<void>,
+): Promise<Cluster> {
+	const kubeconfig = await readFile(layout.adminKubeconfig, "utf8");
 	const client = await adminClient(layout);
 	const masterClients = await Promise.all(layout.masters.map((master) => adminClient(layout, master.apiserver.url)));
 	let stopped: Promise<void> | undefined;
@@ -113,18 +125,18 @@ export async function startClusterOn(hosts: MasterHosts | undefined, options: St
 	return {
 		dir,
 		kubeconfigFile: layout.adminKubeconfig,
-		kubeconfig: await readFile(layout.adminKubeconfig, "utf8"),
+		kubeconfig,
 		endpoints: layout,
 		client,
 		masterClients,
 		async killMaster(name) {
 			await killMaster(dir, layout, name);
 		},
-		reviveMaster: (name) => reviveMaster(dir, layout, name, hosts?.launch),
+		reviveMaster: (name) => reviveMaster(dir, layout, name, placement?.launch),
 		async killKubelet(node) {
 			await killKubelet(dir, node);
 		},
-		reviveKubelet: (node) => reviveKubelet(dir, layout, node, hosts?.launch),
+		reviveKubelet: (node) => reviveKubelet(dir, layout, node, placement?.launch),
 		stop: () => (stopped ??= stop()),
 	};
 }

@@ -26,7 +26,7 @@ export async function buildPreload(source: string): Promise<string> {
 	);
 }
 
-/** The command under these variables beside those it would have had. */
+/** The command with these variables set; libraries to preload replace those it would have had. */
 export function withEnv(env: Environment, { program, args }: Command): Command {
 	const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
 	return { program: "env", args: [...settings, program, ...args] };

@@ -12,6 +12,7 @@ import { type DockerHost, type DockerRun, startDockerHost } from "./docker-host.
 import { findProgram, imageNode, memberImage } from "./docker-image.ts";
 import { isGone, ownerMark } from "./owner.ts";
 import { type Command, MissingToolError, type Place, type PlaceOptions } from "./place.ts";
+import { untilOurEnd } from "./process-host.ts";
 import { Tasks } from "./tasks.ts";
 import { requireRootAndTools } from "./tools.ts";
 
@@ -57,9 +58,10 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 	const guests: (() => Promise<void>)[] = [];
 	const close = async () => {
 		await run.tasks.close();
-		await Promise.allSettled(guests.map((end) => end()));
+		const ends = await Promise.allSettled(guests.map((end) => end()));
 		await network?.close();
 		await removeLabelled(docker, `${runLabel}=${id}`);
+		for (const end of ends) if (end.status === "rejected") throw end.reason;
 	};
 	const takeBack = cleanUpOnInterrupt(close);
 	try {
@@ -76,9 +78,7 @@ export async function startDockerPlace(options: DockerOptions): Promise<Place> {
 				const host = hosts.find((each) => each.name === name);
 				if (host === undefined)
 					throw new RangeError(`no host ${name}; there are ${hosts.map((each) => each.name).join(", ")}`);
-				// What can no longer be ended by us ends with us.
-				const { program, args } = command;
-				return enterNetwork(host, { program: "setpriv", args: ["--pdeathsig", "KILL", "--", program, ...args] });
+				return enterNetwork(host, await untilOurEnd(command));
 			},
 			beforeClose: (end) => {
 				if (run.tasks.isClosed) throw new Error("the containers are being removed");

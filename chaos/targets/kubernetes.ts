@@ -40,16 +40,17 @@ export async function startClusterMembers(
 	options: ClusterMembersOptions,
 ): Promise<Members<ApiTarget & { close(): Promise<void> }>> {
 	const { nodes = 1, place } = options;
+	let members: ClusterMembers | undefined;
 	try {
 		const extraArgs = { "controller-manager": election, scheduler: election };
 		const own = await OwnCluster.start(place, { nodes, runtime: "hollow", extraArgs });
 		const { endpoints } = own.cluster;
-		const members = new ClusterMembers(own, await adminTls(endpoints), await storeTls(endpoints), place);
+		members = new ClusterMembers(own, await adminTls(endpoints), await storeTls(endpoints), place);
 		// As if it had run for a while: one that loses its very beginning does not come up again, and shows nothing worse.
 		await members.disks?.writeBack?.(members.names);
 		return members;
 	} catch (error) {
-		await place.close();
+		await (members ?? place).close();
 		throw error;
 	}
 }
@@ -61,7 +62,7 @@ async function storeTls({ pki }: Layout) {
 }
 
 /** The place knows hosts; masters are told by their own names. */
-class Hosts {
+class HostNames {
 	readonly #names: readonly string[];
 
 	constructor({ hosts }: Place) {
@@ -92,7 +93,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	readonly #own: OwnCluster;
 	readonly #cluster: Cluster;
 	readonly #place: Place;
-	readonly #hosts: Hosts;
+	readonly #hosts: HostNames;
 	readonly #apiTls: ApiTls;
 	readonly #storeTls: StoreTls;
 	/** For questions to one store member each. */
@@ -103,7 +104,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 		this.#own = own;
 		this.#cluster = own.cluster;
 		this.#place = place;
-		this.#hosts = new Hosts(place);
+		this.#hosts = new HostNames(place);
 		this.description = `a cluster of ${masters.length} masters and ${nodes.length} nodes in ${place.description}`;
 		this.names = masters.map(({ name }) => name);
 		this.network = place.network === undefined ? undefined : this.#mastersNetwork(place.network);
@@ -138,6 +139,7 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 
 	/** Under each master's store, which is all that writes; power takes the whole master. */
 	#mastersDisks(): Disks | undefined {
+		// That sends its signals late, so stores have been sent theirs before (`loseUnsynced`).
 		const disks = this.#place.disks?.((host) => this.#cluster.killMaster(this.#hosts.masterOn(host)));
 		if (disks === undefined) return undefined;
 		const { harm, heal, loseUnsynced, writeBack } = disks;
@@ -248,11 +250,14 @@ class ClusterMembers implements Members<ApiTarget & { close(): Promise<void> }> 
 	}
 
 	async close(): Promise<void> {
-		// What stands still sees no SIGTERM.
-		await Promise.all(this.names.map((name) => this.resume(name)));
-		await Promise.all(this.#stores.map((client) => client.close()));
-		await this.#own.end();
-		await this.#place.close();
+		try {
+			// What stands still sees no SIGTERM.
+			await Promise.all(this.names.map((name) => this.resume(name)));
+			await Promise.all(this.#stores.map((client) => client.close()));
+		} finally {
+			// The cluster goes first.
+			await this.#place.close();
+		}
 	}
 }
 

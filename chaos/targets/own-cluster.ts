@@ -68,10 +68,12 @@ export class OwnCluster {
 
 	/** What parts of the master do from now on is no fault of their own, until they are started again. */
 	async excuse(master: string, parts: readonly MasterPart[] = masterParts): Promise<void> {
-		for (const part of parts) {
-			await this.#notice(partName(master, part));
-			this.#watched.delete(partName(master, part));
-		}
+		await this.#noticeAll(master);
+		for (const part of parts) this.#watched.delete(partName(master, part));
+	}
+
+	async #noticeAll(master: string): Promise<void> {
+		for (const part of masterParts) await this.#notice(partName(master, part));
 	}
 
 	async #notice(part: string): Promise<void> {
@@ -105,19 +107,27 @@ export class OwnCluster {
 	}
 
 	/** Resolves when all of the master runs and is ready. */
-	async revive(master: string): Promise<void> {
-		for (const part of masterParts) await this.#notice(partName(master, part));
-		await this.#starting.do(async () => {
-			const ran = await this.isRunning(master, "store");
+	revive(master: string): Promise<void> {
+		return this.#starting.do(async () => {
+			const before = await this.#running(master);
 			try {
 				await this.cluster.reviveMaster(master);
 			} catch (error) {
 				// One that ran until now may have been just ending of what was done to its disk before.
-				if (!ran || (await this.isRunning(master, "store"))) throw error;
+				if (this.#starting.isClosed || !before.delete("store") || (await this.isRunning(master, "store"))) throw error;
+				await this.#noticeAll(master);
 				await this.cluster.reviveMaster(master);
 			}
+			// What runs since before has the reason to end that it had then.
+			for (const part of masterParts) if (!before.has(part)) this.#watched.add(partName(master, part));
 		});
-		for (const part of masterParts) this.#watched.add(partName(master, part));
+	}
+
+	async #running(master: string): Promise<Set<MasterPart>> {
+		await this.#noticeAll(master);
+		const running = new Set<MasterPart>();
+		for (const part of masterParts) if (await this.isRunning(master, part)) running.add(part);
+		return running;
 	}
 
 	/** Leaves nothing behind; once. */
@@ -131,6 +141,7 @@ export class OwnCluster {
 		// What waits for parts to be ready gives up once they have ended.
 		while (!(await Promise.race([settled, delay(pollMs, false)]))) await killParts(this.#dir);
 		await this.#cluster?.stop();
+		await killParts(this.#dir);
 		if (this.#dir !== undefined) await rm(this.#dir, { recursive: true, force: true });
 	}
 }

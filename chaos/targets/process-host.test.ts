@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, MissingToolError } from "./place.ts";
-import { ProcessHost, type ProcessHostOptions } from "./process-host.ts";
+import { ProcessHost, type ProcessHostOptions, untilOurEnd } from "./process-host.ts";
 
 const script = (source: string): Command => ({ program: process.execPath, args: ["-e", source] });
 const forever = "setInterval(() => {}, 1000);";
@@ -33,6 +34,17 @@ describe("a member as a process", () => {
 	afterEach(async () => {
 		for (const host of hosts.splice(0)) await host.end("SIGKILL");
 		await rm(folder, { recursive: true });
+	});
+
+	it("is not started where whoever wanted it has ended before", async function () {
+		if (process.platform !== "linux") {
+			console.log("      skipped: only Linux ends processes with their parents");
+			this.skip();
+		}
+		const { program, args } = await untilOurEnd({ program: "echo", args: ["I", "run"] });
+		assert.equal(execFileSync(program, args, { encoding: "utf8" }), "I run\n");
+		// Another process is its parent.
+		assert.equal(execFileSync("sh", ["-c", '"$@"; true', "sh", program, ...args], { encoding: "utf8" }), "");
 	});
 
 	const output = async (host: ProcessHost, wanted: string) => {

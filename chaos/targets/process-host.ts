@@ -27,10 +27,14 @@ process.on("exit", () => {
 	for (const child of running) child.kill("SIGKILL");
 });
 
+/** The signal comes only where the parent ends after it was asked for. */
+const unlessOrphan = '[ "$PPID" = "$0" ] && exec "$@"';
+
 /** The command that does not outlive this process, however this one ends, where the machine can do that. */
-export async function untilOurEnd(command: Command, env?: NodeJS.ProcessEnv): Promise<Command> {
-	if (process.platform !== "linux" || !(await isInstalled("setpriv", env))) return command;
-	return { program: "setpriv", args: ["--pdeathsig", "KILL", "--", command.program, ...command.args] };
+export async function untilOurEnd({ program, args }: Command, env?: NodeJS.ProcessEnv): Promise<Command> {
+	if (process.platform !== "linux" || !(await isInstalled("setpriv", env))) return { program, args };
+	const inner = ["sh", "-c", unlessOrphan, String(process.pid), program, ...args];
+	return { program: "setpriv", args: ["--pdeathsig", "KILL", "--", ...inner] };
 }
 
 export class ProcessHost implements Host {

@@ -46,7 +46,10 @@ async function start(options: PlaceOptions, undo: Undo): Promise<Place> {
 		launcher,
 		clocks: faults.clocks,
 		disks: (kill) => faults.disks(kill),
-		enter: (name, command) => untilOurEnd(withEnv(faults.env(name, dataDirOf(name)), command)),
+		enter: async (name, command) => {
+			if (!names.includes(name)) throw new RangeError(`no host ${name}; there are ${names.join(", ")}`);
+			return untilOurEnd(withEnv(faults.env(name, dataDirOf(name)), command));
+		},
 		beforeClose: (end) => undo.add(end),
 		close: () => undo.run(),
 	};
