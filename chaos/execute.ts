@@ -6,7 +6,7 @@ import { choiceOf, type Flags } from "./flags.ts";
 import { faults } from "./nemeses/all.ts";
 import { createNemesis } from "./nemeses/nemesis.ts";
 import { type Progress, type RunOutcome, runWorkload } from "./run.ts";
-import type { Ended, Members } from "./targets/members.ts";
+import { type Ended, lastLines, type Members } from "./targets/members.ts";
 import { startKubernetesTarget, startStoreTarget } from "./targets/start.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
@@ -57,11 +57,9 @@ export function nothingTested({ counts, violations }: RunOutcome): boolean {
 
 export const nothingTestedText = "no operation was answered, so nothing was tested";
 
-const lastWords = 10;
-
 /** The others may go on as if nothing had happened, and then nobody else tells. */
 function endedByItself({ name, output }: Ended): Violation {
-	const witness = output.trimEnd().split("\n").slice(-lastWords);
+	const witness = output.trimEnd().split("\n").slice(-lastLines);
 	return { kind: "ended", message: `${name} ended, though nothing was done to it; it printed last:`, witness };
 }
 

@@ -172,11 +172,9 @@ class Run<T> {
 	/** Resolves when the time is over; rejects at once where one of them fails, since the rest of the run would prove nothing. */
 	async #untilFailure(tasks: readonly (Promise<unknown> | undefined)[], ms: number): Promise<void> {
 		const over = new AbortController();
-		const failures = tasks.map(
-			(task) => task?.then(() => new Promise<never>(() => {})) ?? new Promise<never>(() => {}),
-		);
+		const time = sleep(this.#options.clock, ms, over.signal);
 		try {
-			await Promise.race([sleep(this.#options.clock, ms, over.signal), ...failures]);
+			await Promise.race([time, Promise.all([time, ...tasks])]);
 		} finally {
 			over.abort();
 		}

@@ -5,6 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { linuxOnly } from "../../test/platform.ts";
 import { prepare, startParts } from "./cluster.ts";
 import { claimPort, releasePorts } from "./ports.ts";
 import { knownParts, type Launch, stopPart } from "./processes.ts";
@@ -14,10 +15,7 @@ describe("cluster: ports", function () {
 	this.timeout(60_000);
 
 	it("stay the cluster's while a part is dead, until it is stopped", async function () {
-		if (process.platform !== "linux") {
-			console.log("      skipped: only Linux has the address that claims ports");
-			this.skip();
-		}
+		linuxOnly(this, "has the address that claims ports");
 		const cluster = await startCluster({ masters: 1, nodes: 0, runtime: "hollow" });
 		const port = Number(new URL(cluster.endpoints.masters[0]!.store.clientUrl).port);
 		try {
@@ -31,7 +29,7 @@ describe("cluster: ports", function () {
 	});
 });
 
-describe("cluster: a part that cannot listen", function () {
+describe("cluster: a part that cannot start", function () {
 	this.timeout(60_000);
 
 	it("is waited for with all others, so that whoever cleans up finds them", async () => {

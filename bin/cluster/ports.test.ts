@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import net from "node:net";
+import { linuxOnly } from "../../test/platform.ts";
 import { claimFreePorts, claimPort, releasePorts } from "./ports.ts";
 
 describe("cluster: ports", () => {
@@ -7,10 +8,7 @@ describe("cluster: ports", () => {
 	afterEach(() => owners.forEach(releasePorts));
 
 	it("are kept from others until they are released", async function () {
-		if (process.platform !== "linux") {
-			console.log("      skipped: only Linux has the address that claims ports");
-			this.skip();
-		}
+		linuxOnly(this, "has the address that claims ports");
 		const [port = 0] = await claimFreePorts("a", 1, false);
 		assert.equal(await claimPort("b", port), false);
 		releasePorts("a");

@@ -6,6 +6,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { linuxOnly } from "../../test/platform.ts";
 import { eventually } from "../../test/until.ts";
 import { launcher } from "./launcher.ts";
 import { pidFile } from "./layout.ts";
@@ -34,10 +35,7 @@ describe("cluster: processes", function () {
 	this.timeout(60_000);
 
 	it("run while they become another program, as agents do that lost their leadership", async function () {
-		if (process.platform !== "linux") {
-			console.log("      skipped: only Linux tells command lines");
-			this.skip();
-		}
+		linuxOnly(this, "tells command lines");
 		const dir = await mkdtemp(path.join(tmpdir(), "barque-parts-"));
 		const again = path.join(dir, "again.sh");
 		await writeFile(again, '[ "$1" = 0 ] || exec sh "$0" $(($1 - 1)) "$2"\necho done\nexec sleep 60');

@@ -64,20 +64,20 @@ async function recordedPid(dir: string, part: string): Promise<number | undefine
 	}
 }
 
-/** Whether this process runs and is ours; ids are reused, so the command line is checked where /proc shows it. */
-async function isPart(pid: number): Promise<boolean> {
-	const startTime = startTimeOf(pid);
-	if (startTime === undefined || process.platform !== "linux") return startTime !== undefined;
+/** When this process was started, if it runs and is ours; ids are reused, so the command line is checked where /proc shows it. */
+async function startTimeOfPart(pid: number | undefined): Promise<string | undefined> {
+	const startTime = pid === undefined ? undefined : startTimeOf(pid);
+	if (startTime === undefined || pid === undefined || process.platform !== "linux") return startTime;
 	try {
 		// It is empty while a process becomes another program (`restart.ts`) and while it dies: neither is an answer.
 		for (;;) {
 			const command = await readFile(`/proc/${pid}/cmdline`, "utf8");
-			if (command !== "") return command.includes(launcher);
-			if (!stillRuns(pid, startTime)) return false;
+			if (command !== "") return command.includes(launcher) ? startTime : undefined;
+			if (!stillRuns(pid, startTime)) return undefined;
 			await delay(execMs);
 		}
 	} catch (error) {
-		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+		if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
 		throw error;
 	}
 }
@@ -85,7 +85,7 @@ async function isPart(pid: number): Promise<boolean> {
 /** The part's process id while that process runs. */
 export async function runningPid(dir: string, part: string): Promise<number | undefined> {
 	const pid = await recordedPid(dir, part);
-	return pid !== undefined && (await isPart(pid)) ? pid : undefined;
+	return (await startTimeOfPart(pid)) === undefined ? undefined : pid;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
@@ -115,9 +115,8 @@ async function gone(pid: number, startTime: string, timeoutMs: number): Promise<
 
 /** Ends a part: SIGTERM, then SIGKILL after `graceMs` (0: SIGKILL at once). Resolves to whether it was running. */
 export async function stopPart(dir: string, part: string, graceMs: number): Promise<boolean> {
-	const recorded = await recordedPid(dir, part);
-	const pid = recorded !== undefined && (await isPart(recorded)) ? recorded : undefined;
-	const startTime = pid === undefined ? undefined : startTimeOf(pid);
+	const pid = await recordedPid(dir, part);
+	const startTime = await startTimeOfPart(pid);
 	if (pid !== undefined && startTime !== undefined) {
 		if (graceMs > 0) signal(pid, "SIGTERM");
 		if (graceMs === 0 || !(await gone(pid, startTime, graceMs))) {
@@ -126,8 +125,8 @@ export async function stopPart(dir: string, part: string, graceMs: number): Prom
 		}
 	}
 	// By now it may be that of the next one.
-	if ((await recordedPid(dir, part)) === recorded) await rm(pidFile(dir, part), { force: true });
-	return pid !== undefined;
+	if ((await recordedPid(dir, part)) === pid) await rm(pidFile(dir, part), { force: true });
+	return startTime !== undefined;
 }
 
 /** Names of all parts with a pid file. */

@@ -15,14 +15,12 @@ import { kubernetesWorkloads } from "../workloads/kubernetes.ts";
 import { startClusterMembers } from "./kubernetes.ts";
 import { startProcessPlace } from "./processes.ts";
 
-const plain = { clocks: false, disks: false, powerLoss: false };
-
 describe("chaos/targets: a whole cluster", function () {
 	this.timeout(120_000);
 	let members: Awaited<ReturnType<typeof startClusterMembers>>;
 
 	before(async () => {
-		members = await startClusterMembers({ place: await startProcessPlace({ ...plain, size: 3 }) });
+		members = await startClusterMembers({ place: await startProcessPlace({ size: 3 }) });
 	});
 	after(() => members?.close());
 
@@ -56,6 +54,8 @@ describe("chaos/targets: a whole cluster", function () {
 		const stopped = () => namedBy(`/${name}/`).filter(({ pid }) => stateOf(pid) === "T");
 		assert.deepEqual(stopped(), []);
 		await members.agents?.pause(name);
+		// One that waits for a processor is stopped, and shows it once it would go on.
+		await eventually("both show it", async () => stopped().length >= 2);
 		const commands = stopped().map(({ command }) => /barque\.js (\S+) /.exec(command)?.[1]);
 		assert.deepEqual(commands.sort(), ["controller-manager", "scheduler"]);
 		await members.agents?.resume(name);
@@ -118,7 +118,7 @@ describe("chaos/targets: masters' machines", function () {
 	}
 
 	it("have clocks and disks that can be harmed, and come back", async function () {
-		const options = { size: 3, clocks: true, disks: true, powerLoss: false };
+		const options = { size: 3, clocks: true, disks: true };
 		const place = await orSkip(this, () => startProcessPlace(options));
 		members = await startClusterMembers({ place, nodes: 0 });
 		const { names, clocks, disks } = members;
@@ -145,7 +145,7 @@ describe("chaos/targets: masters' machines", function () {
 	});
 
 	it("die before their disks do at a power cut: nobody hears of a sync that a dying disk lets pass", async () => {
-		const place = await startProcessPlace({ ...plain, size: 1 });
+		const place = await startProcessPlace({ size: 1 });
 		const { dataDir } = place.hosts[0]!;
 		// As a disk that is slow to go.
 		const loseUnsynced = () =>
@@ -156,7 +156,7 @@ describe("chaos/targets: masters' machines", function () {
 	});
 
 	it("lose at a power cut what was not synced, and nothing that was acknowledged", async function () {
-		const options = { size: 1, clocks: false, disks: false, powerLoss: true };
+		const options = { size: 1, powerLoss: true };
 		const place = await orSkip(this, () => startProcessPlace(options));
 		members = await startClusterMembers({ place, nodes: 0 });
 		const [host] = place.hosts;
@@ -192,7 +192,7 @@ describe("chaos/targets: a whole cluster whose run is interrupted", function () 
 		const module = (name: string) => JSON.stringify(path.join(import.meta.dirname, name));
 		const source = `import { startClusterMembers } from ${module("kubernetes.ts")};
 			import { startProcessPlace } from ${module("processes.ts")};
-			const place = await startProcessPlace(${JSON.stringify({ ...plain, size: 1 })});
+			const place = await startProcessPlace(${JSON.stringify({ size: 1 })});
 			const members = await startClusterMembers({ nodes: 0, place });
 			${then}`;
 		const env = { ...process.env, TMPDIR: folder };

@@ -10,6 +10,9 @@ export interface Leadership {
 	readonly term: number;
 }
 
+/** Of what it printed so many lines are told. */
+export const lastLines = 10;
+
 /** One that ended by itself. */
 export interface Ended {
 	/** A member, or a part of one. */

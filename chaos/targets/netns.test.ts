@@ -12,7 +12,6 @@ import { type Command, MissingToolError, type Place } from "./place.ts";
 import type { ProcessHost } from "./process-host.ts";
 import { requireRootAndTools } from "./tools.ts";
 
-const plain = { clocks: false, disks: false, powerLoss: false };
 const server = `const http = require("node:http");
 	const answer = { pid: process.pid, proxies: Object.keys(process.env).filter((name) => /^(https?|all)_proxy$/i.test(name)) };
 	http.createServer((_, response) => response.end(JSON.stringify(answer))).listen(2379, () => console.log("ready"));`;
@@ -34,7 +33,7 @@ describe("members in network namespaces", function () {
 	const places: Place[] = [];
 
 	before(async function () {
-		const place = await orSkip(this, () => startNetnsPlace({ size: 1, ...plain }));
+		const place = await orSkip(this, () => startNetnsPlace({ size: 1 }));
 		await place.close();
 	});
 	afterEach(async () => {
@@ -42,7 +41,7 @@ describe("members in network namespaces", function () {
 	});
 
 	async function start(size: number): Promise<Place> {
-		const place = await startNetnsPlace({ size, ...plain });
+		const place = await startNetnsPlace({ size });
 		places.push(place);
 		return place;
 	}
@@ -143,7 +142,7 @@ describe("members in network namespaces", function () {
 	/** A process with a place and a member in it. */
 	async function otherRun() {
 		const source = `import { startNetnsPlace } from ${JSON.stringify(path.join(import.meta.dirname, "netns.ts"))};
-			const place = await startNetnsPlace(${JSON.stringify({ size: 2, ...plain })});
+			const place = await startNetnsPlace(${JSON.stringify({ size: 2 })});
 			const [host] = place.hosts;
 			await host.run({ program: process.execPath, args: ["-e", "process.on('SIGINT', () => {}); setInterval(() => {}, 1000)"] });
 			console.log(JSON.stringify({ pid: host.pid, address: host.peerAddress, dataDir: host.dataDir }));`;
@@ -183,7 +182,7 @@ describe("members in network namespaces", function () {
 				import { startNetnsPlace } from ${JSON.stringify(path.join(import.meta.dirname, "netns.ts"))};
 				import { children } from ${JSON.stringify(path.join(import.meta.dirname, "..", "testing", "machine.ts"))};
 				import { execFileSync } from "node:child_process";
-				const problem = await startNetnsPlace(${JSON.stringify({ size: 2, ...plain })}).catch((error) => error.message);
+				const problem = await startNetnsPlace(${JSON.stringify({ size: 2 })}).catch((error) => error.message);
 				const links = JSON.parse(execFileSync("ip", ["-json", "link"])).map(({ ifname }) => ifname);
 				console.log(JSON.stringify({ problem, links: links.filter((name) => name.startsWith("barque")), left: children() }));`;
 			// In a namespace of its own, where nobody else makes links.
@@ -201,7 +200,7 @@ describe("members in network namespaces", function () {
 	});
 
 	it("refuse what they cannot do", async () => {
-		await assert.rejects(startNetnsPlace({ size: 8, ...plain }), /size: 8 is not between 1 and 7/);
+		await assert.rejects(startNetnsPlace({ size: 8 }), /size: 8 is not between 1 and 7/);
 		const { enter } = await start(1);
 		await assert.rejects(enter!("m2", serve), /no host m2/);
 	});

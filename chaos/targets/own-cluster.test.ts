@@ -12,7 +12,7 @@ describe("chaos/targets: a cluster on the hosts of a place", function () {
 	let own: OwnCluster;
 	let started: number;
 	beforeEach(async () => {
-		const real = await startProcessPlace({ size: 1, clocks: false, disks: false, powerLoss: false });
+		const real = await startProcessPlace({ size: 1 });
 		started = 0;
 		place = {
 			...real,

@@ -6,14 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type MasterPart, masterParts } from "../../bin/cluster/layout.ts";
 import { knownParts, logTail, runningPid, signalPart, stopPart } from "../../bin/cluster/processes.ts";
 import { type Cluster, type StartClusterOptions, startClusterOn } from "../../bin/cluster/start-cluster.ts";
-import type { Ended } from "./members.ts";
+import { type Ended, lastLines } from "./members.ts";
 import type { Place } from "./place.ts";
 import { untilOurEnd } from "./process-host.ts";
 import { Tasks } from "./tasks.ts";
 
 const pollMs = 50;
 const graceMs = 15_000;
-const lastLines = 10;
 
 export const masterName = (index: number) => `master-${index + 1}`;
 const partName = (master: string, part: MasterPart) => `${master}-${part}`;

@@ -64,12 +64,12 @@ export interface Place {
 export interface PlaceOptions {
 	/** 1 to 7. */
 	readonly size: number;
-	/** Members' clocks can be skewed. */
-	readonly clocks: boolean;
+	/** Members' clocks can be skewed. Default false, as of all below. */
+	readonly clocks?: boolean;
 	/** Members' disk calls can be intercepted. */
-	readonly disks: boolean;
+	readonly disks?: boolean;
 	/** Members' disks can lose what was not synced. */
-	readonly powerLoss: boolean;
+	readonly powerLoss?: boolean;
 }
 
 /** This machine cannot do it; the message says what is missing and what to do. */

@@ -4,6 +4,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { linuxOnly } from "../../test/platform.ts";
 import { type Command, MissingToolError } from "./place.ts";
 import { ProcessHost, type ProcessHostOptions, untilOurEnd } from "./process-host.ts";
 
@@ -37,10 +38,7 @@ describe("a member as a process", () => {
 	});
 
 	it("is not started where whoever wanted it has ended before", async function () {
-		if (process.platform !== "linux") {
-			console.log("      skipped: only Linux ends processes with their parents");
-			this.skip();
-		}
+		linuxOnly(this, "ends processes with their parents");
 		const { program, args } = await untilOurEnd({ program: "echo", args: ["I", "run"] });
 		assert.equal(execFileSync(program, args, { encoding: "utf8" }), "I run\n");
 		// Another process is its parent.

@@ -9,7 +9,6 @@ import { launcher } from "../../bin/cluster/launcher.ts";
 import { isRunning, namedBy } from "../testing/machine.ts";
 import { isInstalled } from "./tools.ts";
 
-const plain = { clocks: false, disks: false, powerLoss: false };
 const module = (name: string) => JSON.stringify(path.join(import.meta.dirname, name));
 
 describe("members as processes on this machine", function () {
@@ -32,7 +31,7 @@ describe("members as processes on this machine", function () {
 		const source = `import { startProcessPlace } from ${module("processes.ts")};
 			import { cleanUpOnInterrupt } from ${module("cleanup.ts")};
 			import { setTimeout as delay } from "node:timers/promises";
-			const place = await startProcessPlace(${JSON.stringify({ size: 1, ...plain, ...options })});
+			const place = await startProcessPlace(${JSON.stringify({ size: 1, ...options })});
 			const [host] = place.hosts;
 			const forever = () => host.run({ program: process.execPath, args: ["-e", "setInterval(() => {}, 1000)", host.dataDir] });
 			${then}`;

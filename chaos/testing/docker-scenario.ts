@@ -152,7 +152,7 @@ async function harm(place: Place): Promise<void> {
 	done("another command keeps the data");
 }
 
-const place = await startDockerPlace({ size: 3, clocks: false, disks: false, powerLoss: false });
+const place = await startDockerPlace({ size: 3 });
 try {
 	if (!process.argv.includes("--only-clean-up")) await harm(place);
 } finally {
