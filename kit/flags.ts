@@ -2,6 +2,7 @@
  * Command-line flags in Go's style (`--flag=value`, `--flag value`, booleans `--flag` or `--flag=false`), declared once
  * with type, default and help. Environment variables stand in for absent flags when a command names prefixes for them.
  */
+import { append } from "./lists.ts";
 
 interface Common {
 	/** One line or more; shown by `--help`. */
@@ -227,7 +228,7 @@ function tokenize(
 	for (let i = 0; i < argv.length; i++) {
 		const arg = argv[i] ?? "";
 		if (arg === "--") {
-			positionals.push(...argv.slice(i + 1));
+			append(positionals, argv.slice(i + 1));
 			break;
 		}
 		if (arg === "-h" || arg === "--help" || arg === "-help") return { tokens, positionals, help: true };

@@ -1,9 +1,11 @@
 /** Keeps each service's EndpointSlices: its pods' addresses in portions of at most 100, changed as little as possible. */
+
 import { endpointSlices, keyOf, nodes, pods, services, splitKey } from "../../apiserver/client/resources.ts";
 import { controllerReference, semanticEqual } from "../../apiserver/machinery/meta.ts";
 import { selectorFromLabels } from "../../apiserver/machinery/selectors.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { DiscoveryEndpointPort, Endpoint, EndpointSlice } from "../../apiserver/scheme/types.gen.ts";
+import { append } from "../../kit/lists.ts";
 import {
 	type Controller,
 	type ControllerContext,
@@ -146,7 +148,7 @@ function planGroup(service: Service, group: Group, slices: readonly Slice[], max
 	// The fullest slice that has room takes the new ones: fewer slices are touched, and half-empty ones run out.
 	for (const entry of kept.toSorted((a, b) => b.endpoints.length - a.endpoints.length)) {
 		if (rest.length === 0) break;
-		entry.endpoints.push(...rest.splice(0, max - entry.endpoints.length));
+		append(entry.endpoints, rest.splice(0, max - entry.endpoints.length));
 	}
 	const labels = sliceLabels(service);
 	for (const { slice, endpoints } of kept) {
@@ -191,7 +193,7 @@ const hasGroup = (groups: ReadonlyMap<string, Group>, addressType: string | unde
 
 function planPlaceholder(service: Service, addressType: "IPv4" | "IPv6", slices: readonly Slice[], plan: SlicePlan) {
 	const [first, ...others] = slices.filter((slice) => slice.addressType === addressType);
-	plan.remove.push(...others);
+	append(plan.remove, others);
 	if (first === undefined) {
 		plan.create.push(newSlice(service, { addressType, ports: [] }, []));
 		return;

@@ -1,10 +1,12 @@
 /** Empties a namespace that is being deleted, pods first, and then lets it go. */
+
 import { keyOf, namespaces } from "../../apiserver/client/resources.ts";
 import type { Requeue } from "../../apiserver/client/workqueue.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import { formatTime } from "../../apiserver/machinery/meta.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { NamespaceCondition, PodSpec } from "../../apiserver/scheme/types.gen.ts";
+import { greatest } from "../../kit/lists.ts";
 import {
 	type Controller,
 	type ControllerContext,
@@ -241,9 +243,9 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 
 /** The longest grace period among pods that are on their way out. */
 function podGrace(pods: readonly KubeObject<object>[]): number {
-	return Math.max(
+	return greatest(
+		pods.map((pod) => (pod as KubeObject<{ spec?: PodSpec }>).spec?.terminationGracePeriodSeconds ?? 30),
 		0,
-		...pods.map((pod) => (pod as KubeObject<{ spec?: PodSpec }>).spec?.terminationGracePeriodSeconds ?? 30),
 	);
 }
 

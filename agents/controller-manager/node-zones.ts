@@ -1,6 +1,8 @@
 /** How many unready nodes a second may be evicted, by zone: the more of a zone is unready, the likelier the fault is ours. */
+
 import { createTokenBucket, type TokenBucket } from "../../apiserver/client/limiter.ts";
 import type { Clock } from "../../kit/clock.ts";
+import { append } from "../../kit/lists.ts";
 
 export interface ZonesOptions {
 	readonly clock: Clock;
@@ -98,7 +100,7 @@ export function createZones(options: ZonesOptions): Zones {
 		due() {
 			const due: string[] = [];
 			for (const zone of zones.values()) {
-				due.push(...zone.free);
+				append(due, zone.free);
 				zone.free.clear();
 				for (const node of zone.waiting) {
 					if (zone.rate === 0 || !zone.bucket.tryTake()) break;

@@ -1,10 +1,12 @@
 /** What controllers ask of pods, and how they create and delete them. */
+
 import type { EventRecorder } from "../../apiserver/client/events.ts";
 import { pods as podResource } from "../../apiserver/client/resources.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
 import { controllerReference, findCondition } from "../../apiserver/machinery/meta.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type * as api from "../../apiserver/scheme/types.gen.ts";
+import { greatest } from "../../kit/lists.ts";
 import { errorText, isNamespaceTerminating, isNotFound, type Pod, timeOf } from "./controller.ts";
 
 export const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
@@ -112,7 +114,10 @@ const deletionCost = (pod: Pod): number => {
 	return Number.isInteger(cost) ? cost : 0;
 };
 const restarts = (pod: Pod): number =>
-	Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount ?? 0));
+	greatest(
+		(pod.status?.containerStatuses ?? []).map((status) => status.restartCount ?? 0),
+		0,
+	);
 
 /** Ages fall into buckets by power of two, so that among about equally old pods the choice is spread, not always the newest. */
 function compareAge(a: string | undefined, b: string | undefined, now: number): number {

@@ -1,4 +1,5 @@
 /** The decision itself: filters, then scores, over a snapshot; pure. */
+import { greatest } from "../../kit/lists.ts";
 import type { Random } from "../../kit/random.ts";
 import type { FilterPlugin, ScorePlugin, Snapshot } from "./framework.ts";
 import type { NodeInfo, PodObject } from "./node-info.ts";
@@ -88,7 +89,7 @@ function best(pod: PodObject, nodes: readonly NodeInfo[], snapshot: Snapshot, ra
 		if (scores === undefined) continue;
 		for (const [i, score] of scores.entries()) totals[i] = (totals[i] ?? 0) + score * plugin.weight;
 	}
-	const highest = Math.max(...totals);
+	const highest = greatest(totals);
 	const winners = nodes.filter((_, i) => totals[i] === highest);
 	return winners[random.int(winners.length)] ?? nodes[0]!;
 }

@@ -1,4 +1,5 @@
 /** The scheduling framework's extension points that the plugins here use (KEP-624), as pure functions over a snapshot. */
+import { greatest } from "../../kit/lists.ts";
 import type { NodeInfo, PodObject } from "./node-info.ts";
 
 export interface Snapshot {
@@ -33,7 +34,7 @@ export const maxNodeScore = 100;
 
 /** Scales to 0..100 by the largest (`reverse`: the smallest wins). All zero stays zero, or all 100 in reverse. */
 export function normalize(scores: readonly number[], reverse: boolean): number[] {
-	const max = Math.max(0, ...scores);
+	const max = greatest(scores, 0);
 	if (max === 0) return scores.map(() => (reverse ? maxNodeScore : 0));
 	return scores.map((score) => {
 		const scaled = Math.floor((maxNodeScore * score) / max);

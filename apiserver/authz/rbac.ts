@@ -4,6 +4,7 @@
  * The bindings are indexed by subject, and each asker's rules are compiled once per state of the objects: the source's
  * change counter says when to start over. A request then looks only at the rules that have its verb.
  */
+import { append } from "../../kit/lists.ts";
 import { serviceAccountPrefix, type UserInfo } from "../authn/types.ts";
 import type {
 	ClusterRole,
@@ -145,7 +146,7 @@ export class RbacEvaluator implements Authorizer {
 					if (ruleAllows(granted.rule, attributes)) return allow(`RBAC: allowed by ${granted.origin}`);
 				}
 			}
-			problems.push(...grants.problems);
+			append(problems, grants.problems);
 		}
 		return noOpinion(problems.length === 0 ? "" : `RBAC: ${joinProblems(problems)}`);
 	}

@@ -1,4 +1,5 @@
 /** What names, labels and annotations may be: upstream's rules with upstream's words. Each check gives the reasons against. */
+import { append } from "../../kit/lists.ts";
 
 const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const subdomain = `${label}(\\.${label})*`;
@@ -74,7 +75,11 @@ export function qualifiedNameProblems(value: string): string[] {
 	if (parts.length === 2) {
 		const prefix = parts[0] ?? "";
 		if (prefix === "") reasons.push("prefix part must be non-empty");
-		else reasons.push(...dns1123SubdomainProblems(prefix).map((reason) => `prefix part ${reason}`));
+		else
+			append(
+				reasons,
+				dns1123SubdomainProblems(prefix).map((reason) => `prefix part ${reason}`),
+			);
 	}
 	const name = parts[parts.length - 1] ?? "";
 	if (name === "") reasons.push("name part must be non-empty");

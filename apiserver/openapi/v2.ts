@@ -128,7 +128,7 @@ function varint(value: number): Buffer {
 
 const delimited = (field: number, bytes: Buffer): Buffer =>
 	Buffer.concat([varint((field << 3) | 2), varint(bytes.length), bytes]);
-const message = (field: number, ...parts: readonly Buffer[]): Buffer => delimited(field, Buffer.concat(parts));
+const message = (field: number, parts: readonly Buffer[]): Buffer => delimited(field, Buffer.concat(parts));
 const text = (field: number, value: unknown): Buffer =>
 	typeof value === "string" && value !== "" ? delimited(field, Buffer.from(value)) : Buffer.alloc(0);
 const texts = (field: number, values: unknown): Buffer =>
@@ -141,11 +141,11 @@ const extensions = (field: number, object: Json): Buffer =>
 	Buffer.concat(
 		Object.entries(object)
 			.filter(([name]) => name.startsWith("x-"))
-			.map(([name, value]) => message(field, text(1, name), message(2, text(2, JSON.stringify(value))))),
+			.map(([name, value]) => message(field, [text(1, name), message(2, [text(2, JSON.stringify(value))])])),
 	);
 
-const named = (field: number, name: string, ...value: readonly Buffer[]): Buffer =>
-	message(field, text(1, name), message(2, ...value));
+const named = (field: number, name: string, value: readonly Buffer[]): Buffer =>
+	message(field, [text(1, name), message(2, value)]);
 
 /** Schema. */
 function schemaParts(schema: JsonSchema): Buffer[] {
@@ -157,16 +157,16 @@ function schemaParts(schema: JsonSchema): Buffer[] {
 		texts(19, schema["required"]),
 		...(additionalProperties === undefined
 			? []
-			: [message(21, message(1, ...schemaParts(additionalProperties as JsonSchema)))]),
-		...(type === undefined ? [] : [message(22, text(1, type))]),
-		...(items === undefined ? [] : [message(23, message(1, ...schemaParts(items as JsonSchema)))]),
+			: [message(21, [message(1, schemaParts(additionalProperties as JsonSchema))])]),
+		...(type === undefined ? [] : [message(22, [text(1, type)])]),
+		...(items === undefined ? [] : [message(23, [message(1, schemaParts(items as JsonSchema))])]),
 		...(properties === undefined
 			? []
 			: [
 					message(
 						25,
-						...Object.entries(properties as Record<string, JsonSchema>).map(([name, property]) =>
-							named(1, name, ...schemaParts(property)),
+						Object.entries(properties as Record<string, JsonSchema>).map(([name, property]) =>
+							named(1, name, schemaParts(property)),
 						),
 					),
 				]),
@@ -177,14 +177,13 @@ function schemaParts(schema: JsonSchema): Buffer[] {
 /** ParametersItem: a body, query or path parameter. */
 function parameterPart(field: number, parameter: Json): Buffer {
 	if (parameter["in"] === "body") {
-		const body = message(
-			1,
+		const body = message(1, [
 			text(2, "body"),
 			text(3, "body"),
 			flag(4, parameter["required"]),
-			message(5, ...schemaParts(parameter["schema"] as JsonSchema)),
-		);
-		return message(field, message(1, body));
+			message(5, schemaParts(parameter["schema"] as JsonSchema)),
+		]);
+		return message(field, [message(1, [body])]);
 	}
 	const head = [
 		flag(1, parameter["required"]),
@@ -194,22 +193,19 @@ function parameterPart(field: number, parameter: Json): Buffer {
 	];
 	const isPath = parameter["in"] === "path";
 	const sub = isPath
-		? message(4, ...head, text(5, parameter["type"]), flag(19, parameter["uniqueItems"]))
-		: message(3, ...head, text(6, parameter["type"]), flag(20, parameter["uniqueItems"]));
-	return message(field, message(1, message(2, sub)));
+		? message(4, [...head, text(5, parameter["type"]), flag(19, parameter["uniqueItems"])])
+		: message(3, [...head, text(6, parameter["type"]), flag(20, parameter["uniqueItems"])]);
+	return message(field, [message(1, [message(2, [sub])])]);
 }
 
 function responsePart(code: string, response: Json): Buffer {
 	const schema = response["schema"] as JsonSchema | undefined;
-	return named(
-		1,
-		code,
-		message(
-			1,
+	return named(1, code, [
+		message(1, [
 			text(1, response["description"]),
-			...(schema === undefined ? [] : [message(2, message(1, ...schemaParts(schema)))]),
-		),
-	);
+			...(schema === undefined ? [] : [message(2, [message(1, schemaParts(schema))])]),
+		]),
+	]);
 }
 
 /** Operation. */
@@ -221,7 +217,7 @@ const operationParts = (operation: Json): Buffer[] => [
 	...((operation["parameters"] as Json[] | undefined) ?? []).map((parameter) => parameterPart(8, parameter)),
 	message(
 		9,
-		...Object.entries(operation["responses"] as Record<string, Json>).map(([code, response]) =>
+		Object.entries(operation["responses"] as Record<string, Json>).map(([code, response]) =>
 			responsePart(code, response),
 		),
 	),
@@ -231,7 +227,7 @@ const operationParts = (operation: Json): Buffer[] => [
 /** PathItem. */
 const pathParts = (item: Json): Buffer[] => [
 	...methods.flatMap((method, i) =>
-		item[method] === undefined ? [] : [message(i + 2, ...operationParts(item[method] as Json))],
+		item[method] === undefined ? [] : [message(i + 2, operationParts(item[method] as Json))],
 	),
 	...((item["parameters"] as Json[] | undefined) ?? []).map((parameter) => parameterPart(9, parameter)),
 ];
@@ -241,17 +237,15 @@ export function encodeDocumentV2(document: Json): Buffer {
 	const info = document["info"] as { title: string; version: string };
 	return Buffer.concat([
 		text(1, document["swagger"]),
-		message(2, text(1, info.title), text(2, info.version)),
+		message(2, [text(1, info.title), text(2, info.version)]),
 		message(
 			8,
-			...Object.entries(document["paths"] as Record<string, Json>).map(([path, item]) =>
-				named(2, path, ...pathParts(item)),
-			),
+			Object.entries(document["paths"] as Record<string, Json>).map(([path, item]) => named(2, path, pathParts(item))),
 		),
 		message(
 			9,
-			...Object.entries(document["definitions"] as Record<string, JsonSchema>).map(([name, schema]) =>
-				named(1, name, ...schemaParts(schema)),
+			Object.entries(document["definitions"] as Record<string, JsonSchema>).map(([name, schema]) =>
+				named(1, name, schemaParts(schema)),
 			),
 		),
 	]);

@@ -1,4 +1,5 @@
 /** CREATE. */
+import { append } from "../../kit/lists.ts";
 import type { UserInfo } from "../authn/types.ts";
 import { ApiError, alreadyExists, generateNameConflict } from "../machinery/errors.ts";
 import { decodeStored } from "../scheme/codec/stored.ts";
@@ -67,7 +68,7 @@ export async function create(services: Services, request: CreateRequest): Promis
 	try {
 		checkCreate(resource, object);
 		await admitValidating(services, subject);
-		request.warnings.push(...(strategy.warnings?.(object, undefined) ?? []));
+		append(request.warnings, strategy.warnings?.(object, undefined) ?? []);
 		return await write(services, request, isNamed ? 1 : maxNames);
 	} catch (error) {
 		// Where the outcome is unknown, what was reserved stays so: the object may be there. Repair settles it.

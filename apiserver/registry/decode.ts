@@ -1,5 +1,6 @@
 /** Request bodies to objects, with defaults set. */
 
+import { append } from "../../kit/lists.ts";
 import { header } from "../http/types.ts";
 import { type DecodeOptions, decodeObject, type KindName, maxBodyBytes } from "../scheme/codec/codec.ts";
 import { applyDefaults } from "../scheme/defaults/defaults.ts";
@@ -17,7 +18,7 @@ export async function decodeBody(
 		fieldValidation,
 		defaultKind: kind,
 	});
-	scope.warnings.push(...warnings);
+	append(scope.warnings, warnings);
 	object.metadata ??= {};
 	applyDefaults(object);
 	return object;

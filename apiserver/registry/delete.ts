@@ -1,5 +1,6 @@
 /** DELETE and DELETECOLLECTION: preconditions, grace, finalizers, and what is left to the garbage collector. */
 
+import { append } from "../../kit/lists.ts";
 import type { UserInfo } from "../authn/types.ts";
 import { Entry } from "../cache/entry.ts";
 import { header } from "../http/types.ts";
@@ -143,7 +144,7 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 	if (outcome === undefined) throw notFound(resource, name);
 	const object = seen as KubeObject;
 	if (outcome.kind === "delete") await strategy.released?.({ services, resource, dryRun }, object, undefined);
-	request.warnings.push(...(strategy.warnOnDelete?.(object, options) ?? []));
+	append(request.warnings, strategy.warnOnDelete?.(object, options) ?? []);
 	const revision = outcome.kind === "delete" ? outcome.revision : outcome.object.revision;
 	return { gone: outcome.kind === "delete", object, bytes: outcome.object.bytes, revision };
 }

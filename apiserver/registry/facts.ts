@@ -20,6 +20,7 @@ export function cachedResources(): CachedResource[] {
 		trigger: triggers[storagePrefix],
 		readFacts(bytes) {
 			const object = decodeStored(normalizeStored(bytes), 0);
+			// bounded: the versions of one resource.
 			const fields = Object.assign({}, ...views.map((view) => selectableFieldsOf(view, object)));
 			return { labels: object.metadata.labels ?? {}, fields };
 		},

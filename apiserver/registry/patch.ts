@@ -1,5 +1,6 @@
 /** PATCH: JSON patch, merge patch and strategic merge patch. */
 
+import { append } from "../../kit/lists.ts";
 import { header } from "../http/types.ts";
 import { badRequest, fieldInvalid, invalid, unsupportedMediaType } from "../machinery/errors.ts";
 import { deepClone } from "../machinery/meta.ts";
@@ -118,7 +119,7 @@ function normalized(result: Json, shape: Shape, source: PatchSource) {
 function settleStrictErrors(scope: Scope, options: WriteOptions, errors: readonly string[], shown: () => string): void {
 	if (errors.length === 0 || options.fieldValidation === "Ignore") return;
 	if (options.fieldValidation === "Warn") {
-		scope.warnings.push(...errors);
+		append(scope.warnings, errors);
 		return;
 	}
 	throw unfit(shown(), `strict decoding error: ${errors.join(", ")}`);

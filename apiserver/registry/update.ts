@@ -1,4 +1,5 @@
 /** UPDATE: PUT, and what PATCH and the subresources share with it. */
+import { append } from "../../kit/lists.ts";
 import type { UserInfo } from "../authn/types.ts";
 import {
 	ApiError,
@@ -179,11 +180,9 @@ class Attempt {
 		checkUpdate(resource, object, old, subresource);
 		const seen = shows === undefined ? { object, oldObject: old } : { object: shows(object), oldObject: shows(old) };
 		await admitValidating(this.#services, { ...subject, ...seen });
-		this.#request.warnings.splice(
-			0,
-			this.#request.warnings.length,
-			...this.#warnings(strategy.warnings?.(object, old)),
-		);
+		const warnings = this.#warnings(strategy.warnings?.(object, old));
+		this.#request.warnings.length = 0;
+		append(this.#request.warnings, warnings);
 		this.old = old;
 		this.object = object;
 		if (goesAway(object, strategy.heldBack)) return { kind: "delete" };

@@ -2,8 +2,10 @@
  * Free ports on loopback. Before a part listens on its port, and while it is dead, another cluster that starts on this
  * machine could choose the same; so a port is claimed by listening on it at an address that nothing else uses.
  */
+
 import { randomInt } from "node:crypto";
 import net from "node:net";
+import { append } from "../../kit/lists.ts";
 
 const host = "127.0.0.1";
 /** All of 127.0.0.0/8 is loopback on Linux; elsewhere it is mostly one address, and ports are not claimed. */
@@ -53,7 +55,7 @@ export async function claimFreePorts(owner: string, count: number, block: boolea
 			failed++;
 			continue;
 		}
-		mine.push(...ports);
+		append(mine, ports);
 		if (mine.length >= count) return mine;
 	}
 	throw new Error(`no ${count} free ports found between ${floor} and ${ceiling} on ${host}`);

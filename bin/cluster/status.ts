@@ -1,5 +1,7 @@
 /** `barque status`: what runs, where, and how it is. */
+
 import type { Lease, Node } from "../../apiserver/scheme/types.gen.ts";
+import { greatest } from "../../kit/lists.ts";
 import { adminClient } from "./cluster.ts";
 import { allParts } from "./compose.ts";
 import type { Layout } from "./layout.ts";
@@ -131,7 +133,7 @@ export function renderStatus(status: ClusterStatus): string {
 			part.url,
 		]);
 	}
-	const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+	const widths = [0, 1, 2].map((column) => greatest(rows.map((row) => (row[column] ?? "").length)));
 	const lines = rows.map((row) =>
 		row
 			.map((cell, i) => cell.padEnd(widths[i] ?? 0))

@@ -3,6 +3,7 @@
  * world in the order of revisions. Controllers act on what their caches show, so a bound holds for every generation of an
  * object from the newest that its controller has reported to have seen (`status.observedGeneration`) on.
  */
+import { greatest } from "../../kit/lists.ts";
 import { type AgentLease, agentLeases, type ClockTrust, checkLease, type SeenLease } from "./leadership.ts";
 import type { Violation } from "./violation.ts";
 import { joinStretches, type Step, type Stretch, type Timeline } from "./world.ts";
@@ -313,7 +314,7 @@ interface Generational {
 /** The most that any generation allowed which the controller may still be looking at. */
 function bound<T extends Generational>({ object, bounds }: Tracked<T>): number {
 	const open = [...bounds].filter(([generation]) => generation >= object.observedGeneration);
-	return Math.max(...open.map(([, limit]) => limit));
+	return greatest(open.map(([, limit]) => limit));
 }
 
 function track<T extends Generational>(
@@ -326,7 +327,7 @@ function track<T extends Generational>(
 	const same = before?.object.uid === object.uid ? before : undefined;
 	const bounds = same?.bounds ?? new Map<number, number>();
 	// Its creation is known only from generation 1 on; before that, and between two that were seen, anything was allowed.
-	const last = Math.max(0, ...bounds.keys());
+	const last = greatest(bounds.keys(), 0);
 	if (object.generation > last + 1) bounds.set(object.generation - 1, Number.POSITIVE_INFINITY);
 	bounds.set(object.generation, limit(object));
 	for (const generation of bounds.keys()) if (generation < object.observedGeneration) bounds.delete(generation);

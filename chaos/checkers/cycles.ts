@@ -3,6 +3,7 @@
  * versions, that order gives edges between transactions, and a cycle is an anomaly, named after its edges. With edges of
  * real time the claim is strict serializability, without them serializability.
  */
+import { append, greatest } from "../../kit/lists.ts";
 import { type AppendOrder, appendedAfter, cycleViolations, type Edge, type EdgeKind } from "./dependencies.ts";
 import { describeTimed, type Timed, type Violation } from "./violation.ts";
 
@@ -68,7 +69,7 @@ export function listAppendEdges(transactions: readonly Transaction[]): Versions 
 	const edges: Edge[] = [];
 	const keys = new Set(transactions.flatMap((transaction) => transaction.ops.map((op) => op.key)));
 	for (const key of keys) orderList(key, transactions, writers, violations, edges);
-	for (const transaction of transactions) violations.push(...internalList(transaction));
+	for (const transaction of transactions) append(violations, internalList(transaction));
 	return { edges, violations };
 }
 
@@ -109,7 +110,7 @@ function orderList(
 			const text = `${key}: one read has ${read.list[at]}, another ${longest.list[at]}, ${after}`;
 			violations.push(violation("incompatible-order", text, transactions[read.reader]!, transactions[longest.reader]!));
 		}
-		violations.push(...badListRead(key, read, transactions, writers));
+		append(violations, badListRead(key, read, transactions, writers));
 	}
 	const place = new Map(longest.list.map((value, i) => [value, i]));
 	const owner = (i: number) => writers.of(key, longest.list[i] ?? "")?.transaction;
@@ -146,7 +147,7 @@ function orderList(
 			for (const { index, value } of unread) link(reader, index, "rw", `appended ${value} to ${key}`);
 		}
 	}
-	violations.push(...lostAppends(key, transactions, reads));
+	append(violations, lostAppends(key, transactions, reads));
 }
 
 /** The first transaction but the reader itself that appended at `from` or later. */
@@ -210,7 +211,8 @@ function lostUpdates(
 			violation(
 				"lost-update",
 				`${key}: ${writers.size} transactions read ${version} and wrote`,
-				...[...writers].map((writer) => transactions[writer]!),
+				// bounded: the first few are witness enough.
+				...[...writers].slice(0, 20).map((writer) => transactions[writer]!),
 			),
 		);
 }
@@ -254,7 +256,7 @@ export function registerEdges(transactions: readonly Transaction[], options: Cyc
 	const edges: Edge[] = [];
 	const keys = new Set(transactions.flatMap((transaction) => transaction.ops.map((op) => op.key)));
 	for (const key of keys) orderRegister(key, transactions, writers, options.realtime !== false, violations, edges);
-	for (const transaction of transactions) violations.push(...internalRegister(transaction));
+	for (const transaction of transactions) append(violations, internalRegister(transaction));
 	return { edges, violations };
 }
 
@@ -300,7 +302,7 @@ function orderRegister(
 	const seen = new Set<string>();
 	for (const { transaction, read, wrote } of all) {
 		if (read === undefined) continue;
-		violations.push(...badRegisterRead(key, read, transaction, transactions, writers));
+		append(violations, badRegisterRead(key, read, transaction, transactions, writers));
 		link(wroteVersion(read), transaction, "wr", `read ${show(read)} of ${key}`);
 		readersOf.set(read, [...(readersOf.get(read) ?? []), transaction]);
 		seen.add(read);
@@ -328,7 +330,7 @@ function orderRegister(
 		const version = show(read);
 		writersOfVersion.set(version, (writersOfVersion.get(version) ?? new Set()).add(transaction));
 	}
-	violations.push(...lostUpdates(key, transactions, writersOfVersion));
+	append(violations, lostUpdates(key, transactions, writersOfVersion));
 }
 
 /** For each write those that were answered before it began, without those that others of them already follow. */
@@ -337,7 +339,7 @@ function realtimeSuccessors(writes: readonly Access[], transactions: readonly Tr
 	for (const next of writes) {
 		const { invoked } = transactions[next.transaction]!;
 		const earlier = writes.filter((each) => (transactions[each.transaction]!.completed ?? Infinity) < invoked);
-		const newestStart = Math.max(...earlier.map((each) => transactions[each.transaction]!.invoked));
+		const newestStart = greatest(earlier.map((each) => transactions[each.transaction]!.invoked));
 		for (const before of earlier) {
 			if (transactions[before.transaction]!.completed! >= newestStart) pairs.push({ before, next });
 		}

@@ -3,10 +3,12 @@
  * in which a program of ours holds them. Rules match the source addresses of members, so that clients are never touched;
  * ARP passes all along, since otherwise a cut of one direction would soon be one of both.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { isIPv4 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { append } from "../../kit/lists.ts";
 import { buildNative, type NativePart } from "../native/build.ts";
 import type { Command } from "../targets/place.ts";
 import { runTool, type Tools, toolEnvironment } from "../targets/tools.ts";
@@ -214,7 +216,10 @@ export class LinkRules implements Network {
 		if (!one.prepared.has(table)) lines.push(`-I ${tables[table]} 1 -j ${chain}`);
 		for (const [from, harm] of one.harms) {
 			const source = `-A ${chain} -s ${this.#receiver(from).end.address}`;
-			lines.push(...(table === "filter" ? dropRules(harm) : holdRules(one, harm)).map((rule) => `${source} ${rule}`));
+			append(
+				lines,
+				(table === "filter" ? dropRules(harm) : holdRules(one, harm)).map((rule) => `${source} ${rule}`),
+			);
 		}
 		return `${lines.join("\n")}\nCOMMIT\n`;
 	}

@@ -1,4 +1,5 @@
 /** What a nemesis can do: a name, what the cluster must offer for it, and the deed. */
+import { append } from "../../kit/lists.ts";
 import type { Random } from "../../kit/random.ts";
 import type { Members } from "../targets/members.ts";
 
@@ -51,7 +52,7 @@ export async function leadingMember(members: Members<unknown>, random: Random): 
 export function shuffled<T>(list: readonly T[], random: Random): T[] {
 	const left = [...list];
 	const order: T[] = [];
-	while (left.length > 0) order.push(...left.splice(random.int(left.length), 1));
+	while (left.length > 0) append(order, left.splice(random.int(left.length), 1));
 	return order;
 }
 

@@ -1,4 +1,5 @@
 /** Anomalies with their witnesses: operations against real time, cycles drawn with their edges, and the text of both. */
+import { greatest, smallest } from "../../kit/lists.ts";
 import type { CycleEdge, Violation } from "../checkers/violation.ts";
 import type { Operation } from "../history.ts";
 import { clipped, duration, escapeHtml, grouped, moment, plural, round } from "./markup.ts";
@@ -94,7 +95,7 @@ function operationRows(found: readonly Found[]): string {
 	if (found.length === 0) return "";
 	const starts = found.map(({ operation }) => operation.invokedMs);
 	const ends = found.map(({ operation }) => operation.completedMs ?? operation.invokedMs);
-	const [from, to] = [Math.min(...starts), Math.max(...ends)];
+	const [from, to] = [smallest(starts), greatest(ends)];
 	const isOpen = found.some(({ operation }) => operation.completed === undefined);
 	const rows = found.map((each) => operationRow(each, from, to, isOpen));
 	const caption = `<p class="note">From ${moment(from)} to ${moment(to)} of the run, ${duration(to - from)}; bars from invocation to answer${isOpen ? ", open ones have no answer to count on" : ""}.</p>`;

@@ -1,5 +1,7 @@
 /** Many seeds on many threads: what was done, what was reached, and what broke. */
+
 import { Worker } from "node:worker_threads";
+import { append } from "../../kit/lists.ts";
 import { faultKinds, triggerKinds } from "./swarm.ts";
 
 /** What a thread tells after each slice of its seeds. */
@@ -82,7 +84,7 @@ export async function hunt(options: HuntOptions): Promise<HuntReport> {
 		total.slices += report.slices;
 		add(total.faults, report.faults);
 		add(total.paths, report.paths);
-		total.bad.push(...report.bad);
+		append(total.bad, report.bad);
 		options.progress?.(total);
 		if (report.bad.length > 0 && !keepGoing) for (const worker of workers) worker.postMessage("stop");
 	};

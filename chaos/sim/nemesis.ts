@@ -247,6 +247,7 @@ export class Nemesis implements Ground {
 			hits: names(running),
 			strike: (over) => {
 				for (const node of running) cluster.pause(node);
+				// bounded: a cluster's members.
 				this.lasts(random, over, ...running.map((node) => () => cluster.resume(node)));
 			},
 		};

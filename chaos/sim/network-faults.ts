@@ -82,6 +82,7 @@ function cutPairs(ground: Ground, pairs: readonly Pair[], random: Random): Deed 
 	const { network } = ground.options;
 	return {
 		hits: pairs.flatMap(([a, b]) => [`${a}>${b}`, `${b}>${a}`]),
+		// bounded: pairs of a cluster's members.
 		strike: (over) => ground.lasts(random, over, ...pairs.flatMap(([a, b]) => [network.cut(a, b), network.cut(b, a)])),
 	};
 }

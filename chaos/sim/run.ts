@@ -5,6 +5,7 @@
  * Phase one is the storm: safety is checked all along. Phase two heals a random majority and demands that it serves every
  * client; then the rest is healed, all must agree, and the clients' history is judged.
  */
+import { append } from "../../kit/lists.ts";
 import { seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
 import type { WatchEvent } from "../../store/api.ts";
@@ -310,7 +311,7 @@ class AccountCollector {
 			{ ...everything, startRevision: Math.max(1, compactRevision + 1) },
 			{
 				onBatch: (batch) => {
-					events.push(...batch.events);
+					append(events, batch.events);
 					if (batch.revision < revision || this.account !== undefined) return;
 					cursor.cancel();
 					void finish();

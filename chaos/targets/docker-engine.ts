@@ -121,6 +121,7 @@ class Users {
 
 	async run(command: readonly [program: string, args: readonly string[]], env: NodeJS.ProcessEnv): Promise<number> {
 		await unlessInterrupted();
+		// bounded: a pair.
 		const child = spawn(...command, { stdio: "inherit", env });
 		const ended = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
 		this.#children.set(child, ended);

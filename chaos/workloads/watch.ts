@@ -1,6 +1,7 @@
 /** Writes to a few keys under many watches: all see one order, nothing missing, and replaying one gives the state. */
 
 import { sleep } from "../../kit/clock.ts";
+import { append } from "../../kit/lists.ts";
 import type { Violation } from "../checkers/violation.ts";
 import {
 	checkReplay,
@@ -155,7 +156,7 @@ function check(history: readonly Operation[], finished: boolean): Violation[] {
 	const collected = history.flatMap((op) => (op.f === "collect" && op.type === "ok" ? [op.result as Collected] : []));
 	const violations = checkWatches(collected.flatMap((each) => each.watches));
 	for (const { watches, whole, ended, revision, state } of collected) {
-		violations.push(...checkReplay(watches[whole]!, new Map(Object.entries(state)), revision));
+		append(violations, checkReplay(watches[whole]!, new Map(Object.entries(state)), revision));
 		for (const reason of ended) violations.push({ kind: "watch-ended", message: reason, witness: [] });
 	}
 	if (finished && collected.length === 0) {

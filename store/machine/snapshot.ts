@@ -107,11 +107,13 @@ export async function* writeSnapshot(
 	yield out.close(types.head);
 	for (const lease of head.leases) if (out.add(lease)) yield out.close(types.leases);
 	if (!out.empty) yield out.close(types.leases);
+	// bounded: a length and its bytes.
 	for (const session of head.sessions) if (out.add(...withLength(session))) yield out.close(types.sessions);
 	if (!out.empty) yield out.close(types.sessions);
 	let count = 0;
 	for await (const [key, record] of records) {
 		count++;
+		// bounded: two pairs.
 		if (out.add(...withLength(key.subarray(prefixSize)), ...withLength(record))) yield out.close(types.records);
 	}
 	if (!out.empty) yield out.close(types.records);

@@ -2,6 +2,7 @@
  * Linearizable reads (ReadIndex, Raft thesis 6.4). Reads that arrive in one turn share one id. An id is used once, also
  * across restarts and retries: a late confirmation of an earlier round must never answer a later read.
  */
+import { append } from "../../kit/lists.ts";
 import { StoreError } from "../api.ts";
 
 interface Waiter {
@@ -30,6 +31,8 @@ export class Reads {
 	/** Confirmed at an index not yet applied, in order of index only by luck. */
 	#confirmed: { readonly index: number; readonly waiters: Waiter[] }[] = [];
 	#lastId: bigint;
+	/** Waiters in `#unsent`, `#rounds` and `#confirmed` together; at most `maxWaiting`. */
+	#waiting = 0;
 	slow = 0;
 	failed = 0;
 
@@ -43,9 +46,10 @@ export class Reads {
 	}
 
 	wait(deadline: number): Promise<void> {
-		if (this.#unsent.length >= maxWaiting) {
+		if (this.#waiting >= maxWaiting) {
 			return Promise.reject(new StoreError("too_many_requests", "etcdserver: too many requests"));
 		}
+		this.#waiting++;
 		return new Promise((resolve, reject) => this.#unsent.push({ deadline, resolve, reject }));
 	}
 
@@ -63,8 +67,8 @@ export class Reads {
 		const round = this.#rounds.get(id);
 		if (round === undefined) return;
 		this.#rounds.delete(id);
-		if (index < 0) this.#unsent.push(...round.waiters);
-		else if (index <= applied) for (const waiter of round.waiters) waiter.resolve();
+		if (index < 0) append(this.#unsent, round.waiters);
+		else if (index <= applied) this.#resolve(round.waiters);
 		else this.#confirmed.push({ index, waiters: round.waiters });
 	}
 
@@ -73,12 +77,12 @@ export class Reads {
 		const ready = this.#confirmed.filter((group) => group.index <= index);
 		if (ready.length === 0) return;
 		this.#confirmed = this.#confirmed.filter((group) => group.index > index);
-		for (const group of ready) for (const waiter of group.waiters) waiter.resolve();
+		for (const group of ready) this.#resolve(group.waiters);
 	}
 
 	/** The leader changed: no answer may come for rounds under way. */
 	retryAll(): void {
-		for (const round of this.#rounds.values()) this.#unsent.push(...round.waiters);
+		for (const round of this.#rounds.values()) append(this.#unsent, round.waiters);
 		this.#rounds.clear();
 	}
 
@@ -88,12 +92,15 @@ export class Reads {
 			if (now - round.sentAt < retryMs) continue;
 			this.slow++;
 			this.#rounds.delete(round.id);
-			this.#unsent.push(...round.waiters);
+			append(this.#unsent, round.waiters);
 		}
 		const late: Waiter[] = [];
 		const split = (waiters: Waiter[]) => {
 			if (waiters.every((waiter) => waiter.deadline > now)) return waiters;
-			late.push(...waiters.filter((waiter) => waiter.deadline <= now));
+			append(
+				late,
+				waiters.filter((waiter) => waiter.deadline <= now),
+			);
 			return waiters.filter((waiter) => waiter.deadline > now);
 		};
 		this.#unsent = split(this.#unsent);
@@ -103,15 +110,21 @@ export class Reads {
 
 	failAll(message: string): void {
 		const all = [...this.#unsent];
-		for (const round of this.#rounds.values()) all.push(...round.waiters);
-		for (const group of this.#confirmed) all.push(...group.waiters);
+		for (const round of this.#rounds.values()) append(all, round.waiters);
+		for (const group of this.#confirmed) append(all, group.waiters);
 		this.#unsent = [];
 		this.#rounds.clear();
 		this.#confirmed = [];
 		this.#reject(all, new StoreError("unavailable", message));
 	}
 
+	#resolve(waiters: readonly Waiter[]): void {
+		this.#waiting -= waiters.length;
+		for (const waiter of waiters) waiter.resolve();
+	}
+
 	#reject(waiters: readonly Waiter[], error: StoreError): void {
+		this.#waiting -= waiters.length;
 		this.failed += waiters.length;
 		for (const waiter of waiters) waiter.reject(error);
 	}

@@ -1,4 +1,5 @@
 /** What etcd's front refuses before a request reaches the log (`v3rpc/key.go`); the machine checks again, so that all members agree. */
+import { append } from "../../kit/lists.ts";
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, StoreError, TxnRequest } from "../api.ts";
 import { duplicateKey, emptyKey, leaseProvided, tooManyOps, valueProvided } from "./errors.ts";
 
@@ -111,6 +112,7 @@ function collectNested(txn: TxnRequest, puts: Set<string>, deletes: Interval[]):
 		if (deleted(deletes, key)) return false;
 		puts.add(key);
 	}
-	deletes.push(...success.deletes, ...failure.deletes);
+	append(deletes, success.deletes);
+	append(deletes, failure.deletes);
 	return true;
 }

@@ -3,6 +3,7 @@
  * them in one byte each, compares them natively, and they cost a third of a Buffer. Every node counts the live keys below
  * it, so counting a range takes logarithmic time.
  */
+import { append } from "../../kit/lists.ts";
 import type { KeyHistory } from "./history.ts";
 
 const maxKeys = 64;
@@ -120,11 +121,12 @@ function maybeMerge(parent: Inner, at: number): void {
 	const b = parent.children[left + 1];
 	if (a === undefined || b === undefined || sizeOf(a) + sizeOf(b) > maxKeys - minKeys) return;
 	if (a instanceof Leaf && b instanceof Leaf) {
-		a.keys.push(...b.keys);
-		a.values.push(...b.values);
+		append(a.keys, b.keys);
+		append(a.values, b.values);
 	} else if (a instanceof Inner && b instanceof Inner) {
-		a.keys.push(parent.keys[left]!, ...b.keys);
-		a.children.push(...b.children);
+		a.keys.push(parent.keys[left]!);
+		append(a.keys, b.keys);
+		append(a.children, b.children);
 	}
 	a.live += b.live;
 	parent.keys.splice(left, 1);

@@ -1,7 +1,9 @@
 /** The log on disk: group commit over segments. Formats in format.ts, reading in recover.ts and scan.ts. */
+
 import { join } from "node:path";
 import { type Clock, systemClock, type Timer } from "../../kit/clock.ts";
 import type { Disk } from "../../kit/disk.ts";
+import { greatest } from "../../kit/lists.ts";
 import { type Random, systemRandom } from "../../kit/random.ts";
 import type { HardState, SnapshotMeta } from "../raft/types.ts";
 import {
@@ -211,7 +213,10 @@ class SegmentedLog implements Log {
 
 	async #cut(): Promise<void> {
 		const sequence = this.#segments.at(-1)!.sequence + 1;
-		const highest = Math.max(this.#snapshot.index, ...this.#segments.map((segment) => segment.maxIndex));
+		const highest = greatest(
+			this.#segments.map((segment) => segment.maxIndex),
+			this.#snapshot.index,
+		);
 		const begun = beginSegment({
 			directory: this.#directory,
 			sequence,

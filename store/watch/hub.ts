@@ -10,6 +10,7 @@
  * Batches hold whole revisions, in order, without gaps or repeats: the step from unsynced to synced happens in one
  * synchronous piece with the last slice. A cursor before the compacted revision ends the watch with `compacted`.
  */
+import { append } from "../../kit/lists.ts";
 import type { Logger } from "../../kit/log.ts";
 import {
 	type KeyValue,
@@ -438,9 +439,9 @@ export class WatchHub {
 	reset(): void {
 		this.#epoch++;
 		const watchers: Watcher[] = [...this.#future];
-		for (const groups of this.#byKey.values()) for (const group of groups) watchers.push(...group.watchers);
+		for (const groups of this.#byKey.values()) for (const group of groups) append(watchers, group.watchers);
 		this.#byRange.each((groups) => {
-			for (const group of groups) watchers.push(...group.watchers);
+			for (const group of groups) append(watchers, group.watchers);
 		});
 		for (const watcher of watchers) this.#leave(watcher);
 		this.#pending = [];

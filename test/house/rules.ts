@@ -4,6 +4,8 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { append } from "../../kit/lists.ts";
+import { unboundedSpreads } from "./spreads.ts";
 
 export interface Violation {
 	readonly file: string;
@@ -74,6 +76,12 @@ export function checkFile(file: string, text: string): Violation[] {
 			if (pattern.test(line)) report(message);
 		}
 	}
+	if (!isTest && room !== "test") {
+		for (const { line, operand } of unboundedSpreads(text)) {
+			const message = `${operand}: a long list in a call throws; append (kit/lists.ts), or say "bounded: why" beside it`;
+			violations.push({ file, line, message });
+		}
+	}
 	return violations;
 }
 
@@ -90,7 +98,7 @@ export function checkTree(root: string): Violation[] {
 	const violations: Violation[] = [];
 	for (const room of Object.keys(arrows)) {
 		for (const file of sources(root, room)) {
-			violations.push(...checkFile(file, readFileSync(path.join(root, file), "utf8")));
+			append(violations, checkFile(file, readFileSync(path.join(root, file), "utf8")));
 		}
 	}
 	return violations;

@@ -1,4 +1,5 @@
 /** Revisions: annotations by which `kubectl rollout history` and `undo` read a deployment's past; pure. */
+import { greatest } from "../../../kit/lists.ts";
 import type { Deployment, ReplicaSet } from "../controller.ts";
 import { desiredAnnotation, maxAnnotation, maxSurge, wanted } from "./util.ts";
 
@@ -24,7 +25,7 @@ export function revisionOf(object: Deployment | ReplicaSet): number {
 	return Number.isSafeInteger(revision) ? revision : 0;
 }
 
-export const maxRevision = (sets: readonly ReplicaSet[]): number => Math.max(0, ...sets.map(revisionOf));
+export const maxRevision = (sets: readonly ReplicaSet[]): number => greatest(sets.map(revisionOf), 0);
 
 export const replicaAnnotations = (d: Deployment): Annotations => ({
 	[desiredAnnotation]: String(wanted(d)),

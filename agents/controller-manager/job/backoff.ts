@@ -1,4 +1,5 @@
 /** How long a job waits before it replaces failed pods: 10 s doubling to 10 minutes, counted since the last success; pure. */
+import { greatest } from "../../../kit/lists.ts";
 import { type Pod, timeOf } from "../controller.ts";
 
 const baseMs = 10_000;
@@ -17,7 +18,7 @@ export const noFailures: BackoffRecord = { failures: 0, lastFailure: 0 };
 export function finishedAt(pod: Pod, now: number): number {
 	const ends = (pod.status?.containerStatuses ?? []).map((s) => timeOf(s.state?.terminated?.finishedAt));
 	const known = ends.filter((end) => !Number.isNaN(end));
-	if (known.length > 0) return Math.max(...known);
+	if (known.length > 0) return greatest(known);
 	const ready = pod.status?.conditions?.find((c) => c.type === "Ready" && c.status === "False");
 	const guess = timeOf(ready?.lastTransitionTime ?? pod.metadata.deletionTimestamp);
 	return Number.isNaN(guess) ? now : Math.min(guess, now);

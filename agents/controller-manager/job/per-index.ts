@@ -2,6 +2,7 @@
  * backoffLimitPerIndex (KEP-3850): every index has failures of its own. A pod carries how often its index has failed
  * before it; the last failed pod of an index is kept, with its finalizer, until the pod that replaces it knows the number.
  */
+import { smallest } from "../../../kit/lists.ts";
 import type { Job, Pod } from "../controller.ts";
 import { backoffLeft, finishedAt } from "./backoff.ts";
 import { hasFailed, hasTracking, type Verdict } from "./decide.ts";
@@ -72,7 +73,7 @@ export function indexesToStart(
 	const waits = indexes.map((index) => ({ index, wait: left(index) }));
 	const start = waits.filter(({ wait }) => wait === 0).map(({ index }) => index);
 	const later = waits.filter(({ wait }) => wait > 0).map(({ wait }) => wait);
-	return { start, waitMs: later.length === 0 ? 0 : Math.min(...later) };
+	return { start, waitMs: later.length === 0 ? 0 : smallest(later) };
 }
 
 /** Annotations of the pod that comes after `replaced` (or is its index's first). */

@@ -1,6 +1,8 @@
 /** InterPodAffinity: required terms filter, preferred ones score; existing pods' required anti-affinity is honoured too. */
+
 import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { PodAffinityTerm } from "../../../apiserver/scheme/types.gen.ts";
+import { greatest, smallest } from "../../../kit/lists.ts";
 import {
 	type FilterPlugin,
 	maxNodeScore,
@@ -146,8 +148,8 @@ export const interPodAffinity: FilterPlugin & ScorePlugin = {
 				sums[i] = (sums[i] ?? 0) + (byDomain.get(node.labels[term.topologyKey] ?? "") ?? 0);
 			}
 		}
-		const least = Math.min(...sums);
-		const spread = Math.max(...sums) - least;
+		const least = smallest(sums);
+		const spread = greatest(sums) - least;
 		return sums.map((sum) => (spread === 0 ? 0 : Math.floor((maxNodeScore * (sum - least)) / spread)));
 	},
 };

@@ -15,6 +15,7 @@ export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
 				const free = (node.allocatable.get(name) ?? 0) - (node.requested.get(name) ?? 0);
 				if (value > free) reasons.push(`Insufficient ${name}`);
 			}
+			// bounded: one for each resource a pod may ask for.
 			return reasons.length === 0 ? undefined : rejected(...reasons);
 		};
 	},

@@ -1,6 +1,8 @@
 /** PodTopologySpread: hard constraints filter, soft ones and the cluster's default ones score (KEP-895). */
+
 import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { TopologySpreadConstraint } from "../../../apiserver/scheme/types.gen.ts";
+import { greatest, smallest } from "../../../kit/lists.ts";
 import {
 	type FilterPlugin,
 	maxNodeScore,
@@ -111,7 +113,7 @@ export const podTopologySpread: FilterPlugin & ScorePlugin = {
 		const keys = constraints.map((constraint) => constraint.topologyKey);
 		const states = constraints.map((constraint) => {
 			const domains = domainCounts(pod, constraint, keys, snapshot.nodes);
-			const fewest = domains.size < constraint.minDomains ? 0 : Math.min(...domains.values());
+			const fewest = domains.size < constraint.minDomains ? 0 : smallest(domains.values());
 			return { constraint, domains, fewest: domains.size === 0 ? 0 : fewest };
 		});
 		const labels = pod.metadata.labels ?? {};
@@ -141,8 +143,8 @@ export const podTopologySpread: FilterPlugin & ScorePlugin = {
 				sums[i] = (sums[i] ?? 0) + (domains.get(domain) ?? 0) * weight + (constraint.maxSkew - 1);
 			}
 		}
-		const most = Math.max(...sums);
-		const least = Math.min(...sums);
+		const most = greatest(sums);
+		const least = smallest(sums);
 		return sums.map((sum) => (most === 0 ? maxNodeScore : Math.floor((maxNodeScore * (most + least - sum)) / most)));
 	},
 };

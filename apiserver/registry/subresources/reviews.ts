@@ -1,4 +1,5 @@
 /** Kinds that are questions: who am I, what may I do, whose token is this. Created, answered, never stored. */
+import { append } from "../../../kit/lists.ts";
 import { reviewToken, userStatus } from "../../authn/review.ts";
 import type { UserInfo } from "../../authn/types.ts";
 import { type Attributes, pathAttributes, resourceAttributes } from "../../authz/types.ts";
@@ -55,7 +56,7 @@ function checkAccess(kind: string, spec: AccessSpec, more: FieldError[] = []): v
 			),
 		);
 	}
-	errors.push(...more);
+	append(errors, more);
 	if (errors.length > 0) throw invalid("authorization.k8s.io", kind, "", errors);
 }
 

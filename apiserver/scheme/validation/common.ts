@@ -1,4 +1,5 @@
 /** Checks that many kinds share. Paths are Kubernetes': `spec.ports[0].name`, `metadata.labels[app]`. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldDuplicate,
@@ -107,9 +108,9 @@ export function labelSelector(path: string, selector: LabelSelector | undefined)
 			default:
 				errors.push(fieldInvalid(`${at}.operator`, expression.operator ?? "", "not a valid selector operator"));
 		}
-		errors.push(...qualifiedName(`${at}.key`, expression.key ?? ""));
+		append(errors, qualifiedName(`${at}.key`, expression.key ?? ""));
 		for (const [k, value] of (expression.values ?? []).entries()) {
-			errors.push(...problems(`${at}.values[${k}]`, value, labelValueProblems(value)));
+			append(errors, problems(`${at}.values[${k}]`, value, labelValueProblems(value)));
 		}
 	}
 	return errors;

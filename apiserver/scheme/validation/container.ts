@@ -1,4 +1,5 @@
 /** Containers: names, images, ports, environment, resources, probes, mounts. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldDuplicate,
@@ -58,14 +59,14 @@ function ports(path: string, container: Container): FieldError[] {
 		const errors: FieldError[] = [];
 		if (port.name !== undefined) {
 			const reasons = portNameProblems(port.name);
-			if (reasons.length > 0) errors.push(...problems(`${at}.name`, port.name, reasons));
+			if (reasons.length > 0) append(errors, problems(`${at}.name`, port.name, reasons));
 			else if (names.has(port.name)) errors.push(fieldDuplicate(`${at}.name`, port.name));
 			else names.add(port.name);
 		}
 		if (!port.containerPort) errors.push(fieldRequired(`${at}.containerPort`));
-		else errors.push(...portNumber(`${at}.containerPort`, port.containerPort));
-		if (port.hostPort) errors.push(...portNumber(`${at}.hostPort`, port.hostPort));
-		errors.push(...requiredOneOf(`${at}.protocol`, port.protocol, protocols));
+		else append(errors, portNumber(`${at}.containerPort`, port.containerPort));
+		if (port.hostPort) append(errors, portNumber(`${at}.hostPort`, port.hostPort));
+		append(errors, requiredOneOf(`${at}.protocol`, port.protocol, protocols));
 		return errors;
 	});
 }
@@ -93,18 +94,18 @@ function envSource(path: string, variable: EnvVar, from: EnvVarSource): FieldErr
 	if (from.fieldRef !== undefined) {
 		sources++;
 		if (!from.fieldRef.fieldPath) errors.push(fieldRequired(`${path}.fieldRef.fieldPath`));
-		else errors.push(...fieldPath(`${path}.fieldRef.fieldPath`, from.fieldRef.fieldPath, downwardEnv));
+		else append(errors, fieldPath(`${path}.fieldRef.fieldPath`, from.fieldRef.fieldPath, downwardEnv));
 	}
 	if (from.resourceFieldRef !== undefined) {
 		sources++;
-		errors.push(...required(`${path}.resourceFieldRef.resource`, from.resourceFieldRef.resource));
+		append(errors, required(`${path}.resourceFieldRef.resource`, from.resourceFieldRef.resource));
 	}
 	for (const name of ["configMapKeyRef", "secretKeyRef"] as const) {
 		const ref = from[name];
 		if (ref === undefined) continue;
 		sources++;
 		if (!ref.key) errors.push(fieldRequired(`${path}.${name}.key`));
-		else errors.push(...problems(`${path}.${name}.key`, ref.key, configMapKeyProblems(ref.key)));
+		else append(errors, problems(`${path}.${name}.key`, ref.key, configMapKeyProblems(ref.key)));
 	}
 	if (from.fileKeyRef !== undefined) sources++;
 	if (sources === 0) {
@@ -127,8 +128,8 @@ function env(path: string, variables: readonly EnvVar[] | undefined): FieldError
 	return each(path, variables, (at, variable) => {
 		const errors: FieldError[] = [];
 		if (!variable.name) errors.push(fieldRequired(`${at}.name`));
-		else errors.push(...problems(`${at}.name`, variable.name, envNameProblems(variable.name)));
-		if (variable.valueFrom !== undefined) errors.push(...envSource(`${at}.valueFrom`, variable, variable.valueFrom));
+		else append(errors, problems(`${at}.name`, variable.name, envNameProblems(variable.name)));
+		if (variable.valueFrom !== undefined) append(errors, envSource(`${at}.valueFrom`, variable, variable.valueFrom));
 		return errors;
 	});
 }
@@ -136,12 +137,12 @@ function env(path: string, variables: readonly EnvVar[] | undefined): FieldError
 function envFrom(path: string, container: Container): FieldError[] {
 	return each(path, container.envFrom, (at, source) => {
 		const errors: FieldError[] = [];
-		if (source.prefix) errors.push(...problems(`${at}.prefix`, source.prefix, envNameProblems(source.prefix)));
+		if (source.prefix) append(errors, problems(`${at}.prefix`, source.prefix, envNameProblems(source.prefix)));
 		const given = (["configMapRef", "secretRef"] as const).filter((name) => source[name] !== undefined);
 		for (const name of given) {
 			const refName = source[name]?.name;
 			if (!refName) errors.push(fieldRequired(`${at}.${name}.name`));
-			else errors.push(...problems(`${at}.${name}.name`, refName, dns1123SubdomainProblems(refName)));
+			else append(errors, problems(`${at}.${name}.name`, refName, dns1123SubdomainProblems(refName)));
 		}
 		if (given.length === 0) errors.push(fieldInvalid(path, "", "must specify one of: `configMapRef` or `secretRef`"));
 		if (given.length > 1) errors.push(fieldInvalid(path, "", "may not have more than one field specified at a time"));
@@ -177,10 +178,10 @@ export function resources(path: string, requirements: ResourceRequirements | und
 	const limits = requirements?.limits ?? {};
 	const requests = requirements?.requests ?? {};
 	const errors: FieldError[] = [];
-	for (const name of Object.keys(limits)) errors.push(...resourceName(`${path}.limits`, name));
-	errors.push(...resourceAmounts(`${path}.limits`, limits));
+	for (const name of Object.keys(limits)) append(errors, resourceName(`${path}.limits`, name));
+	append(errors, resourceAmounts(`${path}.limits`, limits));
 	for (const [name, text] of Object.entries(requests)) {
-		errors.push(...resourceName(`${path}.requests`, name));
+		append(errors, resourceName(`${path}.requests`, name));
 		const limit = limits[name];
 		if (limit === undefined) {
 			if (!overcommittable(name))
@@ -194,7 +195,7 @@ export function resources(path: string, requirements: ResourceRequirements | und
 			errors.push(fieldInvalid(`${path}.requests`, text, `must be less than or equal to ${name} limit of ${limit}`));
 		}
 	}
-	errors.push(...resourceAmounts(`${path}.requests`, requests));
+	append(errors, resourceAmounts(`${path}.requests`, requests));
 	return errors;
 }
 
@@ -261,9 +262,9 @@ function probe(
 		"successThreshold",
 		"failureThreshold",
 	] as const) {
-		errors.push(...nonNegative(`${path}.${name}`, given[name]));
+		append(errors, nonNegative(`${path}.${name}`, given[name]));
 	}
-	errors.push(...positive(`${path}.terminationGracePeriodSeconds`, given.terminationGracePeriodSeconds));
+	append(errors, positive(`${path}.terminationGracePeriodSeconds`, given.terminationGracePeriodSeconds));
 	if (kind !== "readiness") {
 		if ((given.successThreshold ?? 1) !== 1) {
 			errors.push(fieldInvalid(`${path}.successThreshold`, given.successThreshold, "must be 1"));
@@ -304,16 +305,17 @@ function mounts(path: string, given: readonly VolumeMount[] | undefined, pod: Po
 			errors.push(fieldInvalid(`${at}.mountPath`, mount.mountPath, "must be unique"));
 		}
 		paths.add(mount.mountPath ?? "");
-		if (mount.subPath) errors.push(...localPath(`${at}.subPath`, mount.subPath));
+		if (mount.subPath) append(errors, localPath(`${at}.subPath`, mount.subPath));
 		if (mount.subPathExpr) {
 			if (mount.subPath)
 				errors.push(
 					fieldInvalid(`${at}.subPathExpr`, mount.subPathExpr, "subPathExpr and subPath are mutually exclusive"),
 				);
-			errors.push(...localPath(`${at}.subPathExpr`, mount.subPathExpr));
+			append(errors, localPath(`${at}.subPathExpr`, mount.subPathExpr));
 		}
-		errors.push(
-			...oneOf(`${at}.mountPropagation`, mount.mountPropagation, ["Bidirectional", "HostToContainer", "None"]),
+		append(
+			errors,
+			oneOf(`${at}.mountPropagation`, mount.mountPropagation, ["Bidirectional", "HostToContainer", "None"]),
 		);
 		return errors;
 	});
@@ -349,24 +351,25 @@ function securityContext(path: string, context: SecurityContext | undefined): Fi
 function common(path: string, container: Container, pod: PodFacts): FieldError[] {
 	const errors: FieldError[] = [];
 	if (!container.name) errors.push(fieldRequired(`${path}.name`));
-	else errors.push(...problems(`${path}.name`, container.name, dns1123LabelProblems(container.name)));
+	else append(errors, problems(`${path}.name`, container.name, dns1123LabelProblems(container.name)));
 	if (!container.image?.trim()) errors.push(fieldRequired(`${path}.image`));
 	else if (container.image.trim() !== container.image) {
 		errors.push(fieldInvalid(`${path}.image`, container.image, "must not have leading or trailing whitespace"));
 	}
-	errors.push(
-		...requiredOneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, [
+	append(
+		errors,
+		requiredOneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, [
 			"FallbackToLogsOnError",
 			"File",
 		]),
 	);
-	errors.push(...ports(`${path}.ports`, container));
-	errors.push(...env(`${path}.env`, container.env));
-	errors.push(...envFrom(`${path}.envFrom`, container));
-	errors.push(...mounts(`${path}.volumeMounts`, container.volumeMounts, pod));
-	errors.push(...requiredOneOf(`${path}.imagePullPolicy`, container.imagePullPolicy, pullPolicies));
-	errors.push(...resources(`${path}.resources`, container.resources));
-	errors.push(...securityContext(`${path}.securityContext`, container.securityContext));
+	append(errors, ports(`${path}.ports`, container));
+	append(errors, env(`${path}.env`, container.env));
+	append(errors, envFrom(`${path}.envFrom`, container));
+	append(errors, mounts(`${path}.volumeMounts`, container.volumeMounts, pod));
+	append(errors, requiredOneOf(`${path}.imagePullPolicy`, container.imagePullPolicy, pullPolicies));
+	append(errors, resources(`${path}.resources`, container.resources));
+	append(errors, securityContext(`${path}.securityContext`, container.securityContext));
 	return errors;
 }
 
@@ -374,17 +377,17 @@ function probes(path: string, container: Container, pod: PodFacts): FieldError[]
 	const errors: FieldError[] = [];
 	const { lifecycle } = container;
 	if (lifecycle?.postStart !== undefined)
-		errors.push(...handler(`${path}.lifecycle.postStart`, lifecycle.postStart, pod));
-	if (lifecycle?.preStop !== undefined) errors.push(...handler(`${path}.lifecycle.preStop`, lifecycle.preStop, pod));
-	errors.push(...probe(`${path}.livenessProbe`, container.livenessProbe, pod, "liveness"));
-	errors.push(...probe(`${path}.readinessProbe`, container.readinessProbe, pod, "readiness"));
-	errors.push(...probe(`${path}.startupProbe`, container.startupProbe, pod, "startup"));
+		append(errors, handler(`${path}.lifecycle.postStart`, lifecycle.postStart, pod));
+	if (lifecycle?.preStop !== undefined) append(errors, handler(`${path}.lifecycle.preStop`, lifecycle.preStop, pod));
+	append(errors, probe(`${path}.livenessProbe`, container.livenessProbe, pod, "liveness"));
+	append(errors, probe(`${path}.readinessProbe`, container.readinessProbe, pod, "readiness"));
+	append(errors, probe(`${path}.startupProbe`, container.startupProbe, pod, "startup"));
 	return errors;
 }
 
 function initContainer(path: string, container: Container, pod: PodFacts): FieldError[] {
 	const errors = common(path, container, pod);
-	errors.push(...oneOf(`${path}.restartPolicy`, container.restartPolicy, ["Always"]));
+	append(errors, oneOf(`${path}.restartPolicy`, container.restartPolicy, ["Always"]));
 	if (container.restartPolicy === "Always") return [...errors, ...probes(path, container, pod)];
 	for (const name of ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const) {
 		if (container[name] === undefined) continue;
@@ -417,8 +420,9 @@ export function containers(
 	const init = spec.initContainers ?? [];
 	const errors: FieldError[] = [];
 	if (regular.length === 0) errors.push(fieldRequired(`${path}.containers`));
-	errors.push(
-		...each(`${path}.containers`, regular, (at, container) => [
+	append(
+		errors,
+		each(`${path}.containers`, regular, (at, container) => [
 			...common(at, container, pod),
 			...probes(at, container, pod),
 			...(container.restartPolicy === undefined
@@ -426,15 +430,19 @@ export function containers(
 				: [fieldForbidden(`${at}.restartPolicy`, "may not be set for non-init containers")]),
 		]),
 	);
-	errors.push(
-		...unique(
+	append(
+		errors,
+		unique(
 			regular,
 			(c) => c.name,
 			(i) => `${path}.containers[${i}].name`,
 		),
 	);
-	errors.push(...hostPorts(`${path}.containers`, regular));
-	errors.push(...each(`${path}.initContainers`, init, (at, container) => initContainer(at, container, pod)));
+	append(errors, hostPorts(`${path}.containers`, regular));
+	append(
+		errors,
+		each(`${path}.initContainers`, init, (at, container) => initContainer(at, container, pod)),
+	);
 	const names = new Set(regular.map((c) => c.name));
 	for (const [i, container] of init.entries()) {
 		if (container.name && names.has(container.name)) {

@@ -1,4 +1,5 @@
 /** Config maps, secrets, namespaces, nodes, events, leases, RBAC, and the kinds that are only created. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldDuplicate,
@@ -52,14 +53,14 @@ export function validateConfigMap(map: ConfigMap): FieldError[] {
 	const errors: FieldError[] = [];
 	let size = 0;
 	for (const [key, value] of Object.entries(map.data ?? {})) {
-		errors.push(...problems(`data[${key}]`, key, configMapKeyProblems(key)));
+		append(errors, problems(`data[${key}]`, key, configMapKeyProblems(key)));
 		if (map.binaryData !== undefined && Object.hasOwn(map.binaryData, key)) {
 			errors.push(fieldInvalid(`data[${key}]`, key, "duplicate of key present in binaryData"));
 		}
 		size += Buffer.byteLength(value);
 	}
 	for (const [key, value] of Object.entries(map.binaryData ?? {})) {
-		errors.push(...problems(`binaryData[${key}]`, key, configMapKeyProblems(key)));
+		append(errors, problems(`binaryData[${key}]`, key, configMapKeyProblems(key)));
 		size += decodedLength(value);
 	}
 	if (size > maxDataBytes) errors.push(fieldTooLong("[]", maxDataBytes));
@@ -121,7 +122,7 @@ export function validateSecret(secret: Secret): FieldError[] {
 	const errors: FieldError[] = [];
 	let size = 0;
 	for (const [key, value] of Object.entries(secret.data ?? {})) {
-		errors.push(...problems(`data[${key}]`, key, configMapKeyProblems(key)));
+		append(errors, problems(`data[${key}]`, key, configMapKeyProblems(key)));
 		size += decodedLength(value);
 	}
 	if (size > maxDataBytes) errors.push(fieldTooLong("data", maxDataBytes));
@@ -210,14 +211,15 @@ export function validateEvent(event: EventsEvent): FieldError[] {
 	const errors: FieldError[] = [];
 	if (!event.reportingController) errors.push(fieldRequired("reportingController"));
 	else
-		errors.push(
-			...problems("reportingController", event.reportingController, qualifiedNameProblems(event.reportingController)),
+		append(
+			errors,
+			problems("reportingController", event.reportingController, qualifiedNameProblems(event.reportingController)),
 		);
-	errors.push(
+	append(errors, [
 		...shortText("reportingInstance", event.reportingInstance),
 		...shortText("action", event.action),
 		...shortText("reason", event.reason),
-	);
+	]);
 	if (Buffer.byteLength(event.note ?? "") > maxNoteBytes) {
 		errors.push(fieldInvalid("message", "", `can have at most ${maxNoteBytes} characters`));
 	}
@@ -229,7 +231,7 @@ export function validateEvent(event: EventsEvent): FieldError[] {
 		if ((event.series.count ?? 0) < 2) errors.push(fieldInvalid("series.count", "", "should be at least 2"));
 		if (event.series.lastObservedTime === undefined) errors.push(fieldRequired("series.lastObservedTime"));
 	}
-	errors.push(...eventNamespace("regarding.namespace", event.regarding?.namespace, event.metadata?.namespace));
+	append(errors, eventNamespace("regarding.namespace", event.regarding?.namespace, event.metadata?.namespace));
 	return errors;
 }
 
@@ -245,7 +247,7 @@ export function validateEventUpdate(event: EventsEvent, old: EventsEvent): Field
 		"note",
 		"related",
 	] as const) {
-		errors.push(...immutable(name, event[name], old[name]));
+		append(errors, immutable(name, event[name], old[name]));
 	}
 	return errors;
 }
@@ -328,8 +330,11 @@ function roleBinding(
 	if (ref.apiGroup !== rbacGroup) errors.push(fieldNotSupported("roleRef.apiGroup", ref.apiGroup ?? "", [rbacGroup]));
 	if (!kinds.includes(ref.kind ?? "")) errors.push(fieldNotSupported("roleRef.kind", ref.kind ?? "", kinds));
 	if (!ref.name) errors.push(fieldRequired("roleRef.name"));
-	else errors.push(...problems("roleRef.name", ref.name, pathSegmentProblems(ref.name)));
-	errors.push(...each("subjects", binding.subjects, (at, s) => subject(at, s, namespaced)));
+	else append(errors, problems("roleRef.name", ref.name, pathSegmentProblems(ref.name)));
+	append(
+		errors,
+		each("subjects", binding.subjects, (at, s) => subject(at, s, namespaced)),
+	);
 	return errors;
 }
 
@@ -352,7 +357,7 @@ export function validateBinding(binding: Binding): FieldError[] {
 	if (target.kind && target.kind !== "Node") {
 		errors.push(fieldNotSupported("target.kind", target.kind, ["Node", "<empty>"]));
 	}
-	errors.push(...required("target.name", target.name));
+	append(errors, required("target.name", target.name));
 	return errors;
 }
 

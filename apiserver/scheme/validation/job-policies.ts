@@ -1,4 +1,5 @@
 /** Jobs' podFailurePolicy, successPolicy and limits per index. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldDuplicate,
@@ -97,9 +98,9 @@ function failureRule(
 	if (rule.action === "FailIndex" && spec.backoffLimitPerIndex === undefined) {
 		errors.push(fieldInvalid(`${path}.action`, rule.action, "requires the backoffLimitPerIndex to be set"));
 	}
-	errors.push(...listed(`${path}.action`, rule.action, actions));
-	if (rule.onExitCodes !== undefined) errors.push(...exitCodes(`${path}.onExitCodes`, rule.onExitCodes, containers));
-	errors.push(...conditionPatterns(`${path}.onPodConditions`, rule.onPodConditions));
+	append(errors, listed(`${path}.action`, rule.action, actions));
+	if (rule.onExitCodes !== undefined) append(errors, exitCodes(`${path}.onExitCodes`, rule.onExitCodes, containers));
+	append(errors, conditionPatterns(`${path}.onPodConditions`, rule.onPodConditions));
 	const hasConditions = (rule.onPodConditions?.length ?? 0) > 0;
 	if (rule.onExitCodes !== undefined && hasConditions) {
 		errors.push(unfit(path, "specifying both OnExitCodes and OnPodConditions is not supported"));
@@ -120,7 +121,10 @@ export function failurePolicy(spec: JobSpec): FieldError[] {
 	if (rules.length > maxRules) errors.push(tooMany(path, rules.length, maxRules));
 	const { containers = [], initContainers = [] } = spec.template?.spec ?? {};
 	const names = new Set([...containers, ...initContainers].map(({ name }) => name ?? ""));
-	errors.push(...each(path, rules, (at, rule) => failureRule(at, rule, spec, names)));
+	append(
+		errors,
+		each(path, rules, (at, rule) => failureRule(at, rule, spec, names)),
+	);
 	return errors;
 }
 
@@ -162,7 +166,7 @@ function successRule(path: string, rule: SuccessPolicyRule, completions: number)
 			of = "the number of indexes in the specified succeededIndexes field";
 		}
 	}
-	errors.push(...nonNegative(`${path}.succeededCount`, succeededCount));
+	append(errors, nonNegative(`${path}.succeededCount`, succeededCount));
 	if (succeededCount !== undefined && succeededCount > most) {
 		errors.push(
 			fieldInvalid(`${path}.succeededCount`, succeededCount, `must be less than or equal to ${most} (${of})`),

@@ -1,4 +1,5 @@
 /** ObjectMeta: names, labels, annotations, finalizers, owners, and what an update may not touch. */
+import { append } from "../../../kit/lists.ts";
 import { type FieldError, fieldForbidden, fieldInvalid, fieldRequired, fieldTooLong } from "../../machinery/errors.ts";
 import { maskTrailingDash, maxAnnotationsBytes, qualifiedNameProblems } from "../../machinery/names.ts";
 import type { ObjectMeta, OwnerReference } from "../types.gen.ts";
@@ -23,7 +24,7 @@ function annotations(path: string, map: Readonly<Record<string, string>> | undef
 	let size = 0;
 	for (const [key, value] of Object.entries(map ?? {})) {
 		// Keys are compared without regard to case upstream.
-		errors.push(...problems(path, key, qualifiedNameProblems(key.toLowerCase())));
+		append(errors, problems(path, key, qualifiedNameProblems(key.toLowerCase())));
 		size += Buffer.byteLength(key) + Buffer.byteLength(value);
 	}
 	if (size > maxAnnotationsBytes) errors.push(fieldTooLong(path, maxAnnotationsBytes));
@@ -61,19 +62,19 @@ function owners(path: string, references: readonly OwnerReference[] | undefined)
 export function objectMeta(path: string, meta: ObjectMeta, namespaced: boolean, nameRule: NameRule): FieldError[] {
 	const errors: FieldError[] = [];
 	if (meta.generateName) {
-		errors.push(...problems(`${path}.generateName`, meta.generateName, nameRule(maskTrailingDash(meta.generateName))));
+		append(errors, problems(`${path}.generateName`, meta.generateName, nameRule(maskTrailingDash(meta.generateName))));
 	}
 	if (!meta.name) errors.push(fieldRequired(`${path}.name`, "name or generateName is required"));
-	else errors.push(...problems(`${path}.name`, meta.name, nameRule(meta.name)));
+	else append(errors, problems(`${path}.name`, meta.name, nameRule(meta.name)));
 	if (namespaced && !meta.namespace) errors.push(fieldRequired(`${path}.namespace`));
 	if (!namespaced && meta.namespace) errors.push(fieldForbidden(`${path}.namespace`, "not allowed on this type"));
 	if ((meta.generation ?? 0) < 0) {
 		errors.push(fieldInvalid(`${path}.generation`, meta.generation, "must be greater than or equal to 0"));
 	}
-	errors.push(...labels(`${path}.labels`, meta.labels));
-	errors.push(...annotations(`${path}.annotations`, meta.annotations));
-	errors.push(...owners(`${path}.ownerReferences`, meta.ownerReferences));
-	errors.push(...finalizers(`${path}.finalizers`, meta.finalizers));
+	append(errors, labels(`${path}.labels`, meta.labels));
+	append(errors, annotations(`${path}.annotations`, meta.annotations));
+	append(errors, owners(`${path}.ownerReferences`, meta.ownerReferences));
+	append(errors, finalizers(`${path}.finalizers`, meta.finalizers));
 	return errors;
 }
 
@@ -118,7 +119,7 @@ export function objectMetaUpdate(path: string, meta: ObjectMeta, old: ObjectMeta
 		"deletionTimestamp",
 		"deletionGracePeriodSeconds",
 	] as const) {
-		errors.push(...immutable(`${path}.${field}`, meta[field], old[field]));
+		append(errors, immutable(`${path}.${field}`, meta[field], old[field]));
 	}
 	return errors;
 }

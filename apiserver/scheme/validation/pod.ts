@@ -1,4 +1,5 @@
 /** Pods and pod templates. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldDuplicate,
@@ -68,16 +69,16 @@ function projection(path: string, given: VolumeProjection): FieldError[] {
 	if (names.length > 1) return [fieldForbidden(path, "may not specify more than 1 volume type per source")];
 	const errors: FieldError[] = [];
 	if (given.secret !== undefined) {
-		errors.push(
+		append(errors, [
 			...required(`${path}.secret.name`, given.secret.name),
 			...items(`${path}.secret.items`, given.secret.items),
-		);
+		]);
 	}
 	if (given.configMap !== undefined) {
-		errors.push(
+		append(errors, [
 			...required(`${path}.configMap.name`, given.configMap.name),
 			...items(`${path}.configMap.items`, given.configMap.items),
-		);
+		]);
 	}
 	const token = given.serviceAccountToken;
 	if (token !== undefined) {
@@ -90,7 +91,7 @@ function projection(path: string, given: VolumeProjection): FieldError[] {
 				),
 			);
 		}
-		errors.push(...required(`${path}.serviceAccountToken.path`, token.path));
+		append(errors, required(`${path}.serviceAccountToken.path`, token.path));
 	}
 	return errors;
 }
@@ -101,26 +102,27 @@ function volumeSource(path: string, volume: Volume): FieldError[] {
 	if (first === undefined) return [fieldRequired(path, "must specify a volume type")];
 	const errors = others.map((type) => fieldForbidden(`${path}.${type}`, "may not specify more than 1 volume type"));
 	if (volume.secret !== undefined) {
-		errors.push(
+		append(errors, [
 			...required(`${path}.secret.secretName`, volume.secret.secretName),
 			...fileMode(`${path}.secret.defaultMode`, volume.secret.defaultMode),
 			...items(`${path}.secret.items`, volume.secret.items),
-		);
+		]);
 	}
 	if (volume.configMap !== undefined) {
-		errors.push(
+		append(errors, [
 			...required(`${path}.configMap.name`, volume.configMap.name),
 			...fileMode(`${path}.configMap.defaultMode`, volume.configMap.defaultMode),
 			...items(`${path}.configMap.items`, volume.configMap.items),
-		);
+		]);
 	}
 	if (volume.hostPath !== undefined) {
 		if (!volume.hostPath.path) errors.push(fieldRequired(`${path}.hostPath.path`));
 		else if (volume.hostPath.path.split("/").includes("..")) {
 			errors.push(fieldInvalid(`${path}.hostPath.path`, volume.hostPath.path, "must not contain '..'"));
 		}
-		errors.push(
-			...oneOf(`${path}.hostPath.type`, volume.hostPath.type, [
+		append(
+			errors,
+			oneOf(`${path}.hostPath.type`, volume.hostPath.type, [
 				"",
 				"DirectoryOrCreate",
 				"Directory",
@@ -133,13 +135,13 @@ function volumeSource(path: string, volume: Volume): FieldError[] {
 		);
 	}
 	if (volume.persistentVolumeClaim !== undefined) {
-		errors.push(...required(`${path}.persistentVolumeClaim.claimName`, volume.persistentVolumeClaim.claimName));
+		append(errors, required(`${path}.persistentVolumeClaim.claimName`, volume.persistentVolumeClaim.claimName));
 	}
 	if (volume.projected !== undefined) {
-		errors.push(
+		append(errors, [
 			...fileMode(`${path}.projected.defaultMode`, volume.projected.defaultMode),
 			...each(`${path}.projected.sources`, volume.projected.sources, projection),
-		);
+		]);
 	}
 	return errors;
 }
@@ -150,11 +152,11 @@ function volumes(path: string, given: readonly Volume[] | undefined): FieldError
 		const errors: FieldError[] = [];
 		if (!volume.name) errors.push(fieldRequired(`${at}.name`));
 		else {
-			errors.push(...problems(`${at}.name`, volume.name, dns1123LabelProblems(volume.name)));
+			append(errors, problems(`${at}.name`, volume.name, dns1123LabelProblems(volume.name)));
 			if (names.has(volume.name)) errors.push(fieldDuplicate(`${at}.name`, volume.name));
 			names.add(volume.name);
 		}
-		errors.push(...volumeSource(at, volume));
+		append(errors, volumeSource(at, volume));
 		return errors;
 	});
 }
@@ -162,7 +164,7 @@ function volumes(path: string, given: readonly Volume[] | undefined): FieldError
 function tolerations(path: string, given: readonly Toleration[] | undefined): FieldError[] {
 	return each(path, given, (at, toleration) => {
 		const errors: FieldError[] = [];
-		if (toleration.key) errors.push(...qualifiedName(`${at}.key`, toleration.key));
+		if (toleration.key) append(errors, qualifiedName(`${at}.key`, toleration.key));
 		const operator = toleration.operator ?? "";
 		if (!toleration.key && operator !== "Exists") {
 			errors.push(
@@ -183,13 +185,13 @@ function tolerations(path: string, given: readonly Toleration[] | undefined): Fi
 			);
 		}
 		if (operator === "" || operator === "Equal") {
-			errors.push(...problems(`${at}.operator`, toleration.value ?? "", labelValueProblems(toleration.value ?? "")));
+			append(errors, problems(`${at}.operator`, toleration.value ?? "", labelValueProblems(toleration.value ?? "")));
 		} else if (operator === "Exists") {
 			if (toleration.value) {
 				errors.push(fieldInvalid(`${at}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
 			}
 		} else errors.push(fieldNotSupported(`${at}.operator`, operator, ["Equal", "Exists"]));
-		errors.push(...oneOf(`${at}.effect`, toleration.effect, taintEffects));
+		append(errors, oneOf(`${at}.effect`, toleration.effect, taintEffects));
 		return errors;
 	});
 }
@@ -231,7 +233,7 @@ function affinityTerm(path: string, term: PodAffinityTerm): FieldError[] {
 		...labelSelector(`${path}.namespaceSelector`, term.namespaceSelector),
 	];
 	if (!term.topologyKey) errors.push(fieldRequired(`${path}.topologyKey`, "can not be empty"));
-	else errors.push(...qualifiedName(`${path}.topologyKey`, term.topologyKey));
+	else append(errors, qualifiedName(`${path}.topologyKey`, term.topologyKey));
 	return errors;
 }
 
@@ -250,10 +252,11 @@ function affinity(path: string, given: Affinity | undefined): FieldError[] {
 		if ((hard.nodeSelectorTerms?.length ?? 0) === 0) {
 			errors.push(fieldRequired(at, "must have at least one node selector term"));
 		}
-		errors.push(...each(at, hard.nodeSelectorTerms, nodeSelectorTerm));
+		append(errors, each(at, hard.nodeSelectorTerms, nodeSelectorTerm));
 	}
-	errors.push(
-		...each(
+	append(
+		errors,
+		each(
 			`${path}.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution`,
 			node?.preferredDuringSchedulingIgnoredDuringExecution,
 			(at, term) => [
@@ -264,7 +267,7 @@ function affinity(path: string, given: Affinity | undefined): FieldError[] {
 	);
 	for (const name of ["podAffinity", "podAntiAffinity"] as const) {
 		const pod = given[name];
-		errors.push(
+		append(errors, [
 			...each(
 				`${path}.${name}.requiredDuringSchedulingIgnoredDuringExecution`,
 				pod?.requiredDuringSchedulingIgnoredDuringExecution,
@@ -278,7 +281,7 @@ function affinity(path: string, given: Affinity | undefined): FieldError[] {
 					...affinityTerm(`${at}.podAffinityTerm`, term.podAffinityTerm ?? {}),
 				],
 			),
-		);
+		]);
 	}
 	return errors;
 }
@@ -290,26 +293,27 @@ function spread(path: string, spec: PodSpec): FieldError[] {
 			errors.push(fieldInvalid(`${at}.maxSkew`, constraint.maxSkew ?? 0, "must be greater than zero"));
 		}
 		if (!constraint.topologyKey) errors.push(fieldRequired(`${at}.topologyKey`, "can not be empty"));
-		else errors.push(...qualifiedName(`${at}.topologyKey`, constraint.topologyKey));
-		errors.push(
-			...oneOf(`${at}.whenUnsatisfiable`, constraint.whenUnsatisfiable ?? "", ["DoNotSchedule", "ScheduleAnyway"]),
+		else append(errors, qualifiedName(`${at}.topologyKey`, constraint.topologyKey));
+		append(
+			errors,
+			oneOf(`${at}.whenUnsatisfiable`, constraint.whenUnsatisfiable ?? "", ["DoNotSchedule", "ScheduleAnyway"]),
 		);
-		errors.push(...labelSelector(`${at}.labelSelector`, constraint.labelSelector));
+		append(errors, labelSelector(`${at}.labelSelector`, constraint.labelSelector));
 		return errors;
 	});
 }
 
 function names(path: string, spec: PodSpec): FieldError[] {
 	const errors: FieldError[] = [];
-	if (spec.hostname) errors.push(...problems(`${path}.hostname`, spec.hostname, dns1123LabelProblems(spec.hostname)));
+	if (spec.hostname) append(errors, problems(`${path}.hostname`, spec.hostname, dns1123LabelProblems(spec.hostname)));
 	if (spec.subdomain)
-		errors.push(...problems(`${path}.subdomain`, spec.subdomain, dns1123LabelProblems(spec.subdomain)));
+		append(errors, problems(`${path}.subdomain`, spec.subdomain, dns1123LabelProblems(spec.subdomain)));
 	for (const name of ["serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"] as const) {
 		const value = spec[name];
-		if (value) errors.push(...problems(`${path}.${name}`, value, dns1123SubdomainProblems(value)));
+		if (value) append(errors, problems(`${path}.${name}`, value, dns1123SubdomainProblems(value)));
 	}
 	if (spec.schedulerName) {
-		errors.push(...problems(`${path}.schedulerName`, spec.schedulerName, qualifiedNameProblems(spec.schedulerName)));
+		append(errors, problems(`${path}.schedulerName`, spec.schedulerName, qualifiedNameProblems(spec.schedulerName)));
 	}
 	return errors;
 }
@@ -459,10 +463,10 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
 			if (!container.image?.trim()) errors.push(fieldRequired(`spec.${list}[${i}].image`));
 		}
 	}
-	errors.push(...deadlineUpdate("spec.activeDeadlineSeconds", spec, before));
-	errors.push(...tolerationUpdate("spec.tolerations", spec, before));
-	errors.push(...tolerations("spec.tolerations", spec.tolerations));
-	errors.push(...gatesUpdate("spec.schedulingGates", spec, before));
+	append(errors, deadlineUpdate("spec.activeDeadlineSeconds", spec, before));
+	append(errors, tolerationUpdate("spec.tolerations", spec, before));
+	append(errors, tolerations("spec.tolerations", spec.tolerations));
+	append(errors, gatesUpdate("spec.schedulingGates", spec, before));
 	const munged = mungeUpdatable(spec, before);
 	if (!deepEqual(munged, before)) {
 		const diff = differences("spec", before, munged, []).join("\n");
@@ -524,17 +528,18 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
 	const errors: FieldError[] = [];
 	for (const [i, condition] of (status.conditions ?? []).entries()) {
 		if (!systemConditions.has(condition.type ?? "")) {
-			errors.push(...qualifiedName(`metadata.conditions[${i}].Type`, condition.type ?? ""));
+			append(errors, qualifiedName(`metadata.conditions[${i}].Type`, condition.type ?? ""));
 		}
 	}
 	if (pod.spec?.nodeName !== old.spec?.nodeName) {
 		errors.push(fieldForbidden("status.nodeName", "may not be changed directly"));
 	}
 	if (old.status?.qosClass !== undefined) {
-		errors.push(...immutable("status.qosClass", status.qosClass, old.status.qosClass));
+		append(errors, immutable("status.qosClass", status.qosClass, old.status.qosClass));
 	}
-	errors.push(
-		...noResurrection(
+	append(
+		errors,
+		noResurrection(
 			"status.containerStatuses",
 			status.containerStatuses,
 			old.status?.containerStatuses,

@@ -1,4 +1,5 @@
 /** Services, endpoints, endpoint slices. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldDuplicate,
@@ -35,10 +36,10 @@ function port(path: string, given: ServicePort, named: boolean): FieldError[] {
 	const errors: FieldError[] = [];
 	if (!given.name) {
 		if (named) errors.push(fieldRequired(`${path}.name`));
-	} else errors.push(...problems(`${path}.name`, given.name, dns1123LabelProblems(given.name)));
-	errors.push(...portNumber(`${path}.port`, given.port));
-	errors.push(...requiredOneOf(`${path}.protocol`, given.protocol, protocols));
-	errors.push(...portNumberOrName(`${path}.targetPort`, given.targetPort));
+	} else append(errors, problems(`${path}.name`, given.name, dns1123LabelProblems(given.name)));
+	append(errors, portNumber(`${path}.port`, given.port));
+	append(errors, requiredOneOf(`${path}.protocol`, given.protocol, protocols));
+	append(errors, portNumberOrName(`${path}.targetPort`, given.targetPort));
 	return errors;
 }
 
@@ -48,7 +49,10 @@ function ports(spec: ServiceSpec): FieldError[] {
 	if (given.length === 0 && !isHeadless(spec) && spec.type !== "ExternalName") {
 		errors.push(fieldRequired("spec.ports"));
 	}
-	errors.push(...each("spec.ports", given, (at, p) => port(at, p, given.length > 1)));
+	append(
+		errors,
+		each("spec.ports", given, (at, p) => port(at, p, given.length > 1)),
+	);
 	const names = new Set<string>();
 	const numbers = new Set<string>();
 	const nodePorts = new Set<string>();
@@ -74,17 +78,17 @@ function addresses(spec: ServiceSpec): FieldError[] {
 	if (spec.type === "ExternalName") {
 		if (spec.clusterIP) errors.push(fieldForbidden("spec.clusterIPs", "may not be set for ExternalName services"));
 		if (!spec.externalName) errors.push(fieldRequired("spec.externalName"));
-		else errors.push(...problems("spec.externalName", spec.externalName, dns1123SubdomainProblems(spec.externalName)));
+		else append(errors, problems("spec.externalName", spec.externalName, dns1123SubdomainProblems(spec.externalName)));
 		return errors;
 	}
-	if (spec.clusterIP && !isHeadless(spec)) errors.push(...ipAddress("spec.clusterIPs[0]", spec.clusterIP));
+	if (spec.clusterIP && !isHeadless(spec)) append(errors, ipAddress("spec.clusterIPs[0]", spec.clusterIP));
 	if (isHeadless(spec) && (spec.type === "NodePort" || spec.type === "LoadBalancer")) {
 		errors.push(fieldInvalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${spec.type} services`));
 	}
 	if (spec.clusterIPs !== undefined && spec.clusterIP !== spec.clusterIPs[0]) {
 		errors.push(fieldInvalid("spec.clusterIPs", spec.clusterIPs, "first value must match `clusterIP`"));
 	}
-	errors.push(...each("spec.externalIPs", spec.externalIPs, ipAddress));
+	append(errors, each("spec.externalIPs", spec.externalIPs, ipAddress));
 	return errors;
 }
 
@@ -146,8 +150,9 @@ export function validateEndpoints(endpoints: Endpoints): FieldError[] {
 			errors.push(fieldRequired(at, "must specify `addresses` or `notReadyAddresses`"));
 		}
 		for (const name of ["addresses", "notReadyAddresses"] as const) {
-			errors.push(
-				...each(`${at}.${name}`, subset[name], (path, address) => [
+			append(
+				errors,
+				each(`${at}.${name}`, subset[name], (path, address) => [
 					...endpointIP(`${path}.ip`, address.ip ?? ""),
 					...(address.hostname
 						? problems(`${path}.hostname`, address.hostname, dns1123LabelProblems(address.hostname))
@@ -156,8 +161,9 @@ export function validateEndpoints(endpoints: Endpoints): FieldError[] {
 			);
 		}
 		const many = (subset.ports?.length ?? 0) > 1;
-		errors.push(
-			...each(`${at}.ports`, subset.ports, (path, p) => [
+		append(
+			errors,
+			each(`${at}.ports`, subset.ports, (path, p) => [
 				...(many && !p.name ? [fieldRequired(`${path}.name`)] : []),
 				...(p.name ? problems(`${path}.name`, p.name, dns1123LabelProblems(p.name)) : []),
 				...portNumber(`${path}.port`, p.port),
@@ -197,11 +203,11 @@ function slicePorts(slice: EndpointSlice): FieldError[] {
 	const names = new Set<string>();
 	return each("ports", given, (at, p) => {
 		const errors: FieldError[] = [];
-		if (p.name) errors.push(...problems(`${at}.name`, p.name, portNameProblems(p.name)));
+		if (p.name) append(errors, problems(`${at}.name`, p.name, portNameProblems(p.name)));
 		if (names.has(p.name ?? "")) errors.push(fieldDuplicate(`${at}.name`, p.name ?? ""));
 		names.add(p.name ?? "");
-		errors.push(...requiredOneOf(`${at}.protocol`, p.protocol, protocols));
-		if (p.port !== undefined) errors.push(...portNumber(`${at}.port`, p.port));
+		append(errors, requiredOneOf(`${at}.protocol`, p.protocol, protocols));
+		if (p.port !== undefined) append(errors, portNumber(`${at}.port`, p.port));
 		return errors;
 	});
 }
@@ -220,8 +226,9 @@ export function validateEndpointSlice(slice: EndpointSlice): FieldError[] {
 		});
 		return errors;
 	}
-	errors.push(
-		...each("endpoints", endpoints, (at, endpoint) => {
+	append(
+		errors,
+		each("endpoints", endpoints, (at, endpoint) => {
 			const list = endpoint.addresses ?? [];
 			if (list.length === 0) return [fieldRequired(`${at}.addresses`, "must contain at least 1 address")];
 			if (list.length > maxEndpointAddresses) {
@@ -236,7 +243,7 @@ export function validateEndpointSlice(slice: EndpointSlice): FieldError[] {
 			return each(`${at}.addresses`, list, (path, address) => sliceAddress(path, address, slice.addressType));
 		}),
 	);
-	errors.push(...slicePorts(slice));
+	append(errors, slicePorts(slice));
 	return errors;
 }
 

@@ -1,4 +1,5 @@
 /** Deployments, replica sets, jobs. */
+import { append } from "../../../kit/lists.ts";
 import {
 	type FieldError,
 	fieldForbidden,
@@ -154,7 +155,7 @@ function replicaCounts(status: Counts): FieldError[] {
 		"availableReplicas",
 		"unavailableReplicas",
 	] as const) {
-		errors.push(...nonNegative(`status.${name}`, status[name]));
+		append(errors, nonNegative(`status.${name}`, status[name]));
 	}
 	const total = status.replicas ?? 0;
 	for (const name of ["updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const) {
@@ -270,12 +271,12 @@ export function validateJob(job: Job): FieldError[] {
 	if (spec.selector === undefined) errors.push(fieldRequired("spec.selector"));
 	else {
 		const wrong = labelSelector("spec.selector", spec.selector);
-		errors.push(...wrong);
+		append(errors, wrong);
 		if (wrong.length === 0 && !selectorMatches(spec.selector, spec.template)) {
 			errors.push(fieldInvalid("spec.template.metadata.labels", spec.template?.metadata?.labels ?? {}, mismatch));
 		}
 	}
-	errors.push(...jobTemplate(spec));
+	append(errors, jobTemplate(spec));
 	return errors;
 }
 
@@ -304,8 +305,8 @@ export function validateJobUpdate(job: Job, old: Job): FieldError[] {
 	// An indexed job may grow and shrink as long as its parallelism follows.
 	const elastic =
 		spec.completionMode === "Indexed" && spec.completions !== undefined && spec.completions === spec.parallelism;
-	if (!elastic) errors.push(...immutable("spec.completions", spec.completions, before.completions));
-	errors.push(...immutable("spec.selector", spec.selector, before.selector));
+	if (!elastic) append(errors, immutable("spec.completions", spec.completions, before.completions));
+	append(errors, immutable("spec.selector", spec.selector, before.selector));
 	if (!deepEqual(templateForUpdate(job, old), before.template)) {
 		errors.push(fieldInvalid("spec.template", spec.template, "field is immutable"));
 	}
@@ -316,7 +317,7 @@ export function validateJobUpdate(job: Job, old: Job): FieldError[] {
 		"managedBy",
 		"successPolicy",
 	] as const) {
-		errors.push(...immutable(`spec.${name}`, spec[name], before[name]));
+		append(errors, immutable(`spec.${name}`, spec[name], before[name]));
 	}
 	return errors;
 }
