@@ -10,6 +10,7 @@ import type { ApiClient } from "../../apiserver/client/types.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Pod, SubjectAccessReview } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock } from "../../kit/clock.ts";
+import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { type LogOptions, type LogSink, streamLog } from "./log-stream.ts";
 import type { ContainerLog } from "./runtime/types.ts";
@@ -229,7 +230,7 @@ export async function startKubeletServer(
 			rejectUnauthorized: false,
 			requestTimeout: 30_000,
 		},
-		(request, response) => {
+		guarded(options.logger, (request, response) => {
 			route(options, authorizer, request, response).catch((error: unknown) => {
 				const status = error instanceof HttpError ? error.status : 500;
 				if (status === 500) options.logger.warn("request failed", { path: request.url?.split("?", 1)[0], error });
@@ -237,12 +238,13 @@ export async function startKubeletServer(
 				else response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
 				if (!response.destroyed) response.end(error instanceof Error ? error.message : String(error));
 			});
-		},
+		}),
 	);
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);
 	});
+	server.on("error", (error) => options.logger.error("kubelet's listener failed", { error }));
 	return {
 		port: (server.address() as { port: number }).port,
 		async close() {

@@ -79,6 +79,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 		keyFile: values["tls-private-key-file"],
 		health: () => undefined,
 		metrics: () => registry.metrics(),
+		logger,
 	});
 	const ended = Promise.withResolvers<number>();
 	const stopping = new AbortController();

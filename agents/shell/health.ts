@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import type { FlagSpecs } from "../../kit/flags.ts";
+import { guarded } from "../../kit/guarded.ts";
+import type { Logger } from "../../kit/log.ts";
 
 export function servingFlags<const P extends number>(port: P) {
 	return {
@@ -40,6 +42,7 @@ export interface HealthOptions {
 	readonly health: () => string | undefined;
 	/** Prometheus text format. */
 	readonly metrics: () => Promise<string>;
+	readonly logger: Logger;
 }
 
 const isLoopback = (address: string) => /^(127\.|localhost$|::1$)/.test(address);
@@ -64,9 +67,7 @@ export async function serveHealth(options: HealthOptions): Promise<{ close(): Pr
 		} else if (path === "/metrics") answer(200, await options.metrics(), "text/plain; version=0.0.4; charset=utf-8");
 		else answer(404, "404 page not found\n");
 	};
-	const listener = (request: http.IncomingMessage, response: http.ServerResponse) => {
-		handle(request, response).catch((error: unknown) => response.destroy(error as Error));
-	};
+	const listener = guarded(options.logger, handle);
 	const server = secure
 		? https.createServer({ cert: readFileSync(options.certFile), key: readFileSync(options.keyFile) }, listener)
 		: http.createServer(listener);
@@ -74,6 +75,8 @@ export async function serveHealth(options: HealthOptions): Promise<{ close(): Pr
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);
 	});
+	// A connection that cannot be accepted (no descriptors left) is said, and ends nothing.
+	server.on("error", (error) => options.logger.error("health listener failed", { error }));
 	return {
 		async close() {
 			server.closeAllConnections();

@@ -294,7 +294,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 	});
 	server.on("tlsClientError", () => {});
 	server.on("clientError", refuseConnection);
-	server.on("request", (raw: Http2ServerRequest, out: Http2ServerResponse) => {
+	const serve = (raw: Http2ServerRequest, out: Http2ServerResponse) => {
 		if (raw.httpVersionMajor !== 2) {
 			const socket = raw.socket as TLSSocket;
 			begin(socket);
@@ -312,6 +312,15 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 			options.onError(error);
 			response.destroy();
 		});
+	};
+	server.on("request", (raw: Http2ServerRequest, out: Http2ServerResponse) => {
+		try {
+			serve(raw, out);
+		} catch (error) {
+			// The connection may have ended under our hands, and what is asked about it then throws.
+			options.onError(error);
+			raw.destroy();
+		}
 	});
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);

@@ -124,6 +124,7 @@ export async function startBalancer(
 		server.once("error", reject);
 		server.listen(options.port, options.host, resolve);
 	});
+	server.on("error", (error) => options.logger?.error("listener failed", { error }));
 	const timer = clock.every(probeIntervalMs, () => void probeAll());
 	return {
 		port: (server.address() as net.AddressInfo).port,

@@ -1,5 +1,5 @@
 /** Health, version and metrics over HTTP/1, with etcd's paths and answers. */
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
 import { StoreError } from "../api.ts";
 import type { Requests } from "../member/requests.ts";
@@ -21,7 +21,7 @@ interface Check {
 const readTimeoutMs = 5000;
 const probeKey = Buffer.from("health");
 
-export function httpHandler(options: HttpOptions): RequestListener {
+export function httpHandler(options: HttpOptions): (request: IncomingMessage, response: ServerResponse) => unknown {
 	const { requests } = options;
 	const alive: Check = {
 		name: "serializable_read",
@@ -35,27 +35,26 @@ export function httpHandler(options: HttpOptions): RequestListener {
 		name: "linearizable_read",
 		run: () => requests.replica.linearizableRead(readTimeoutMs),
 	};
-	const paths: Record<string, (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => void> = {
-		"/health": (_request, response, query) => void health(options, response, query),
-		"/livez": (_request, response, query) => void checks("livez", [alive], response, query),
-		"/readyz": (_request, response, query) => void checks("readyz", [alive, linearizable], response, query),
-		"/version": (_request, response) => json(response, 200, { barque: options.version, protocol: "native/1" }),
-		"/metrics": (_request, response) => void metrics(options.registry, response),
-	};
+	const paths: Record<string, (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => unknown> =
+		{
+			"/health": (_request, response, query) => health(options, response, query),
+			"/livez": (_request, response, query) => checks("livez", [alive], response, query),
+			"/readyz": (_request, response, query) => checks("readyz", [alive, linearizable], response, query),
+			"/version": (_request, response) => json(response, 200, { barque: options.version, protocol: "native/1" }),
+			"/metrics": (_request, response) => metrics(options.registry, response),
+		};
 	return (request, response) => {
 		const url = URL.parse(request.url ?? "/", "http://localhost");
 		if (url === null) {
-			text(response, 400, "Bad Request\n");
-			return;
+			return text(response, 400, "Bad Request\n");
 		}
 		if (request.method !== "GET" && request.method !== "HEAD") {
 			response.setHeader("Allow", "GET");
-			text(response, 405, "Method Not Allowed\n");
-			return;
+			return text(response, 405, "Method Not Allowed\n");
 		}
 		const path = Object.hasOwn(paths, url.pathname) ? paths[url.pathname] : undefined;
-		if (path === undefined) text(response, 404, "404 page not found\n");
-		else path(request, response, url.searchParams);
+		if (path !== undefined) return path(request, response, url.searchParams);
+		return text(response, 404, "404 page not found\n");
 	};
 }
 

@@ -2,10 +2,16 @@
  * The client URL: one port for every protocol, told apart by its first bytes: the native protocol's magic, or HTTP/1 for
  * health and metrics.
  */
-import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
+import {
+	createServer as createHttpServer,
+	type Server as HttpServer,
+	type IncomingMessage,
+	type ServerResponse,
+} from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../kit/clock.ts";
+import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { nativeAlpn, nativeMagic } from "../native/protocol.ts";
 import { SocketChannel } from "../native/socket-channel.ts";
@@ -26,7 +32,7 @@ export interface ListenerOptions {
 	readonly tls?: ListenerTls | undefined;
 	/** Absent: only HTTP is spoken here (a metrics port). */
 	readonly native?: NativeServerOptions | undefined;
-	readonly http: RequestListener;
+	readonly http: (request: IncomingMessage, response: ServerResponse) => unknown;
 	/** Longest frame a client may send: the request limit and some for its frame. */
 	readonly maxFrameBytes: number;
 	/** How long a connection may take to say what it is, ms. Default 10 s. */
@@ -55,7 +61,7 @@ export class Listener {
 				connectionsCheckingInterval: Math.min(5000, options.firstBytesMs ?? firstBytesMs),
 				maxHeaderSize: 16 << 10,
 			},
-			options.http,
+			guarded(options.logger, options.http),
 		);
 		// It listens nowhere and is handed its connections; only this event makes it look at their time limits.
 		this.#http.emit("listening");

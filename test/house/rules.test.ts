@@ -26,6 +26,13 @@ describe("house rules", () => {
 		);
 	});
 
+	it("stops an HTTP server whose listener may throw", () => {
+		const server = 'import http from "node:http";\nhttp.createServer(LISTENER);';
+		assert.match(messages("agents/a.ts", server)[0] ?? "", /guarded/);
+		assert.deepEqual(messages("agents/a.ts", server.replace("LISTENER", "guarded(logger, listener)")), []);
+		assert.deepEqual(messages("agents/a.test.ts", server), []);
+	});
+
 	it("keeps time, chance and the outside world out of pure folders, and only there", () => {
 		for (const line of ["Date.now()", "setTimeout(f, 1)", "Math.random()", 'import fs from "node:fs";']) {
 			assert.equal(messages("store/raft/raft.ts", line).length, 1, line);

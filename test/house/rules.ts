@@ -76,6 +76,19 @@ export function checkFile(file: string, text: string): Violation[] {
 			if (pattern.test(line)) report(message);
 		}
 	}
+	if (
+		!isTest &&
+		!file.includes("/images/") &&
+		/\bfrom "node:https?"/.test(text) &&
+		/\b(https?\.createServer|createHttps?Server)\(/.test(text) &&
+		!/\bguarded\(/.test(text)
+	) {
+		violations.push({
+			file,
+			line: 1,
+			message: "an HTTP server whose listener may end the process: guarded (kit/guarded.ts)",
+		});
+	}
 	if (!isTest && room !== "test") {
 		for (const { line, operand } of unboundedSpreads(text)) {
 			const message = `${operand}: a long list in a call throws; append (kit/lists.ts), or say "bounded: why" beside it`;
