@@ -7,8 +7,8 @@ import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { launcher } from "../bin/cluster/launcher.ts";
-import { StoreProcesses } from "../chaos/kills/store-processes.ts";
+import { launcher } from "../cluster/launcher.ts";
+import { StoreProcesses } from "../cluster/store-processes.ts";
 import { parseCommand } from "../kit/flags.ts";
 
 interface Load {

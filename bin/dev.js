@@ -37,7 +37,7 @@ const commands = {
 	},
 	test: (...args) => {
 		if (args.length === 0) lint();
-		const specs = args.length === 0 ? ["{kit,store,apiserver,agents,chaos,bench,test,bin}/**/*.test.ts"] : args;
+		const specs = args.length === 0 ? ["{kit,store,apiserver,agents,cluster,chaos,bench,test,bin}/**/*.test.ts"] : args;
 		run("tests", tool("mocha", "bin", "mocha.js"), ...specs);
 	},
 };

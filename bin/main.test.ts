@@ -1,7 +1,7 @@
 /** What a part says when it cannot start. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { launcher } from "./cluster/launcher.ts";
+import { launcher } from "../cluster/launcher.ts";
 
 describe("barque: a part that cannot start", () => {
 	for (const part of ["scheduler", "controller-manager"]) {

@@ -3,9 +3,9 @@ import { AssertionError } from "node:assert";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { lostLeadershipExit } from "../agents/shell/exit-codes.ts";
-import { launcher } from "./cluster/launcher.ts";
-import { restartInPlace } from "./cluster/restart.ts";
-import { packageRoot } from "./package-root.ts";
+import { launcher } from "../cluster/launcher.ts";
+import { packageRoot } from "../cluster/package-root.ts";
+import { restartInPlace } from "../cluster/restart.ts";
 
 interface Command {
 	readonly summary: string;
@@ -18,27 +18,27 @@ const commands: Readonly<Record<string, Command>> = {
 	up: {
 		group: "A cluster on this machine",
 		summary: "start masters, nodes and a balancer, and wait until they are ready",
-		run: async (argv) => (await import("./cluster/commands.ts")).runUp(argv),
+		run: async (argv) => (await import("../cluster/commands.ts")).runUp(argv),
 	},
 	status: {
 		group: "A cluster on this machine",
 		summary: "show every part, its health, and who leads",
-		run: async (argv) => (await import("./cluster/commands.ts")).runStatus(argv),
+		run: async (argv) => (await import("../cluster/commands.ts")).runStatus(argv),
 	},
 	kill: {
 		group: "A cluster on this machine",
 		summary: "SIGKILL to everything on one master",
-		run: async (argv) => (await import("./cluster/commands.ts")).runKill(argv),
+		run: async (argv) => (await import("../cluster/commands.ts")).runKill(argv),
 	},
 	revive: {
 		group: "A cluster on this machine",
 		summary: "start a killed master again",
-		run: async (argv) => (await import("./cluster/commands.ts")).runRevive(argv),
+		run: async (argv) => (await import("../cluster/commands.ts")).runRevive(argv),
 	},
 	down: {
 		group: "A cluster on this machine",
 		summary: "end everything",
-		run: async (argv) => (await import("./cluster/commands.ts")).runDown(argv),
+		run: async (argv) => (await import("../cluster/commands.ts")).runDown(argv),
 	},
 	store: {
 		group: "Its parts, each alone",
@@ -68,7 +68,7 @@ const commands: Readonly<Record<string, Command>> = {
 	balancer: {
 		group: "Its parts, each alone",
 		summary: "a TCP balancer in front of apiservers",
-		run: async (argv) => (await import("./cluster/balancer.ts")).runBalancer(argv),
+		run: async (argv) => (await import("../cluster/balancer.ts")).runBalancer(argv),
 	},
 	bench: {
 		group: "Measuring and proving",

@@ -1,6 +1,6 @@
 /** `barque` as a person types it. */
 import { spawn } from "node:child_process";
-import { launcher } from "../bin/cluster/launcher.ts";
+import { launcher } from "../cluster/launcher.ts";
 
 export interface Result {
 	readonly code: number;

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { packageRoot } from "../bin/package-root.ts";
+import { packageRoot } from "../cluster/package-root.ts";
 
 function run(command: string, args: readonly string[], cwd: string): Promise<string> {
 	return new Promise((resolve, reject) => {

@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Cluster, startCluster } from "../bin/cluster/start-cluster.ts";
-import { packageRoot } from "../bin/package-root.ts";
+import { packageRoot } from "../cluster/package-root.ts";
+import { type Cluster, startCluster } from "../cluster/start-cluster.ts";
 import { findKubectls } from "./kubectl/binaries.ts";
 
 /** The shell blocks under a heading. */

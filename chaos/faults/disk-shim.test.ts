@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
+import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
 import { MissingToolError } from "../targets/place.ts";
 import { storeTarget } from "../targets/store.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
+import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { MissingToolError } from "../targets/place.ts";
 import { orSkip } from "../testing/machine.ts";
 import { Program, runStore } from "../testing/program.ts";

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
-import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
+import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
 import { EtcdGateway } from "../targets/etcd-gateway.ts";
 import { MissingToolError } from "../targets/place.ts";

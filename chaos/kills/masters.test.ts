@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { configMaps, leases } from "../../apiserver/client/resources.ts";
 import type { ConfigMap, Lease } from "../../apiserver/scheme/types.gen.ts";
-import { type Cluster, startCluster } from "../../bin/cluster/start-cluster.ts";
+import { type Cluster, startCluster } from "../../cluster/start-cluster.ts";
 import { ConfigMapWriter, findLost } from "./config-map-writer.ts";
 
 const namespace = "default";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { open, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { StoreProcesses } from "../../cluster/store-processes.ts";
 import { type StoreClient, StoreError } from "../../store/api.ts";
-import { StoreProcesses } from "./store-processes.ts";
 
 const writers = 16;
 const keysPerWriter = 8;

@@ -8,7 +8,7 @@ import { access, mkdir, readFile, rename } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { packageRoot } from "../../bin/package-root.ts";
+import { packageRoot } from "../../cluster/package-root.ts";
 import { MissingToolError } from "../targets/place.ts";
 
 const run = promisify(execFile);

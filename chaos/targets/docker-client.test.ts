@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { launcher } from "../../bin/cluster/launcher.ts";
+import { launcher } from "../../cluster/launcher.ts";
 import { connectDocker, type Testcontainers } from "./docker-client.ts";
 
 describe("a Docker engine", () => {

@@ -9,7 +9,7 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { launcher } from "../../bin/cluster/launcher.ts";
+import { launcher } from "../../cluster/launcher.ts";
 import { cleanUpOnInterrupt, unlessInterrupted } from "./cleanup.ts";
 import { connectDocker, loadTestcontainers, wantedEngine } from "./docker-client.ts";
 import { isGone, ownerMark } from "./owner.ts";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { launcher } from "../../bin/cluster/launcher.ts";
+import { launcher } from "../../cluster/launcher.ts";
 import { linkTools, packetDelay } from "../faults/links.ts";
 import { buildNative } from "../native/build.ts";
 import { engineTools, type PrivateEngine, startPrivateEngine } from "./docker-engine.ts";

@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { createApiClient } from "../../apiserver/client/rest.ts";
-import { adminTls } from "../../bin/cluster/certificates.ts";
-import type { Layout, MasterEndpoints } from "../../bin/cluster/layout.ts";
-import type { Cluster } from "../../bin/cluster/start-cluster.ts";
+import { adminTls } from "../../cluster/certificates.ts";
+import type { Layout, MasterEndpoints } from "../../cluster/layout.ts";
+import type { Cluster } from "../../cluster/start-cluster.ts";
 import { type StoreClient, StoreError } from "../../store/api.ts";
 import { connectStore } from "../../store/client/client.ts";
 import type { Clocks } from "../faults/clocks.ts";

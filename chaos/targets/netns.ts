@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { launcher } from "../../bin/cluster/launcher.ts";
+import { launcher } from "../../cluster/launcher.ts";
 import { LinkRules, linkTools } from "../faults/links.ts";
 import { withEnv } from "../faults/preload.ts";
 import { MachineFaults } from "./machine-faults.ts";

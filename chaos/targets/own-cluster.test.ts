@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { runningPid } from "../../bin/cluster/processes.ts";
+import { runningPid } from "../../cluster/processes.ts";
 import { eventually } from "../../test/until.ts";
 import { OwnCluster } from "./own-cluster.ts";
 import type { Place } from "./place.ts";

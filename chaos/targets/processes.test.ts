@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { launcher } from "../../bin/cluster/launcher.ts";
+import { launcher } from "../../cluster/launcher.ts";
 import { isRunning, namedBy } from "../testing/machine.ts";
 import { isInstalled } from "./tools.ts";
 

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { launcher } from "../../bin/cluster/launcher.ts";
-import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
+import { launcher } from "../../cluster/launcher.ts";
+import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { withEnv } from "../faults/preload.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import type { Place, PlaceOptions } from "./place.ts";

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { launcher } from "../../bin/cluster/launcher.ts";
+import { launcher } from "../../cluster/launcher.ts";
 import type { Environment } from "../faults/preload.ts";
 
 /** An exit code, or a signal's name. */

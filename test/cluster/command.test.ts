@@ -6,7 +6,7 @@ import path from "node:path";
 import { startTimeOf } from "../../agents/kubelet/runtime/process-table.ts";
 import { configMaps } from "../../apiserver/client/resources.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
-import type { ClusterStatus } from "../../bin/cluster/status.ts";
+import type { ClusterStatus } from "../../cluster/status.ts";
 import { runBarque } from "../barque.ts";
 
 describe("barque up, status, kill, revive, down", function () {

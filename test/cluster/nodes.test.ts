@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { deployments, events, nodes, pods } from "../../apiserver/client/resources.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Pod } from "../../apiserver/scheme/types.gen.ts";
-import { type Cluster, startCluster } from "../../bin/cluster/start-cluster.ts";
+import { type Cluster, startCluster } from "../../cluster/start-cluster.ts";
 import { eventually } from "../until.ts";
 
 const namespace = "default";

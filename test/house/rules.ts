@@ -19,8 +19,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 	store: ["kit/"],
 	apiserver: ["kit/", "store/client/", "store/api.ts"],
 	agents: ["kit/", "apiserver/client/", "apiserver/scheme/", "apiserver/machinery/"],
-	chaos: [""],
-	bench: [""],
+	cluster: ["kit/", "store/", "apiserver/", "agents/"],
+	chaos: ["kit/", "store/", "apiserver/", "agents/", "cluster/"],
+	bench: ["kit/", "store/", "apiserver/", "agents/", "cluster/"],
 	test: [""],
 	bin: [""],
 };

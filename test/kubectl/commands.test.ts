@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type Cluster, startCluster } from "../../bin/cluster/start-cluster.ts";
+import { type Cluster, startCluster } from "../../cluster/start-cluster.ts";
 import { eventually } from "../until.ts";
 import { findKubectls, type Runner, runner } from "./binaries.ts";
 

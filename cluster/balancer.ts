@@ -5,9 +5,9 @@
 import { readFileSync } from "node:fs";
 import https from "node:https";
 import net from "node:net";
-import { type Clock, systemClock } from "../../kit/clock.ts";
-import { parseCommand } from "../../kit/flags.ts";
-import { createLogger, type Logger } from "../../kit/log.ts";
+import { type Clock, systemClock } from "../kit/clock.ts";
+import { parseCommand } from "../kit/flags.ts";
+import { createLogger, type Logger } from "../kit/log.ts";
 
 const probeIntervalMs = 500;
 const probeTimeoutMs = 2_000;

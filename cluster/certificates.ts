@@ -8,7 +8,7 @@ import {
 	type KeyPair,
 	writeKeyPair,
 	writeSecret,
-} from "../../kit/pki.ts";
+} from "../kit/pki.ts";
 import { addressOf, type Layout, type MasterEndpoints, pkiDirectory } from "./layout.ts";
 
 const local = ["localhost", "127.0.0.1"];

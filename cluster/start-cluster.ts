@@ -2,7 +2,7 @@
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { ApiClient } from "../../apiserver/client/types.ts";
+import type { ApiClient } from "../apiserver/client/types.ts";
 import {
 	adminClient,
 	bringDown,

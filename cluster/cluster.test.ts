@@ -5,7 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { linuxOnly } from "../../test/platform.ts";
+import { linuxOnly } from "../test/platform.ts";
 import { prepare, startParts } from "./cluster.ts";
 import { claimPort, releasePorts } from "./ports.ts";
 import { knownParts, type Launch, stopPart } from "./processes.ts";

@@ -1,7 +1,7 @@
 /** `barque status`: what runs, where, and how it is. */
 
-import type { Lease, Node } from "../../apiserver/scheme/types.gen.ts";
-import { greatest } from "../../kit/lists.ts";
+import type { Lease, Node } from "../apiserver/scheme/types.gen.ts";
+import { greatest } from "../kit/lists.ts";
 import { adminClient } from "./cluster.ts";
 import { allParts } from "./compose.ts";
 import type { Layout } from "./layout.ts";

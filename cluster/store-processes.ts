@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { launcher } from "../../bin/cluster/launcher.ts";
-import { claimFreePorts, releasePorts } from "../../bin/cluster/ports.ts";
-import type { StoreClient } from "../../store/api.ts";
-import { connectStore } from "../../store/client/client.ts";
+import type { StoreClient } from "../store/api.ts";
+import { connectStore } from "../store/client/client.ts";
+import { launcher } from "./launcher.ts";
+import { claimFreePorts, releasePorts } from "./ports.ts";
 
 interface Member {
 	readonly name: string;

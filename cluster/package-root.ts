@@ -1,4 +1,4 @@
-/** The package's root folder, from bin/ in a checkout and from dist/bin/ when installed. */
+/** The package's root folder, from cluster/ in a checkout and from dist/cluster/ when installed. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import net from "node:net";
-import { linuxOnly } from "../../test/platform.ts";
+import { linuxOnly } from "../test/platform.ts";
 import { claimFreePorts, claimPort, releasePorts } from "./ports.ts";
 
 describe("cluster: ports", () => {

@@ -1,6 +1,6 @@
 /** `barque up`, `status`, `kill`, `revive` and `down`. Progress goes to standard error, answers to standard output. */
 import path from "node:path";
-import { type FlagSpecs, type FlagValues, parseCommand } from "../../kit/flags.ts";
+import { type FlagSpecs, type FlagValues, parseCommand } from "../kit/flags.ts";
 import { bringDown, bringUp, killMaster, prepare, purge, reviveMaster } from "./cluster.ts";
 import { allParts } from "./compose.ts";
 import { findLayout, type Layout, loadLayout, type Runtime } from "./layout.ts";

@@ -5,7 +5,7 @@
 
 import { randomInt } from "node:crypto";
 import net from "node:net";
-import { append } from "../../kit/lists.ts";
+import { append } from "../kit/lists.ts";
 
 const host = "127.0.0.1";
 /** All of 127.0.0.0/8 is loopback on Linux; elsewhere it is mostly one address, and ports are not claimed. */

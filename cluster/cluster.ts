@@ -2,12 +2,12 @@
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { killLeftovers } from "../../agents/kubelet/leftovers.ts";
-import { serviceAccounts } from "../../apiserver/client/resources.ts";
-import { createApiClient } from "../../apiserver/client/rest.ts";
-import type { ApiClient } from "../../apiserver/client/types.ts";
-import type { KubeObject } from "../../apiserver/scheme/object.ts";
-import type { Node } from "../../apiserver/scheme/types.gen.ts";
+import { killLeftovers } from "../agents/kubelet/leftovers.ts";
+import { serviceAccounts } from "../apiserver/client/resources.ts";
+import { createApiClient } from "../apiserver/client/rest.ts";
+import type { ApiClient } from "../apiserver/client/types.ts";
+import type { KubeObject } from "../apiserver/scheme/object.ts";
+import type { Node } from "../apiserver/scheme/types.gen.ts";
 import { adminTls, makeCertificates } from "./certificates.ts";
 import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
 import { findLayout, type Layout, type LayoutOptions, type MasterEndpoints, planLayout, saveLayout } from "./layout.ts";
