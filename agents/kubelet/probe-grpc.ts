@@ -1,6 +1,6 @@
 /** The gRPC health check (grpc.health.v1.Health/Check) over HTTP/2 without TLS, as kubelets make it. */
 import http2 from "node:http2";
-import type { ProbeOutcome } from "./probes.ts";
+import type { ProbeOutcome } from "./probe-outcome.ts";
 
 const statuses = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 const serving = 1;

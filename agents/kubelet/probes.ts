@@ -5,14 +5,10 @@ import net from "node:net";
 import type { Container, Probe } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock, Timer } from "../../kit/clock.ts";
 import { probeGrpc } from "./probe-grpc.ts";
+import type { ProbeOutcome } from "./probe-outcome.ts";
 import type { ExecResult } from "./runtime/types.ts";
 
 export type ProbeKind = "liveness" | "readiness" | "startup";
-
-export interface ProbeOutcome {
-	readonly ok: boolean;
-	readonly message: string;
-}
 
 export interface ProbeTarget {
 	readonly container: Container;

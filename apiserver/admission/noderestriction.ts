@@ -3,7 +3,7 @@
 import { nodeLeaseNamespace, nodeOf } from "../authz/node.ts";
 import { notFound } from "../machinery/errors.ts";
 import { deepEqual, semanticEqual } from "../machinery/meta.ts";
-import { mirrorPodAnnotation, podReferences } from "../machinery/podrefs.ts";
+import { mirrorPodAnnotation, podReferences } from "../scheme/podrefs.ts";
 import type { Node, Pod, TokenRequest } from "../scheme/types.gen.ts";
 import { type AdmissionAttributes, type AdmissionLookups, type AdmissionPlugin, refuse } from "./types.ts";
 

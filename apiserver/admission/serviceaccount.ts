@@ -3,8 +3,8 @@ import { type Clock, sleep } from "../../kit/clock.ts";
 import type { Random } from "../../kit/random.ts";
 import { automountedExpirationSeconds } from "../authn/issuer.ts";
 import { generateName } from "../machinery/meta.ts";
-import { isMirrorPod, podReferences } from "../machinery/podrefs.ts";
 import type { KubeObject } from "../scheme/object.ts";
+import { isMirrorPod, podReferences } from "../scheme/podrefs.ts";
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../scheme/types.gen.ts";
 import { type AdmissionAttributes, type AdmissionLookups, type AdmissionPlugin, isResource, refuse } from "./types.ts";
 

@@ -3,7 +3,7 @@
  * accounts only those that such a pod uses. What it may write, the NodeRestriction admission plugin narrows further.
  */
 import { nodeNamePrefix, nodesGroup, type UserInfo } from "../authn/types.ts";
-import { isMirrorPod, podReferences } from "../machinery/podrefs.ts";
+import { isMirrorPod, podReferences } from "../scheme/podrefs.ts";
 import type { Pod, PolicyRule } from "../scheme/types.gen.ts";
 import { ruleAllows } from "./rbac.ts";
 import { type Attributes, type Authorizer, allow, type Decision, noOpinion } from "./types.ts";

@@ -42,6 +42,9 @@ export interface AdmittedRequest {
 	readonly signal: AbortSignal;
 }
 
+/** Answers a path that is no resource's; false: it is none of its own. */
+export type PathHandler = (admitted: AdmittedRequest) => Promise<boolean> | boolean;
+
 export interface ChainOptions {
 	readonly authenticator: { authenticate(credentials: Credentials): Promise<Authenticated> };
 	readonly authorizer: Authorizer;

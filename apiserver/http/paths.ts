@@ -5,11 +5,10 @@ import { type DocumentResponse, discoveryResponse } from "../discovery/discovery
 import { openapiResponse } from "../openapi/openapi.ts";
 import { groupVersions } from "../scheme/resources.ts";
 import { versionInfo } from "../version.ts";
-import type { AdmittedRequest } from "./chain.ts";
+import type { AdmittedRequest, PathHandler } from "./chain.ts";
 import { type HealthChecks, serveHealth } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import { sendBytes, sendValue } from "./render.ts";
-import type { PathHandler } from "./router.ts";
 import { header, headerValues } from "./types.ts";
 
 export interface PathOptions {

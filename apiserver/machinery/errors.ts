@@ -2,7 +2,7 @@
  * API failures as `Status` objects (meta/v1): built here with upstream's codes, reasons and texts, thrown anywhere,
  * rendered once at the edge by http/.
  */
-import type { Status, StatusCause } from "../scheme/types.gen.ts";
+import type { Status, StatusCause } from "./meta-types.gen.ts";
 
 export interface StatusDetailsInput {
 	readonly group?: string | undefined;

@@ -1,6 +1,6 @@
 /** What every object's metadata needs: names, owners, finalizers, conditions, copies and comparison of JSON values. */
 import type { Random } from "../../kit/random.ts";
-import type { ObjectMeta, OwnerReference } from "../scheme/types.gen.ts";
+import type { ObjectMeta, OwnerReference } from "./meta-types.gen.ts";
 
 /** Without vowels and look-alikes, so that no suffix spells a word. */
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";

@@ -1,6 +1,7 @@
 /** Label selectors: the text form of requests (`a=b,c in (x,y),!d,e>3`) and the object form of specs. */
-import type { LabelSelector } from "../scheme/types.gen.ts";
+
 import { badRequest, fieldInvalid, fieldNotSupported } from "./errors.ts";
+import type { LabelSelector } from "./meta-types.gen.ts";
 import { labelValueProblems, qualifiedNameProblems } from "./names.ts";
 
 export type Labels = Readonly<Record<string, string>>;

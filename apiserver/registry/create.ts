@@ -64,7 +64,7 @@ export async function create(services: Services, request: CreateRequest): Promis
 	// A name that its client chose is never changed, whatever else was given.
 	const isNamed = (object.metadata.name ?? "") !== "";
 	prepareCreate(services, resource, strategy, object);
-	const release = await strategy.reserve?.({ services, resource, dryRun }, object, undefined);
+	const release = await strategy.reserve?.({ dryRun }, object, undefined);
 	try {
 		checkCreate(resource, object);
 		await admitValidating(services, subject);

@@ -143,7 +143,7 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 	const outcome = await services.storage.update(key, readCached(services, resource, namespace, name), change);
 	if (outcome === undefined) throw notFound(resource, name);
 	const object = seen as KubeObject;
-	if (outcome.kind === "delete") await strategy.released?.({ services, resource, dryRun }, object, undefined);
+	if (outcome.kind === "delete") await strategy.released?.({ dryRun }, object, undefined);
 	append(request.warnings, strategy.warnOnDelete?.(object, options) ?? []);
 	const revision = outcome.kind === "delete" ? outcome.revision : outcome.object.revision;
 	return { gone: outcome.kind === "delete", object, bytes: outcome.object.bytes, revision };

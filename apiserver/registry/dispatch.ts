@@ -9,7 +9,7 @@ import { listObjects } from "./list.ts";
 import { patchObject } from "./patch.ts";
 import { readConsistent } from "./read.ts";
 import { sendShown } from "./respond.ts";
-import { shapeOf } from "./shape.ts";
+import { shapeOf } from "./shapes.ts";
 import { createBinding } from "./subresources/binding.ts";
 import { createEviction } from "./subresources/eviction.ts";
 import { getLog } from "./subresources/log.ts";

@@ -9,19 +9,11 @@ import { ApiError, badRequest } from "../machinery/errors.ts";
 import { compactedMessage } from "../storage/errors.ts";
 import type { Scope } from "./context.ts";
 import { type Continuation, decodeContinue, ExpiredContinue, encodeContinue } from "./continue.ts";
+import type { Page } from "./page.ts";
 import { type ListOptions, parseResourceVersion, readListOptions, tooLargeResourceVersion } from "./query.ts";
 import { cacheOf, waitConsistent, waitNotOlder } from "./read.ts";
 import { sendList } from "./respond.ts";
 import { selectionOf } from "./selection.ts";
-
-/** What a list answers with. */
-export interface Page {
-	readonly revision: number;
-	readonly entries: Iterable<Entry>;
-	/** "" at the end. */
-	readonly continueToken: string;
-	readonly remainingItemCount: number | undefined;
-}
 
 /** A state of the resource to list from. */
 interface State {

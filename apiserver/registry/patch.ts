@@ -8,11 +8,13 @@ import { jsonPatch, mergePatch, strategicMergePatch } from "../machinery/patch/i
 import { DecodingError, maxBodyBytes, mediaTypeOf, normalize } from "../scheme/codec/codec.ts";
 import { applyDefaults } from "../scheme/defaults/defaults.ts";
 import type { KubeObject } from "../scheme/object.ts";
+import { findMessage } from "../scheme/schema.ts";
 import type { Scope } from "./context.ts";
 import { type PatchSource, patchSource } from "./patch-errors.ts";
 import { readWriteOptions, type WriteOptions } from "./query.ts";
 import { sendShown, sendStored } from "./respond.ts";
-import { type Shape, shapeOf } from "./shape.ts";
+import type { Shape } from "./shape.ts";
+import { shapeOf } from "./shapes.ts";
 import { checkName, update } from "./update.ts";
 import { decodeView } from "./views.ts";
 
@@ -43,7 +45,7 @@ function applier(type: string, patch: unknown, shape: Shape): Apply {
 		case patchTypes[1]:
 			return (document) => mergePatch(document, patch);
 		case patchTypes[2]:
-			return (document) => strategicMergePatch(document, patch, shape.message);
+			return (document) => strategicMergePatch(document, patch, shape.message, findMessage);
 		default:
 			throw unsupportedMediaType(patchTypes);
 	}

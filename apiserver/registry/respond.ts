@@ -7,7 +7,7 @@ import { room } from "../http/types.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import { apiVersionOf, type ResourceInfo } from "../scheme/resources.ts";
 import type { Scope } from "./context.ts";
-import type { Page } from "./list.ts";
+import type { Page } from "./page.ts";
 import { listTableHead, rowsOf, type TableOptions, tableOf, tableOptions } from "./tables.ts";
 import { decodeView, jsonView } from "./views.ts";
 

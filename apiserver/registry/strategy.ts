@@ -3,11 +3,8 @@ import { deepEqual } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { ResourceInfo } from "../scheme/resources.ts";
 import type { DeleteOptions } from "../scheme/types.gen.ts";
-import type { Services } from "./context.ts";
 
 export interface StrategyContext {
-	readonly services: Services;
-	readonly resource: ResourceInfo;
 	readonly dryRun: boolean;
 }
 

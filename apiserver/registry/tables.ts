@@ -1,7 +1,7 @@
 /** Tables for clients that print: what the request says of them, and rows written one by one. */
 import { fieldNotSupported, invalid } from "../machinery/errors.ts";
-import { type IncludeObject, type ListMetadata, type TableRow, toRow, toTable } from "../machinery/table.ts";
 import type { KubeObject } from "../scheme/object.ts";
+import { type IncludeObject, type ListMetadata, type TableRow, toRow, toTable } from "../scheme/printers/table.ts";
 import type { ResourceInfo } from "../scheme/resources.ts";
 import type { Scope } from "./context.ts";
 

@@ -24,7 +24,7 @@ import { objectKey } from "./keys.ts";
 import { readWriteOptions } from "./query.ts";
 import { readCached } from "./read.ts";
 import { sendShown, sendStored } from "./respond.ts";
-import { shapeOf } from "./shape.ts";
+import { shapeOf } from "./shapes.ts";
 import type { Release } from "./strategy.ts";
 import { decodeView, encodeView } from "./views.ts";
 
@@ -108,7 +108,7 @@ export async function update(services: Services, request: UpdateRequest): Promis
 		settled = outcome.kind !== "keep";
 		if (settled) {
 			const now = outcome.kind === "delete" ? undefined : attempt.object;
-			await strategy.released?.({ services, resource, dryRun }, attempt.old as KubeObject, now);
+			await strategy.released?.({ dryRun }, attempt.old as KubeObject, now);
 		}
 		if (outcome.kind === "delete") {
 			return { bytes: encodeView(resource, attempt.object as KubeObject), revision: outcome.revision, created: false };
@@ -175,7 +175,7 @@ class Attempt {
 		const strategy = this.#services.strategyOf(resource);
 		if (shows === undefined) await admitMutating(this.#services, { ...subject, object, oldObject: old });
 		prepareUpdate(resource, strategy, object, old, subresource);
-		const context = { services: this.#services, resource, dryRun };
+		const context = { dryRun };
 		if (subresource === "") this.release = await strategy.reserve?.(context, object, old);
 		checkUpdate(resource, object, old, subresource);
 		const seen = shows === undefined ? { object, oldObject: old } : { object: shows(object), oldObject: shows(old) };

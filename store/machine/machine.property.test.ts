@@ -3,12 +3,12 @@ import { type Random, seededRandom } from "../../kit/random.ts";
 import { StoreError, type WatchBatch, type WatchRequest } from "../api.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import type { Entry } from "../raft/types.ts";
+import type { WatchCursor } from "../watch/types.ts";
 import { decodeCommand, encodeCommand } from "./codec.ts";
 import { type Machine, openMachine } from "./machine.ts";
 import { randomCommand, randomRange, randomWatch } from "./testing/generate.ts";
 import { Model } from "./testing/model.ts";
 import { show } from "./testing/show.ts";
-import type { WatchCursor } from "./types.ts";
 
 const noConf = () => undefined;
 const turns = async (count: number) => {

@@ -20,6 +20,7 @@ import { executeRange } from "../mvcc/read.ts";
 import { decodeRecord, readRevisionKey, revisionKey } from "../mvcc/record.ts";
 import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
 import { type HistoryRecord, WatchHub, type WatchSource } from "../watch/hub.ts";
+import type { WatchCursor } from "../watch/types.ts";
 import { decodeCommand } from "./codec.ts";
 import { Compactor } from "./compactor.ts";
 import { type Executed, execute } from "./execute.ts";
@@ -29,7 +30,7 @@ import { encodeMeta, type Meta, noConf } from "./meta.ts";
 import { defaultSessionLimits, type SessionLimits } from "./sessions.ts";
 import { encodeLease, writeSnapshot } from "./snapshot.ts";
 import { loadState, State } from "./state.ts";
-import type { Applied, CommandHeader, StateMachine, WatchCursor } from "./types.ts";
+import type { Applied, CommandHeader, StateMachine } from "./types.ts";
 import { EngineWriter } from "./writer.ts";
 
 export interface MachineOptions {

@@ -17,11 +17,11 @@ import type {
 	StoreError,
 	TxnRequest,
 	TxnResult,
-	WatchHandle,
 	WatchHandler,
 	WatchRequest,
 } from "../api.ts";
 import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
+import type { WatchCursor } from "../watch/types.ts";
 
 /** What an entry asks for. `kind` numbers are fixed forever (codec.ts). */
 export type Command =
@@ -74,13 +74,6 @@ export interface Applied {
 	/** The store's revision after this entry. */
 	readonly revision: number;
 	readonly outcome: CommandResult | StoreError;
-}
-
-/** A watch on this member's machine. Batches are shared between watchers and never change. */
-export interface WatchCursor extends WatchHandle {
-	/** Back-pressure: no batches until `resume`; nothing is kept for the watch but its cursor, and it catches up from history. */
-	pause(): void;
-	resume(): void;
 }
 
 export interface StateMachine {

@@ -23,9 +23,10 @@ import {
 	type WatchRequest,
 	type WithHeader,
 } from "../api.ts";
-import type { Applied, Command, CommandResult, StateMachine, WatchCursor } from "../machine/types.ts";
+import type { Applied, Command, CommandResult, StateMachine } from "../machine/types.ts";
 import { checkDelete, checkPut, checkRange, checkTxn, maxTxnOps } from "../mvcc/check.ts";
 import { isInKeyOrder } from "../mvcc/read.ts";
+import type { WatchCursor } from "../watch/types.ts";
 import type { Renewal } from "./keepalives.ts";
 import type { ProposeOptions } from "./member.ts";
 

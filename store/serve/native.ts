@@ -2,7 +2,6 @@
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import { StoreError, type WatchBatch } from "../api.ts";
-import type { WatchCursor } from "../machine/types.ts";
 import type { Requests } from "../member/requests.ts";
 import {
 	errorCodes,
@@ -15,6 +14,7 @@ import {
 	unpack,
 } from "../native/protocol.ts";
 import * as wire from "../native/wire.ts";
+import type { WatchCursor } from "../watch/types.ts";
 import { packEvents } from "./events.ts";
 import { methods, type WireAnswer } from "./methods.ts";
 

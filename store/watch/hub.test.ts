@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { StoreError, WatchBatch, WatchRequest } from "../api.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { bytes, Driver } from "../machine/testing/driver.ts";
-import type { WatchCursor } from "../machine/types.ts";
+import type { WatchCursor } from "./types.ts";
 
 const settle = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 

@@ -20,12 +20,12 @@ import {
 	type WatchHandler,
 	type WatchRequest,
 } from "../api.ts";
-import type { WatchCursor } from "../machine/types.ts";
 import { compacted } from "../mvcc/errors.ts";
 import { type Bounds, boundsOf, type Change } from "../mvcc/keyspace.ts";
 import { decodeRecord } from "../mvcc/record.ts";
 import { RangeIndex } from "./ranges.ts";
 import { RecentEvents, type RevisionEvents, SharedEvent, toRevisionEvents } from "./recent.ts";
+import type { WatchCursor } from "./types.ts";
 
 /** One record of the history on the engine. */
 export interface HistoryRecord {

@@ -323,7 +323,7 @@ describe("strategic merge patch", () => {
 	for (const [title, of, document, patch, expected] of cases) {
 		it(title, () => {
 			const before = [deepClone(document), deepClone(patch)];
-			assert.deepEqual(strategicMergePatch(document, patch, of), expected);
+			assert.deepEqual(strategicMergePatch(document, patch, of, findMessage), expected);
 			assert.deepEqual([document, patch], before);
 		});
 	}
@@ -429,12 +429,13 @@ describe("strategic merge patch", () => {
 		],
 	];
 	for (const [title, of, document, patch, code, text] of refused) {
-		it(`refuses ${title}`, () => assert.throws(() => strategicMergePatch(document, patch, of), refusal(code, text)));
+		it(`refuses ${title}`, () =>
+			assert.throws(() => strategicMergePatch(document, patch, of, findMessage), refusal(code, text)));
 	}
 
 	it("stays fast on long lists", () => {
 		const names = Array.from({ length: 20_000 }, (_, i) => `f${i}`);
-		const result = strategicMergePatch({ finalizers: names }, { finalizers: [...names].reverse() }, meta);
+		const result = strategicMergePatch({ finalizers: names }, { finalizers: [...names].reverse() }, meta, findMessage);
 		assert.equal((result["finalizers"] as string[])[0], "f19999");
 	});
 });

@@ -7,7 +7,6 @@
  * - `$setElementOrder/FIELD: [values or {key: value}]`, the order the merged list shall have;
  * - `$retainKeys: [keys]`, which clears every other key of the map.
  */
-import { type FieldType, findMessage, type Message } from "../../scheme/schema.ts";
 import { ApiError, badRequest } from "../errors.ts";
 import { deepClone, setOwn } from "../meta.ts";
 import { cannotUnmarshal, isObject, type JsonObject, requireShallow, unprocessable } from "./common.ts";
@@ -17,8 +16,31 @@ const retainKeysDirective = "$retainKeys";
 const deleteListPrefix = "$deleteFromPrimitiveList";
 const orderPrefix = "$setElementOrder";
 
+/** The type of a field, as far as a patch asks. */
+export type PatchType =
+	| { readonly form: "primitive" }
+	| { readonly form: "message"; readonly name: string }
+	| { readonly form: "list"; readonly element: PatchType }
+	| { readonly form: "map"; readonly value: PatchType };
+
+/** What a patch asks of a message of the schema (scheme/schema.ts has them; this folder stands below it). */
+export interface PatchMessage {
+	/** `core_v1.Pod` */
+	readonly name: string;
+	readonly fields: ReadonlyMap<
+		string,
+		{ readonly type: PatchType; readonly patchMerge: boolean; readonly patchMergeKey: string | undefined }
+	>;
+}
+
+/** A message of the schema by its name; undefined where there is none. */
+export type FindMessage = (name: string) => PatchMessage | undefined;
+
 /** What is known of a map's fields: a message's, one type for all keys, or nothing (raw JSON). */
-type Shape = { readonly message: Message } | { readonly value: FieldType } | "free";
+type Shape =
+	| { readonly message: PatchMessage; readonly find: FindMessage }
+	| { readonly value: PatchType; readonly find: FindMessage }
+	| "free";
 
 interface FieldFacts {
 	/** Of the value, or of a list's elements. */
@@ -30,22 +52,22 @@ interface FieldFacts {
 /** Failures upstream has no status for become a bare 500 with the text. */
 const failure = (message: string) => new ApiError(500, "", message);
 
-function shapeOf(type: FieldType): Shape {
-	if (type.form === "map") return { value: type.value };
-	if (type.form === "list") return shapeOf(type.element);
-	const message = type.form === "message" ? findMessage(type.name) : undefined;
-	return message === undefined ? "free" : { message };
+function shapeOf(type: PatchType, find: FindMessage): Shape {
+	if (type.form === "map") return { value: type.value, find };
+	if (type.form === "list") return shapeOf(type.element, find);
+	const message = type.form === "message" ? find(type.name) : undefined;
+	return message === undefined ? "free" : { message, find };
 }
 
 function factsOf(shape: Shape, key: string): FieldFacts {
 	if (shape === "free") return { shape: "free", merges: false, mergeKey: undefined };
-	if ("value" in shape) return { shape: shapeOf(shape.value), merges: false, mergeKey: undefined };
+	if ("value" in shape) return { shape: shapeOf(shape.value, shape.find), merges: false, mergeKey: undefined };
 	const field = shape.message.fields.get(key);
 	if (field === undefined) {
 		const name = shape.message.name.slice(shape.message.name.indexOf(".") + 1);
 		throw failure(`unable to find api field in struct ${name} for the json field ${JSON.stringify(key)}`);
 	}
-	return { shape: shapeOf(field.type), merges: field.patchMerge, mergeKey: field.patchMergeKey };
+	return { shape: shapeOf(field.type, shape.find), merges: field.patchMerge, mergeKey: field.patchMergeKey };
 }
 
 /** Go's `%v`. */
@@ -353,9 +375,17 @@ function mergeElements(base: readonly unknown[], rest: readonly JsonObject[], ke
 	return merged;
 }
 
-/** `document` (of `message`) with `patch` applied; neither is changed. Throws ApiError with upstream's codes and texts. */
-export function strategicMergePatch(document: JsonObject, patch: unknown, message: Message): JsonObject {
+/**
+ * `document` (of `message`, whose fields' messages `find` knows) with `patch` applied; neither is changed. Throws ApiError
+ * with upstream's codes and texts.
+ */
+export function strategicMergePatch(
+	document: JsonObject,
+	patch: unknown,
+	message: PatchMessage,
+	find: FindMessage,
+): JsonObject {
 	if (!isObject(patch)) throw badRequest(cannotUnmarshal(patch, "map[string]interface {}"));
 	requireShallow(patch);
-	return mergeMap(deepClone(document), deepClone(patch), { message });
+	return mergeMap(deepClone(document), deepClone(patch), { message, find });
 }

@@ -1,15 +1,12 @@
 /** Where an admitted request goes: a resource, a fixed path, or nowhere. */
 
+import type { AdmittedRequest, PathHandler } from "../http/chain.ts";
+import { noSuchMethod, noSuchResource, sendBytes, textType } from "../http/render.ts";
 import { badRequest } from "../machinery/errors.ts";
-import type { Services } from "../registry/context.ts";
-import { dispatch } from "../registry/dispatch.ts";
-import { servicesFor } from "../registry/fence.ts";
 import { findResource, groupVersions } from "../scheme/resources.ts";
-import type { AdmittedRequest } from "./chain.ts";
-import { noSuchMethod, noSuchResource, sendBytes, textType } from "./render.ts";
-
-/** Answers a path that is no resource's; false: it is none of its own. */
-export type PathHandler = (admitted: AdmittedRequest) => Promise<boolean> | boolean;
+import type { Services } from "./context.ts";
+import { dispatch } from "./dispatch.ts";
+import { servicesFor } from "./fence.ts";
 
 const isServed = (group: string, version: string) =>
 	groupVersions().some((gv) => gv.group === group && gv.version === version);

@@ -1,15 +1,8 @@
 /** meta/v1 Table and PartialObjectMetadata: other shapes of the same objects, for clients that only show them. */
-import type { KubeObject } from "../scheme/object.ts";
-import {
-	type Cell,
-	type Column,
-	cellsOf,
-	columnsOf,
-	conditionsOf,
-	type RowCondition,
-} from "../scheme/printers/printers.ts";
-import type { ResourceInfo } from "../scheme/resources.ts";
-import type { ObjectMeta } from "../scheme/types.gen.ts";
+import type { KubeObject } from "../object.ts";
+import type { ResourceInfo } from "../resources.ts";
+import type { ObjectMeta } from "../types.gen.ts";
+import { type Cell, type Column, cellsOf, columnsOf, conditionsOf, type RowCondition } from "./printers.ts";
 
 const metaVersion = "meta.k8s.io/v1";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { KubeObject } from "../scheme/object.ts";
-import { allResources, findResource } from "../scheme/resources.ts";
-import { humanDuration } from "./duration.ts";
+import { humanDuration } from "../../machinery/duration.ts";
+import type { KubeObject } from "../object.ts";
+import { allResources, findResource } from "../resources.ts";
 import { toTable } from "./table.ts";
 
 const now = Date.parse("2024-01-01T12:00:00Z");
@@ -24,7 +24,7 @@ const running = (name: string, restartCount = 0, extra: object = {}) => ({
 	...extra,
 });
 
-describe("machinery/table", () => {
+describe("scheme/printers/table", () => {
 	it("shortens durations as kubectl does", () => {
 		const s = 1000;
 		const expected: [number, string][] = [

@@ -1,5 +1,5 @@
 /** The objects a pod's spec refers to, by name in its own namespace. */
-import type { EnvFromSource, EnvVar, Pod, Volume } from "../scheme/types.gen.ts";
+import type { EnvFromSource, EnvVar, Pod, Volume } from "./types.gen.ts";
 
 export interface PodReferences {
 	readonly secrets: ReadonlySet<string>;

@@ -1,11 +1,11 @@
 /** The scale subresource (autoscaling/v1) of what has replicas. */
-import { fieldInvalid, invalid } from "../../machinery/errors.ts";
-import { fromLabelSelector } from "../../machinery/selectors.ts";
-import type { KubeObject } from "../../scheme/object.ts";
-import type { ResourceInfo } from "../../scheme/resources.ts";
-import type { Message } from "../../scheme/schema.ts";
-import type { LabelSelector } from "../../scheme/types.gen.ts";
-import type { Shape } from "../shape.ts";
+import { fieldInvalid, invalid } from "../machinery/errors.ts";
+import { fromLabelSelector } from "../machinery/selectors.ts";
+import type { KubeObject } from "../scheme/object.ts";
+import type { ResourceInfo } from "../scheme/resources.ts";
+import type { Message } from "../scheme/schema.ts";
+import type { LabelSelector } from "../scheme/types.gen.ts";
+import type { Shape } from "./shape.ts";
 
 interface Scaled {
 	replicas?: number;
