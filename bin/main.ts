@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, Command>> = {
 	store: {
 		group: "Its parts, each alone",
 		summary: "a member of the replicated store",
-		run: async (argv) => (await import("../store/command.ts")).runStore(argv),
+		run: async (argv) => (await import("../store/process/command.ts")).runStore(argv),
 	},
 	apiserver: {
 		group: "Its parts, each alone",

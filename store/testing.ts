@@ -8,7 +8,7 @@ import type { KeyPair } from "../kit/pki.ts";
 import type { StoreClient } from "./api.ts";
 import { type ConnectOptions, connectStore } from "./client/client.ts";
 import { initialCluster, parseUrl } from "./member/cluster.ts";
-import { StoreServer, type StoreServerOptions } from "./server.ts";
+import { StoreServer, type StoreServerOptions } from "./process/server.ts";
 
 export interface TestClusterOptions {
 	readonly size?: number;

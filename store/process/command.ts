@@ -1,13 +1,13 @@
 /** `barque store`: one member of the store, with etcd's flags. */
 import { readFile } from "node:fs/promises";
-import { type FlagSpecs, type FlagValues, parseCommand, parseDuration } from "../kit/flags.ts";
-import { createLogger, type Level, type Logger } from "../kit/log.ts";
-import { ClusterConfigError, initialCluster, parseUrl } from "./member/cluster.ts";
-import type { AutoCompaction } from "./member/types.ts";
-import type { ListenerTls } from "./serve/listener.ts";
+import { type FlagSpecs, type FlagValues, parseCommand, parseDuration } from "../../kit/flags.ts";
+import { createLogger, type Level, type Logger } from "../../kit/log.ts";
+import { ClusterConfigError, initialCluster, parseUrl } from "../member/cluster.ts";
+import type { AutoCompaction } from "../member/types.ts";
+import type { ListenerTls } from "../serve/listener.ts";
+import type { PeerTls } from "../transport/transport.ts";
+import { LogCorruptError } from "../wal/types.ts";
 import { StoreServer } from "./server.ts";
-import type { PeerTls } from "./transport/transport.ts";
-import { LogCorruptError } from "./wal/types.ts";
 
 const member = "Member";
 const clustering = "Clustering";
@@ -339,9 +339,9 @@ async function clientTls(values: Values): Promise<ListenerTls | undefined> {
 	return files === undefined ? undefined : { ...files, clientCertAuth: values["client-cert-auth"] };
 }
 
-/** From package.json, two folders up from the sources and three from the built package's `dist/store`. */
+/** From package.json: two folders above this one in the sources, three in the built package, below its `dist`. */
 async function packageVersion(): Promise<string> {
-	for (const path of ["../package.json", "../../package.json"]) {
+	for (const path of ["../../package.json", "../../../package.json"]) {
 		try {
 			return (JSON.parse(await readFile(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
 		} catch (error) {

@@ -24,7 +24,7 @@ function start(argv: readonly string[]): {
 	return { child, ended: new Promise((resolve) => child.once("close", resolve)), text: () => text };
 }
 
-describe("store/command", function () {
+describe("store/process/command", function () {
 	this.timeout(60_000);
 
 	it("exits 2 on wrong flags, naming them, and 0 on --help", async () => {

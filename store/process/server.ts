@@ -1,26 +1,26 @@
-/** One member of the store as a running server: data directory, log, machine, links, listeners. The composition root of `store/`. */
+/** One member of the store as a running server: data directory, log, machine, links, listeners. Composes the rooms of `store/`. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../kit/clock.ts";
-import { systemClock } from "../kit/clock.ts";
-import { realDisk } from "../kit/disk-real.ts";
-import type { Logger } from "../kit/log.ts";
-import { systemRandom } from "../kit/random.ts";
-import { openLevelEngine } from "./engine/level.ts";
-import type { Engine } from "./engine/types.ts";
+import type { Clock } from "../../kit/clock.ts";
+import { systemClock } from "../../kit/clock.ts";
+import { realDisk } from "../../kit/disk-real.ts";
+import type { Logger } from "../../kit/log.ts";
+import { systemRandom } from "../../kit/random.ts";
+import { openLevelEngine } from "../engine/level.ts";
+import type { Engine } from "../engine/types.ts";
+import { type Machine, openMachine } from "../machine/machine.ts";
+import { type Address, ClusterConfigError, type InitialCluster, parseUrl } from "../member/cluster.ts";
+import { Member } from "../member/member.ts";
+import { Requests } from "../member/requests.ts";
+import type { AutoCompaction } from "../member/types.ts";
+import { httpHandler } from "../serve/http.ts";
+import { Listener, type ListenerTls } from "../serve/listener.ts";
+import { createStoreMetrics, type StoreMetrics } from "../serve/metrics.ts";
+import { type PeerTls, TcpTransport } from "../transport/transport.ts";
+import { createThreadWriter } from "../wal/thread-writer.ts";
+import { createLog, logExists, openLog } from "../wal/wal.ts";
+import type { LogWriter } from "../wal/writer.ts";
 import { fileSpool } from "./file-spool.ts";
-import { type Machine, openMachine } from "./machine/machine.ts";
-import { type Address, ClusterConfigError, type InitialCluster, parseUrl } from "./member/cluster.ts";
-import { Member } from "./member/member.ts";
-import { Requests } from "./member/requests.ts";
-import type { AutoCompaction } from "./member/types.ts";
-import { httpHandler } from "./serve/http.ts";
-import { Listener, type ListenerTls } from "./serve/listener.ts";
-import { createStoreMetrics, type StoreMetrics } from "./serve/metrics.ts";
-import { type PeerTls, TcpTransport } from "./transport/transport.ts";
-import { createThreadWriter } from "./wal/thread-writer.ts";
-import { createLog, logExists, openLog } from "./wal/wal.ts";
-import type { LogWriter } from "./wal/writer.ts";
 
 export interface StoreServerOptions {
 	readonly dataDir: string;

@@ -2,24 +2,24 @@ import assert from "node:assert/strict";
 import { open, readdir, rm, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type Logger, silentLogger } from "../kit/log.ts";
-import { createAuthority } from "../kit/pki.ts";
-import { seededRandom } from "../kit/random.ts";
-import { type StoreClient, StoreError, type WatchBatch } from "./api.ts";
-import { connectStore } from "./client/client.ts";
-import { Election } from "./client/election.ts";
-import { LeaseKeeper } from "./client/lease.ts";
-import { Lock } from "./client/lock.ts";
-import { nativeMagic, pack } from "./native/protocol.ts";
+import { type Logger, silentLogger } from "../../kit/log.ts";
+import { createAuthority } from "../../kit/pki.ts";
+import { seededRandom } from "../../kit/random.ts";
+import { type StoreClient, StoreError, type WatchBatch } from "../api.ts";
+import { connectStore } from "../client/client.ts";
+import { Election } from "../client/election.ts";
+import { LeaseKeeper } from "../client/lease.ts";
+import { Lock } from "../client/lock.ts";
+import { nativeMagic, pack } from "../native/protocol.ts";
+import { eventually, TestCluster } from "../testing.ts";
 import { StoreServer } from "./server.ts";
-import { eventually, TestCluster } from "./testing.ts";
 
 const b = (text: string) => Buffer.from(text);
 const coded = (code: string) => (error: unknown) => error instanceof StoreError && error.code === code;
 const readValue = async (client: StoreClient, key: string) =>
 	(await client.range({ key: b(key) })).kvs[0]?.value.toString();
 
-describe("store: three members on loopback", function () {
+describe("store/process: three members on loopback", function () {
 	this.timeout(120_000);
 	let cluster: TestCluster;
 	afterEach(async () => {

@@ -1,7 +1,7 @@
 /** Where a received snapshot waits on disk until it is whole. */
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
-import type { SnapshotSpool } from "./member/types.ts";
+import type { SnapshotSpool } from "../member/types.ts";
 
 /**
  * The stream's own bytes (`machine/snapshot.ts`: versioned, checksummed, with an end) in a file that is removed after use.
