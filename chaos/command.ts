@@ -7,9 +7,9 @@ import { type Flags, objection, spec, systemOf } from "./flags.ts";
 import { formatHistory } from "./history.ts";
 import { matrixPairs, runMatrix } from "./matrix-command.ts";
 import { faults } from "./nemeses/all.ts";
+import { unlessInterrupted } from "./places/cleanup.ts";
 import { renderReport } from "./report/html.ts";
 import type { Progress, RunOutcome } from "./run.ts";
-import { unlessInterrupted } from "./targets/cleanup.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
 
@@ -26,7 +26,7 @@ export async function runChaos(argv: readonly string[]): Promise<number> {
 	}
 	try {
 		if (needsEngine(flags)) {
-			const { withEngine } = await import("./targets/docker-engine.ts");
+			const { withEngine } = await import("./places/docker-engine.ts");
 			const code = await withEngine(argv);
 			if (code !== undefined) return code;
 		}

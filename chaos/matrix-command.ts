@@ -6,8 +6,8 @@ import { choiceOf, type Flags, systemOf } from "./flags.ts";
 import { type Pair, type PairResult, pairName, parseResults, pendingPairs, renderTables } from "./matrix.ts";
 import { faults } from "./nemeses/all.ts";
 import { shuffled } from "./nemeses/fault.ts";
+import { unlessInterrupted } from "./places/cleanup.ts";
 import { allPairs, type PlannedPair, type TargetName } from "./plan.ts";
-import { unlessInterrupted } from "./targets/cleanup.ts";
 
 /** Wrong by design: a matrix in which none of its pairs is caught has failed. */
 const wrongWorkloads: ReadonlySet<string> = new Set(["lock-unfenced"]);

@@ -2,7 +2,7 @@
 import type { Pair } from "./matrix.ts";
 import { faults } from "./nemeses/all.ts";
 import type { Fault, Need } from "./nemeses/fault.ts";
-import type { PlaceOptions } from "./targets/place.ts";
+import type { PlaceOptions } from "./places/place.ts";
 import { kvWorkloads } from "./workloads/all.ts";
 import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
 

@@ -1,6 +1,6 @@
 /** Faults of the machines below members: clocks and disks. */
 import type { Random } from "../../kit/random.ts";
-import type { DiskFault } from "../faults/disks.ts";
+import type { DiskFault } from "../places/disks.ts";
 import type { Members } from "../targets/members.ts";
 import { all, type Fault, someMember } from "./fault.ts";
 

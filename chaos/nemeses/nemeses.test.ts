@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
-import type { Link } from "../faults/network.ts";
+import type { Link } from "../places/network.ts";
 import type { Members } from "../targets/members.ts";
 import { faults } from "./all.ts";
 import type { Fault } from "./fault.ts";

@@ -1,6 +1,6 @@
 /** Faults of the network between members. Topologies are pure functions: which directions are cut. */
 import type { Random } from "../../kit/random.ts";
-import type { Link, Network } from "../faults/network.ts";
+import type { Link, Network } from "../places/network.ts";
 import type { Members } from "../targets/members.ts";
 import { type Fault, leadingMember, shuffled, someMember } from "./fault.ts";
 

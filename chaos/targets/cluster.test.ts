@@ -1,8 +1,8 @@
 /** Members on hosts that only pretend, for what real ones do too seldom. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Host, Place } from "../places/place.ts";
 import { startMembers } from "./cluster.ts";
-import type { Host, Place } from "./place.ts";
 import type { System } from "./system.ts";
 
 class PretendedHost implements Host {

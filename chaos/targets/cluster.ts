@@ -1,9 +1,9 @@
 /** A system on the hosts of a place: members that can be harmed. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Disks } from "../faults/disks.ts";
+import type { Disks } from "../places/disks.ts";
+import type { Host, Place } from "../places/place.ts";
 import { listPrefix, TargetError } from "../workloads/target.ts";
 import { type Ended, type Members, rotated } from "./members.ts";
-import type { Host, Place } from "./place.ts";
 import { type ClientOptions, clientUrl, type System } from "./system.ts";
 
 const readyMs = 30_000;

@@ -1,13 +1,13 @@
 /** Clusters of others, by their addresses. Only keys under a prefix of this run are touched; faults are the user's hooks. */
 import { spawn } from "node:child_process";
 import { connectStore } from "../../store/client/client.ts";
-import { cleanUpOnInterrupt } from "./cleanup.ts";
+import { cleanUpOnInterrupt } from "../places/cleanup.ts";
+import { Tasks } from "../places/tasks.ts";
 import { EtcdGateway } from "./etcd-gateway.ts";
 import { type Members, rotated } from "./members.ts";
 import { prefixed } from "./prefixed.ts";
 import { storeTarget } from "./store.ts";
 import type { ClientOptions } from "./system.ts";
-import { Tasks } from "./tasks.ts";
 
 export interface EndpointOptions extends ClientOptions {
 	readonly endpoints: readonly string[];

@@ -1,8 +1,9 @@
 /** A real etcd as the system under test, through its JSON gateway. */
+
+import type { Command, Host, Place } from "../places/place.ts";
 import { type KvTarget, TargetError } from "../workloads/target.ts";
 import { EtcdGateway } from "./etcd-gateway.ts";
 import type { Leadership } from "./members.ts";
-import type { Command, Host, Place } from "./place.ts";
 import {
 	askMs,
 	type ClientOptions,

@@ -9,11 +9,11 @@ import { configMaps } from "../../apiserver/client/resources.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { eventually } from "../../test/until.ts";
 import { describeViolation } from "../checkers/violation.ts";
+import { startProcessPlace } from "../places/processes.ts";
 import { runWorkload } from "../run.ts";
 import { namedBy, orSkip, stateOf } from "../testing/machine.ts";
 import { kubernetesWorkloads } from "../workloads/kubernetes.ts";
 import { startClusterMembers } from "./kubernetes.ts";
-import { startProcessPlace } from "./processes.ts";
 
 describe("chaos/targets: a whole cluster", function () {
 	this.timeout(120_000);

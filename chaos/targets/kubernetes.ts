@@ -7,13 +7,13 @@ import type { Layout, MasterEndpoints } from "../../cluster/layout.ts";
 import type { Cluster } from "../../cluster/start-cluster.ts";
 import { type StoreClient, StoreError } from "../../store/api.ts";
 import { connectStore } from "../../store/client/client.ts";
-import type { Clocks } from "../faults/clocks.ts";
-import type { Disks } from "../faults/disks.ts";
-import type { Link, Network } from "../faults/network.ts";
+import type { Clocks } from "../places/clocks.ts";
+import type { Disks } from "../places/disks.ts";
+import type { Link, Network } from "../places/network.ts";
+import type { Place } from "../places/place.ts";
 import type { ApiTarget } from "../workloads/api.ts";
 import { type Agents, type Ended, type Leadership, type Members, rotated } from "./members.ts";
 import { masterName, OwnCluster } from "./own-cluster.ts";
-import type { Place } from "./place.ts";
 
 export interface ClusterMembersOptions {
 	/** Default 1; their pods are simulated. */

@@ -1,7 +1,7 @@
 /** What can be done to a cluster under test, and how its clients reach it. */
-import type { Clocks } from "../faults/clocks.ts";
-import type { Disks } from "../faults/disks.ts";
-import type { Network } from "../faults/network.ts";
+import type { Clocks } from "../places/clocks.ts";
+import type { Disks } from "../places/disks.ts";
+import type { Network } from "../places/network.ts";
 import type { KvTarget } from "../workloads/target.ts";
 
 export interface Leadership {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { runningPid } from "../../cluster/processes.ts";
 import { eventually } from "../../test/until.ts";
+import type { Place } from "../places/place.ts";
+import { startProcessPlace } from "../places/processes.ts";
 import { OwnCluster } from "./own-cluster.ts";
-import type { Place } from "./place.ts";
-import { startProcessPlace } from "./processes.ts";
 
 describe("chaos/targets: a cluster on the hosts of a place", function () {
 	this.timeout(60_000);

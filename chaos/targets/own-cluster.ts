@@ -6,10 +6,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type MasterPart, masterParts } from "../../cluster/layout.ts";
 import { knownParts, logTail, runningPid, signalPart, stopPart } from "../../cluster/processes.ts";
 import { type Cluster, type StartClusterOptions, startClusterOn } from "../../cluster/start-cluster.ts";
+import type { Place } from "../places/place.ts";
+import { untilOurEnd } from "../places/process-host.ts";
+import { Tasks } from "../places/tasks.ts";
 import { type Ended, lastLines } from "./members.ts";
-import type { Place } from "./place.ts";
-import { untilOurEnd } from "./process-host.ts";
-import { Tasks } from "./tasks.ts";
 
 const pollMs = 50;
 const graceMs = 15_000;

@@ -1,9 +1,9 @@
 /** Our own store as the system under test. */
 import type { StoreClient } from "../../store/api.ts";
 import { connectStore } from "../../store/client/client.ts";
+import type { Command, Host, Place } from "../places/place.ts";
 import type { KvTarget } from "../workloads/target.ts";
 import type { Leadership } from "./members.ts";
-import type { Command, Host, Place } from "./place.ts";
 import { attempt, storeTarget } from "./store.ts";
 import {
 	askMs,

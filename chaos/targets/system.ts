@@ -1,8 +1,8 @@
 /** What members run: our store, or a real etcd. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Command, Host, Place } from "../places/place.ts";
 import type { KvTarget } from "../workloads/target.ts";
 import type { Leadership } from "./members.ts";
-import type { Command, Host, Place } from "./place.ts";
 
 export interface ClientOptions {
 	readonly requestTimeoutMs: number;

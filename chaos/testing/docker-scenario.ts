@@ -1,14 +1,14 @@
 /**
- * What `targets/docker.test.ts` runs where the engine's networks are: three members of the store in containers, harmed in
+ * What `places/docker.test.ts` runs where the engine's networks are: three members of the store in containers, harmed in
  * every way the place can. Prints a line for each step that went well; what fails is thrown. With `--abandon` it dies in
  * the middle; with `--only-clean-up` it starts the place and closes it.
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectStore } from "../../store/client/client.ts";
-import { startDockerPlace } from "../targets/docker.ts";
-import { connectDocker, loadTestcontainers } from "../targets/docker-client.ts";
-import type { Host, Place } from "../targets/place.ts";
+import { startDockerPlace } from "../places/docker.ts";
+import { connectDocker, loadTestcontainers } from "../places/docker-client.ts";
+import type { Host, Place } from "../places/place.ts";
 import { StoreSystem } from "../targets/store-system.ts";
 import { clientUrl } from "../targets/system.ts";
 

@@ -1,6 +1,6 @@
 /** What tests that harm the machine they run on need to know of it. */
 import { readdirSync, readFileSync } from "node:fs";
-import { MissingToolError } from "../targets/place.ts";
+import { MissingToolError } from "../places/place.ts";
 
 /** Skips the test, or all tests of the suite whose `before` this is, where the machine cannot do what `start` wants. */
 export async function orSkip<T>(context: Mocha.Context, start: () => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launcher } from "../../cluster/launcher.ts";
-import type { Environment } from "../faults/preload.ts";
+import type { Environment } from "../places/preload.ts";
 
 /** An exit code, or a signal's name. */
 export type End = number | string;

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { buildNative } from "../native/build.ts";
-import { type Command, MissingToolError } from "../targets/place.ts";
+import { buildNative } from "./native/build.ts";
+import { type Command, MissingToolError } from "./place.ts";
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -15,7 +15,7 @@ export function mergeEnv(...environments: readonly Environment[]): Record<string
 }
 
 /**
- * Compiles a file of `chaos/native` to be preloaded. Throws MissingToolError where that cannot be done, or where the loader
+ * Compiles a file of `chaos/places/native` to be preloaded. Throws MissingToolError where that cannot be done, or where the loader
  * would ignore the result with no more than a word on standard error: then no fault would ever be struck.
  */
 export async function buildPreload(source: string): Promise<string> {

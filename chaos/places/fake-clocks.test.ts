@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
-import { MissingToolError } from "../targets/place.ts";
 import { orSkip } from "../testing/machine.ts";
 import { Program, runStore } from "../testing/program.ts";
 import { FakeClocks } from "./fake-clocks.ts";
+import { MissingToolError } from "./place.ts";
 import { mergeEnv, removeFolder, temporaryFolder } from "./preload.ts";
 
 /** Prints wall and monotonic time again and again, by a timer of 20 ms. */

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { launcher } from "../../cluster/launcher.ts";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
-import { withEnv } from "../faults/preload.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import type { Place, PlaceOptions } from "./place.ts";
+import { withEnv } from "./preload.ts";
 import { ProcessHost, untilOurEnd } from "./process-host.ts";
 import { type Undo, withUndo } from "./undo.ts";
 

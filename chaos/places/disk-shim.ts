@@ -1,4 +1,4 @@
-/** Disk faults of single calls: `chaos/native/disk-fault.c` between the member and libc. */
+/** Disk faults of single calls: `chaos/places/native/disk-fault.c` between the member and libc. */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { DiskFault, Disks } from "./disks.ts";

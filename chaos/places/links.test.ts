@@ -4,13 +4,13 @@ import { once } from "node:events";
 import path from "node:path";
 import readline from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { Fabric, Namespace, namespaceTools } from "../targets/namespaces.ts";
-import type { Command } from "../targets/place.ts";
-import { requireRootAndTools, runTool } from "../targets/tools.ts";
 import type { AgentCommand, AgentEvent } from "../testing/link-agent.ts";
 import { children, orSkip } from "../testing/machine.ts";
 import { type LinkEnd, LinkRules, linkTools } from "./links.ts";
+import { Fabric, Namespace, namespaceTools } from "./namespaces.ts";
 import type { Link } from "./network.ts";
+import type { Command } from "./place.ts";
+import { requireRootAndTools, runTool } from "./tools.ts";
 
 type Got = Extract<AgentEvent, { what: "got" }>;
 

@@ -4,7 +4,6 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
-import { MissingToolError } from "../targets/place.ts";
 import { storeTarget } from "../targets/store.ts";
 import { AcknowledgedPuts } from "../testing/acknowledged.ts";
 import { Program, runStore } from "../testing/program.ts";
@@ -12,6 +11,7 @@ import { listPrefix } from "../workloads/target.ts";
 import { DiskShim } from "./disk-shim.ts";
 import type { DiskFault } from "./disks.ts";
 import { FakeClocks } from "./fake-clocks.ts";
+import { MissingToolError } from "./place.ts";
 import { mergeEnv, removeFolder, temporaryFolder } from "./preload.ts";
 
 /** Tries each kind of call again and again; prints a line of what came of them: `ok` or an error's code. */

@@ -8,8 +8,8 @@ import { access, mkdir, readFile, rename } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { packageRoot } from "../../cluster/package-root.ts";
-import { MissingToolError } from "../targets/place.ts";
+import { packageRoot } from "../../../cluster/package-root.ts";
+import { MissingToolError } from "../place.ts";
 
 const run = promisify(execFile);
 
@@ -23,7 +23,7 @@ export interface NativePart {
 
 /** Resolves to the compiled file's path. Throws MissingToolError when the machine cannot compile it. */
 export async function buildNative(part: NativePart): Promise<string> {
-	const source = path.join(packageRoot, "chaos", "native", part.source);
+	const source = path.join(packageRoot, "chaos", "places", "native", part.source);
 	const hash = createHash("sha256").update(await readFile(source));
 	const name = `${part.source.replace(/\.c$/, "")}-${hash.update(part.flags.join(" ")).digest("hex").slice(0, 16)}`;
 	const folder = path.join(cacheHome(), "barque", "native");
@@ -37,7 +37,7 @@ export async function buildNative(part: NativePart): Promise<string> {
 	} catch (error) {
 		const why = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
 		throw new MissingToolError(
-			`cannot compile chaos/native/${part.source}: install ${part.packages.join(" ")}; ${why}`,
+			`cannot compile chaos/places/native/${part.source}: install ${part.packages.join(" ")}; ${why}`,
 		);
 	}
 	await rename(draft, target);

@@ -16,11 +16,11 @@ import { promisify } from "node:util";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
 import { EtcdGateway } from "../targets/etcd-gateway.ts";
-import { MissingToolError } from "../targets/place.ts";
 import { storeTarget } from "../targets/store.ts";
 import { AcknowledgedPuts } from "../testing/acknowledged.ts";
 import { Program, runStore } from "../testing/program.ts";
 import { listPrefix } from "../workloads/target.ts";
+import { MissingToolError } from "./place.ts";
 import { PowerDisks } from "./power.ts";
 
 const run = promisify(execFile);

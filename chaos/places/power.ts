@@ -4,10 +4,10 @@ import { lstat, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isGone, ownerMark } from "../targets/owner.ts";
-import { MissingToolError } from "../targets/place.ts";
-import { requireRootAndTools, runTool } from "../targets/tools.ts";
+import { isGone, ownerMark } from "./owner.ts";
+import { MissingToolError } from "./place.ts";
 import { removeFolder, temporaryFolder } from "./preload.ts";
+import { requireRootAndTools, runTool } from "./tools.ts";
 
 function run(program: string, ...args: readonly string[]): Promise<string> {
 	return runTool({ program, args });

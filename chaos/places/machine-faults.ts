@@ -1,10 +1,10 @@
 /** What makes the clocks and disks of processes on this machine harmable, of which each place takes what it is asked for. */
-import { DiskShim } from "../faults/disk-shim.ts";
-import type { Disks } from "../faults/disks.ts";
-import { FakeClocks } from "../faults/fake-clocks.ts";
-import { PowerDisks } from "../faults/power.ts";
-import { type Environment, mergeEnv } from "../faults/preload.ts";
+import { DiskShim } from "./disk-shim.ts";
+import type { Disks } from "./disks.ts";
+import { FakeClocks } from "./fake-clocks.ts";
 import type { PlaceOptions } from "./place.ts";
+import { PowerDisks } from "./power.ts";
+import { type Environment, mergeEnv } from "./preload.ts";
 
 export class MachineFaults {
 	#clocks: FakeClocks | undefined;

@@ -5,9 +5,9 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { launcher } from "../../cluster/launcher.ts";
-import { linkTools, packetDelay } from "../faults/links.ts";
-import { buildNative } from "../native/build.ts";
 import { engineTools, type PrivateEngine, startPrivateEngine } from "./docker-engine.ts";
+import { linkTools, packetDelay } from "./links.ts";
+import { buildNative } from "./native/build.ts";
 import { MissingToolError } from "./place.ts";
 import { requireRootAndTools } from "./tools.ts";
 

@@ -1,7 +1,7 @@
 /** Where members run: processes on this machine, network namespaces, containers. A system (`system.ts`) is what runs there. */
-import type { Clocks } from "../faults/clocks.ts";
-import type { Disks } from "../faults/disks.ts";
-import type { Network } from "../faults/network.ts";
+import type { Clocks } from "./clocks.ts";
+import type { Disks } from "./disks.ts";
+import type { Network } from "./network.ts";
 
 export interface Command {
 	readonly program: string;

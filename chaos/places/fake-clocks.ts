@@ -1,4 +1,4 @@
-/** Wall clocks that are wrong: `chaos/native/clock-fault.c` between the member and libc. */
+/** Wall clocks that are wrong: `chaos/places/native/clock-fault.c` between the member and libc. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { Clocks } from "./clocks.ts";

@@ -1,15 +1,15 @@
 /** Starts what the flags ask for. */
-import type { Fault } from "../nemeses/fault.ts";
-import { type Choice, preparation, type SystemName, type TargetName } from "../plan.ts";
-import { startMembers } from "./cluster.ts";
-import { endpointMembers } from "./endpoints.ts";
-import { EtcdSystem } from "./etcd-system.ts";
-import { startClusterMembers } from "./kubernetes.ts";
-import type { Members } from "./members.ts";
-import type { Place, PlaceOptions } from "./place.ts";
-import { startProcessPlace } from "./processes.ts";
-import { StoreSystem } from "./store-system.ts";
-import type { ClientOptions, System } from "./system.ts";
+import type { Fault } from "./nemeses/fault.ts";
+import type { Place, PlaceOptions } from "./places/place.ts";
+import { startProcessPlace } from "./places/processes.ts";
+import { type Choice, preparation, type SystemName, type TargetName } from "./plan.ts";
+import { startMembers } from "./targets/cluster.ts";
+import { endpointMembers } from "./targets/endpoints.ts";
+import { EtcdSystem } from "./targets/etcd-system.ts";
+import { startClusterMembers } from "./targets/kubernetes.ts";
+import type { Members } from "./targets/members.ts";
+import { StoreSystem } from "./targets/store-system.ts";
+import type { ClientOptions, System } from "./targets/system.ts";
 
 export interface StartOptions extends ClientOptions {
 	readonly size: number;
@@ -53,8 +53,8 @@ type Starter = (options: StarterOptions) => Promise<Place>;
 const placeStarters: Readonly<Record<Exclude<TargetName, "endpoints">, Starter>> = {
 	processes: startProcessPlace,
 	etcd: startProcessPlace,
-	netns: async (options) => (await import("./netns.ts")).startNetnsPlace(options),
-	docker: async (options) => (await import("./docker.ts")).startDockerPlace(options),
+	netns: async (options) => (await import("./places/netns.ts")).startNetnsPlace(options),
+	docker: async (options) => (await import("./places/docker.ts")).startDockerPlace(options),
 };
 
 function startPlace({ target, system }: Choice, { size, faults, etcd }: StartOptions): Promise<Place> {

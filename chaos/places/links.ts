@@ -9,10 +9,10 @@ import { once } from "node:events";
 import { isIPv4 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { append } from "../../kit/lists.ts";
-import { buildNative, type NativePart } from "../native/build.ts";
-import type { Command } from "../targets/place.ts";
-import { runTool, type Tools, toolEnvironment } from "../targets/tools.ts";
+import { buildNative, type NativePart } from "./native/build.ts";
 import type { Link, Network } from "./network.ts";
+import type { Command } from "./place.ts";
+import { runTool, type Tools, toolEnvironment } from "./tools.ts";
 
 /** A member as seen by its links. */
 export interface LinkEnd {
