@@ -1,10 +1,10 @@
 /** What every controller is given, and what it is to the manager. */
 import type { EventRecorder } from "../../apiserver/client/events.ts";
 import type { DynamicInformerFactory } from "../../apiserver/client/informer.ts";
-import type { ApiClient } from "../../apiserver/client/types.ts";
+import type { ApiClient, DeleteOptions } from "../../apiserver/client/types.ts";
 import { createWorkQueue, type Requeue, type RunningWorkQueue } from "../../apiserver/client/workqueue.ts";
-import { ApiError } from "../../apiserver/machinery/errors.ts";
-import type { KubeObject } from "../../apiserver/scheme/object.ts";
+import { ApiError, notFound } from "../../apiserver/machinery/errors.ts";
+import type { GroupVersionResource, KubeObject } from "../../apiserver/scheme/object.ts";
 import type * as api from "../../apiserver/scheme/types.gen.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
@@ -94,6 +94,26 @@ export async function ignoringNotFound<T>(call: Promise<T>): Promise<T | undefin
 		return await call;
 	} catch (error) {
 		if (isNotFound(error)) return undefined;
+		throw error;
+	}
+}
+
+/**
+ * Deletes the very object that was seen: another that took its name since is not touched, and the answer is "not found",
+ * as it is where the object is gone.
+ */
+export async function deleteSeen(
+	client: ApiClient,
+	resource: GroupVersionResource,
+	object: KubeObject<object>,
+	options: DeleteOptions = {},
+): Promise<void> {
+	const { namespace = "", name = "", uid = "" } = object.metadata;
+	try {
+		await client.resource(resource).delete(namespace, name, { ...options, preconditions: { uid } });
+	} catch (error) {
+		// With nothing but the uid asked for, a conflict can be about nothing else.
+		if (isConflict(error)) throw notFound(resource, name);
 		throw error;
 	}
 }

@@ -14,6 +14,8 @@ export interface DiscoveredResource extends GroupVersionResource {
 export interface Discovered {
 	/** Each resource once, in its group's preferred version; without subresources. */
 	readonly resources: readonly DiscoveredResource[];
+	/** Each resource in every version it is served in. */
+	readonly versions: readonly DiscoveredResource[];
 	/** Group versions that could not be read, with why: what they serve is unknown, not absent. */
 	readonly failures: ReadonlyMap<string, string>;
 }
@@ -40,10 +42,12 @@ export async function discover(client: ApiClient): Promise<Discovered> {
 	];
 	const failures = new Map<string, string>();
 	const found = new Map<string, DiscoveredResource>();
+	const versions: DiscoveredResource[] = [];
 	for (const { path, groupVersion } of wanted) {
 		try {
 			const list = await read<APIResourceList>(client, path);
 			for (const resource of resourcesOf(list, groupVersion)) {
+				versions.push(resource);
 				const id = `${resource.resource}.${resource.group}`;
 				if (!found.has(id)) found.set(id, resource); // the preferred version comes first
 			}
@@ -51,7 +55,7 @@ export async function discover(client: ApiClient): Promise<Discovered> {
 			failures.set(groupVersion, errorText(error));
 		}
 	}
-	return { resources: [...found.values()], failures };
+	return { resources: [...found.values()], versions, failures };
 }
 
 function resourcesOf(list: APIResourceList, groupVersion: string): DiscoveredResource[] {

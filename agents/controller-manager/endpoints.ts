@@ -7,6 +7,7 @@ import {
 	type Controller,
 	type ControllerContext,
 	controllerQueue,
+	deleteSeen,
 	errorText,
 	ignoringNotFound,
 	isNamespaceTerminating,
@@ -143,7 +144,7 @@ export function createEndpointsController(ctx: ControllerContext): Controller {
 		const current = cache.get(key);
 		if (service === undefined) {
 			const ours = current?.metadata.labels?.[managedByLabel] === "endpoint-controller";
-			if (ours) await ignoringNotFound(api.delete(namespace, name, ownPrecondition(current.metadata.uid)));
+			if (ours) await ignoringNotFound(deleteSeen(client, endpoints, current));
 			return;
 		}
 		if (!isManaged(service)) return;
@@ -174,5 +175,3 @@ export function createEndpointsController(ctx: ControllerContext): Controller {
 
 	return queueController("endpoints", queue);
 }
-
-const ownPrecondition = (uid: string | undefined) => (uid === undefined ? {} : { preconditions: { uid } });

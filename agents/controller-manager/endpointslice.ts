@@ -10,6 +10,7 @@ import {
 	type Controller,
 	type ControllerContext,
 	controllerQueue,
+	deleteSeen,
 	errorText,
 	ignoringNotFound,
 	isConflict,
@@ -305,7 +306,7 @@ export function createEndpointSliceController(ctx: ControllerContext, maxEndpoin
 		for (const slice of plan.create) unseen.note(key, await api.create(namespace, slice));
 		for (const slice of plan.update) unseen.note(key, await api.update(slice));
 		for (const slice of plan.remove) {
-			await ignoringNotFound(api.delete(namespace, slice.metadata.name ?? ""));
+			await ignoringNotFound(deleteSeen(client, endpointSlices, slice));
 			if (cache.get(keyOf(slice)) !== undefined) unseen.note(key, slice, true);
 		}
 		for (const slice of cache.byIndex("service", key)) unseen.seen(key, slice, false);

@@ -11,7 +11,9 @@ import {
 	type Controller,
 	type ControllerContext,
 	controllerQueue,
+	deleteSeen,
 	errorText,
+	ignoringNotFound,
 	isNotFound,
 	type Namespace,
 	queueController,
@@ -202,10 +204,10 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 		try {
 			if (supports(resource, "deletecollection")) {
 				await objects.deleteCollection(namespace, {}, { propagationPolicy: "Background" });
-			} else await deleteEach(resource, namespace, items);
+			} else await deleteEach(resource, items);
 		} catch (error) {
 			if (!(error instanceof ApiError) || (error.code !== 404 && error.code !== 405)) throw error;
-			await deleteEach(resource, namespace, items);
+			await deleteEach(resource, items);
 		}
 		items = (await objects.list(namespace)).items;
 		if (items.length === 0) return 0;
@@ -226,15 +228,9 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 		);
 	}
 
-	async function deleteEach(resource: DiscoveredResource, namespace: string, items: readonly KubeObject<object>[]) {
+	async function deleteEach(resource: DiscoveredResource, items: readonly KubeObject<object>[]) {
 		for (const item of items) {
-			try {
-				await client
-					.resource(resource)
-					.delete(namespace, item.metadata.name ?? "", { propagationPolicy: "Background" });
-			} catch (error) {
-				if (!isNotFound(error)) throw error;
-			}
+			await ignoringNotFound(deleteSeen(client, resource, item, { propagationPolicy: "Background" }));
 		}
 	}
 

@@ -5,6 +5,7 @@ import type { Timer } from "../../kit/clock.ts";
 import {
 	type Controller,
 	type ControllerContext,
+	deleteSeen,
 	forEachLimited,
 	ignoringNotFound,
 	isNotFound,
@@ -95,9 +96,7 @@ export function createPodGcController(ctx: ControllerContext, options: PodGcOpti
 		await forEachLimited(chosen, deletesAtOnce, async (pod) => {
 			if (stopped) return;
 			await end(pod, disruption);
-			const { namespace = "", name = "", uid = "" } = pod.metadata;
-			const how = { gracePeriodSeconds: 0, preconditions: { uid } };
-			await ignoringNotFound(client.resource(pods).delete(namespace, name, how));
+			await ignoringNotFound(deleteSeen(client, pods, pod, { gracePeriodSeconds: 0 }));
 			logger.info("deleted pod", { pod: keyOf(pod), ...disruption });
 		});
 	}

@@ -7,7 +7,7 @@ import { controllerReference, findCondition } from "../../apiserver/machinery/me
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type * as api from "../../apiserver/scheme/types.gen.ts";
 import { greatest } from "../../kit/lists.ts";
-import { errorText, isNamespaceTerminating, isNotFound, type Pod, timeOf } from "./controller.ts";
+import { deleteSeen, errorText, isNamespaceTerminating, isNotFound, type Pod, timeOf } from "./controller.ts";
 
 export const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
 export const isFinished = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
@@ -71,11 +71,11 @@ export class PodControl {
 		}
 	}
 
-	/** Rejects with "not found" where the pod is gone already. */
+	/** Rejects with "not found" where the pod is gone already, though there be another of its name. */
 	async delete(owner: KubeObject<object>, pod: Pod): Promise<void> {
-		const { namespace = "", name = "" } = pod.metadata;
+		const { name = "" } = pod.metadata;
 		try {
-			await this.#client.resource(podResource).delete(namespace, name);
+			await deleteSeen(this.#client, podResource, pod);
 			this.#recorder.event(owner, "Normal", "SuccessfulDelete", `Deleted pod: ${name}`);
 		} catch (error) {
 			if (!isNotFound(error)) {

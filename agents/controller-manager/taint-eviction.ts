@@ -7,6 +7,7 @@ import {
 	type Controller,
 	type ControllerContext,
 	controllerQueue,
+	deleteSeen,
 	ignoringNotFound,
 	type Node,
 	type Pod,
@@ -105,7 +106,7 @@ export function createTaintEvictionController(ctx: ControllerContext): Controlle
 		};
 		const patch = { metadata: { uid }, status: { conditions: [condition] } };
 		await ignoringNotFound(client.resource(pods).patch(namespace, name, "strategic", patch, "status"));
-		await ignoringNotFound(client.resource(pods).delete(namespace, name, { preconditions: { uid } }));
+		await ignoringNotFound(deleteSeen(client, pods, pod));
 	}
 
 	return queueController("taint-eviction", queue);

@@ -5,6 +5,7 @@ import {
 	type Controller,
 	type ControllerContext,
 	controllerQueue,
+	deleteSeen,
 	ignoringNotFound,
 	type Job,
 	queueController,
@@ -40,9 +41,7 @@ export function createTtlAfterFinishedController(ctx: ControllerContext): Contro
 		const leftNow = fresh === undefined ? undefined : timeLeft(fresh, clock.now());
 		if (fresh === undefined || leftNow === undefined) return undefined;
 		if (leftNow > 0) return { requeueAfterMs: leftNow };
-		const { uid = "" } = fresh.metadata;
-		const options = { propagationPolicy: "Foreground", preconditions: { uid } } as const;
-		await ignoringNotFound(client.resource(jobs).delete(namespace, name, options));
+		await ignoringNotFound(deleteSeen(client, jobs, fresh, { propagationPolicy: "Foreground" }));
 		return undefined;
 	}
 

@@ -47,6 +47,8 @@ export interface FakeClient extends ApiClient {
 	clearActions(): void;
 	/** The next call whose verb and resource match rejects with `error`, before it does anything. "*" matches all. */
 	failNext(verb: string, resource: string, error: Error, times?: number): void;
+	/** Takes back every `failNext` that has not come about. */
+	clearFailures(): void;
 	/** Ends every open watch as a broken connection does. */
 	breakWatches(): void;
 	/** Forgets the history: watches from an earlier version get 410. */
@@ -525,6 +527,7 @@ export function createFakeClient(options: FakeClientOptions): FakeClient {
 		failNext(verb, resource, error: ApiError | Error, times = 1) {
 			server.failures.push({ verb, resource, error, times });
 		},
+		clearFailures: () => void server.failures.splice(0),
 		breakWatches() {
 			for (const watcher of server.watchers) watcher.end(new Error("connection reset"));
 		},

@@ -9,6 +9,7 @@ import {
 	type ControllerContext,
 	controllerQueue,
 	type Deployment,
+	deleteSeen,
 	errorText,
 	ignoringNotFound,
 	isAlreadyExists,
@@ -415,8 +416,7 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 		for (const rs of byRevision.slice(0, excess)) {
 			const settled = (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0);
 			if ((rs.status?.replicas ?? 0) !== 0 || wanted(rs) !== 0 || !settled) continue;
-			const { namespace = "", name = "" } = rs.metadata;
-			await ignoringNotFound(setApi.delete(namespace, name));
+			await ignoringNotFound(deleteSeen(client, replicaSets, rs));
 		}
 	}
 

@@ -1,10 +1,13 @@
 /**
  * Deletes what has lost its owners, carries out foreground deletion (dependents first) and orphaning. The graph only
- * suggests; every decision is taken on the live object and its live owners, and holds for that uid only.
+ * suggests; every decision is taken on the live object and its live owners, and holds for that uid only. An owner is
+ * known by its whole reference: who names a uid with another kind, namespace or name has no owner there, and says
+ * nothing about the object that has the uid.
  */
 import { apiVersionOf, resourceKey } from "../../../apiserver/client/resources.ts";
 import type { DeleteOptions, Informer } from "../../../apiserver/client/types.ts";
-import type { GroupVersionResource, KubeObject } from "../../../apiserver/scheme/object.ts";
+import type { Requeue } from "../../../apiserver/client/workqueue.ts";
+import type { GroupVersionResource } from "../../../apiserver/scheme/object.ts";
 import type { OwnerReference } from "../../../apiserver/scheme/types.gen.ts";
 import { sleep, type Timer } from "../../../kit/clock.ts";
 import {
@@ -18,123 +21,151 @@ import {
 	isNotFound,
 } from "../controller.ts";
 import { type DiscoveredResource, discover, supports } from "../discovery.ts";
-import { foregroundFinalizer, type GraphNode, type Identity, OwnerGraph, orphanFinalizer } from "./graph.ts";
+import {
+	claimsAbout,
+	foregroundFinalizer,
+	type GraphNode,
+	type Identity,
+	OwnerGraph,
+	orphanFinalizer,
+	referenceKey,
+} from "./graph.ts";
+import { type Live, OwnerFinder } from "./owners.ts";
 
 const resyncMs = 30_000;
 const syncWaitMs = 30_000;
-const maxAbsent = 500;
+/** How soon to ask again what could not be told. */
+const unknownMs = 30_000;
+/** How soon to look for an object that exists and was not seen yet. */
+const unseenMs = 5_000;
 const orphansAtOnce = 20;
-
-type Live = KubeObject<object>;
 
 /** Events are many, short-lived and own nothing. */
 const isIgnored = (r: GroupVersionResource): boolean =>
 	r.resource === "events" && (r.group === "" || r.group === "events.k8s.io");
 
-/** How an object's owners stand. */
-interface Owners {
-	readonly solid: OwnerReference[];
-	readonly dangling: OwnerReference[];
-	readonly waiting: OwnerReference[];
-}
+/** One name for a resource in all its versions. */
+const groupResource = ({ resource, group }: GroupVersionResource): string => `${resource}.${group}`;
+
+const referenceOf = ({ apiVersion, kind, name, namespace, uid }: Identity) => ({
+	apiVersion,
+	kind,
+	name,
+	namespace,
+	uid,
+});
 
 /** The garbage-collector controller. */
 export function createGarbageCollector(ctx: ControllerContext): Controller {
 	const { client, clock } = ctx;
 	const logger = ctx.logger.with({ controller: "garbage-collector" });
 	const recorder = ctx.recorder("garbage-collector-controller");
-	const kinds = new Map<string, DiscoveredResource>();
+	/** By apiVersion and kind, in every version that is served. */
+	let kinds = new Map<string, DiscoveredResource>();
+	/** By group and resource. */
 	const monitored = new Map<string, { readonly resource: DiscoveredResource; readonly informer: Informer<object> }>();
-	/** Uids known to be gone, the latest last. */
-	const absent = new Set<string>();
+	const finder = new OwnerFinder(client, {
+		resolve: (apiVersion, kind) => kinds.get(`${apiVersion} ${kind}`),
+		synced: (resource) => monitored.get(groupResource(resource))?.informer.synced !== false,
+	});
 	const deleting = controllerQueue(ctx, "garbage-collector-attempt-to-delete", attemptToDelete, 20);
 	const orphaning = controllerQueue(ctx, "garbage-collector-attempt-to-orphan", attemptToOrphan, 20);
-	const graph = new OwnerGraph(
-		{ toDelete: (uid) => deleting.add(uid), toOrphan: (uid) => orphaning.add(uid) },
-		(apiVersion, kind) => {
-			const resource = kinds.get(`${apiVersion} ${kind}`);
-			return resource === undefined ? undefined : { resource, namespaced: resource.namespaced };
+	const graph = new OwnerGraph({
+		toDelete: (uid) => deleting.add(uid),
+		toOrphan: (uid) => orphaning.add(uid),
+		invalidNamespace(dependent, { apiVersion, kind, name, uid }) {
+			const { namespace } = dependent;
+			const owner = `[${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}]`;
+			const text = `ownerRef ${owner} does not exist in namespace ${JSON.stringify(namespace)}`;
+			recorder.event(referenceOf(dependent), "Warning", "OwnerRefInvalidNamespace", text);
 		},
-	);
+	});
 	let timer: Timer | undefined;
 	const stopping = new AbortController();
 
 	/** Follows what the server has: informers for new resources, none for those that are gone. */
 	async function resync(): Promise<void> {
-		const { resources, failures } = await discover(client);
-		for (const resource of resources) kinds.set(`${apiVersionOf(resource)} ${resource.kind}`, resource);
-		const wanted = resources.filter((r) => supports(r, "list", "watch", "delete") && !isIgnored(r));
-		for (const resource of wanted) if (!monitored.has(resourceKey(resource))) monitor(resource);
+		const { resources, versions, failures } = await discover(client);
+		const found = new Map(versions.map((resource) => [`${apiVersionOf(resource)} ${resource.kind}`, resource]));
 		// What could not be discovered is not known to be gone.
+		kinds = failures.size > 0 ? new Map([...kinds, ...found]) : found;
+		const wanted = resources.filter((r) => supports(r, "list", "watch", "delete") && !isIgnored(r));
+		for (const resource of wanted) {
+			const known = monitored.get(groupResource(resource));
+			if (known !== undefined && resourceKey(known.resource) === resourceKey(resource)) continue;
+			if (known !== undefined && failures.size > 0) continue; // its own version may only not have answered
+			if (known !== undefined) ctx.informers.drop(known.resource);
+			monitor(resource);
+		}
 		if (failures.size > 0) return;
-		const keys = new Set(wanted.map(resourceKey));
-		for (const [key, { resource }] of monitored) {
-			if (keys.has(key)) continue;
+		const names = new Set(wanted.map(groupResource));
+		for (const [name, { resource }] of monitored) {
+			if (names.has(name)) continue;
 			ctx.informers.drop(resource);
-			monitored.delete(key);
-			kinds.delete(`${apiVersionOf(resource)} ${resource.kind}`);
+			monitored.delete(name);
 		}
 	}
 
 	function monitor(resource: DiscoveredResource): void {
 		const informer = ctx.informers.informer<object>(resource, { metadataOnly: true });
-		monitored.set(resourceKey(resource), { resource, informer });
+		monitored.set(groupResource(resource), { resource, informer });
 		informer.addHandlers({
 			onAdd: (object) => graph.observe(resource, object),
 			onUpdate: (_, object) => graph.observe(resource, object),
 			onDelete(object) {
-				remember(object.metadata.uid ?? "");
-				graph.remove(object.metadata.uid ?? "");
+				const { uid = "" } = object.metadata;
+				const identity = graph.get(uid)?.identity;
+				if (identity !== undefined) finder.remember(identity);
+				graph.remove(uid);
 			},
 		});
 	}
 
-	function remember(uid: string): void {
-		absent.add(uid);
-		if (absent.size <= maxAbsent) return;
-		const oldest = absent.values().next();
-		if (oldest.done !== true) absent.delete(oldest.value);
-	}
-
-	/** The object itself; undefined when it is gone, or another has its name. */
-	async function live(identity: Identity): Promise<Live | undefined> {
-		if (identity.resource === undefined) throw new Error(`no resource for ${identity.apiVersion} ${identity.kind}`);
-		const found = await ignoringNotFound(client.resource(identity.resource).get(identity.namespace, identity.name));
-		return found?.metadata.uid === identity.uid ? found : undefined;
-	}
-
-	async function attemptToDelete(uid: string): Promise<void> {
+	async function attemptToDelete(uid: string): Promise<Requeue | undefined> {
 		const node = graph.get(uid);
-		if (node === undefined || (node.beingDeleted && !node.deletingDependents)) return;
-		if (node.identity.resource === undefined) return resolveLater(node);
-		const object = await live(node.identity);
+		if (node === undefined) return undefined;
+		const { identity } = node;
+		if (identity === undefined) return probe(node);
+		if (node.beingDeleted && !node.deletingDependents) return undefined;
+		const object = await finder.live(identity);
 		if (object === undefined) {
-			remember(uid);
+			finder.remember(identity);
 			graph.remove(uid);
-			return;
+			return undefined;
 		}
-		if (node.virtual) return; // it exists: its informer will show it
-		if (node.deletingDependents) return awaitDependents(node, object);
+		if (node.deletingDependents) {
+			await awaitDependents(node, identity, object);
+			return undefined;
+		}
 		const references = object.metadata.ownerReferences ?? [];
-		if (references.length === 0 || object.metadata.deletionTimestamp !== undefined) return;
-		const owners = await classify(references, node);
-		if (owners.solid.length > 0) return dropReferences(node, object, [...owners.dangling, ...owners.waiting]);
-		if (owners.waiting.length > 0 && node.dependents.size > 0) {
-			return deleteForeground(node, object, references);
+		if (references.length === 0 || object.metadata.deletionTimestamp !== undefined) return undefined;
+		const owners = await finder.classify(references, identity.namespace);
+		if (owners.unknown.length > 0) return { requeueAfterMs: unknownMs };
+		if (owners.invalid.length > 0) {
+			logger.debug("a cluster-scoped object cannot have an owner in a namespace", { ...referenceOf(identity) });
+			return undefined;
 		}
-		return remove(node, object, policyOf(object));
+		if (owners.solid.length > 0) await dropReferences(identity, object, [...owners.gone, ...owners.waiting]);
+		else if (owners.waiting.length > 0 && node.dependents.size > 0) {
+			await deleteForeground(node, identity, object, references);
+		} else await remove(identity, object, policyOf(object));
+		return undefined;
 	}
 
-	/** The kind may be served later (a definition that is still being established). */
-	function resolveLater(node: GraphNode): void {
-		const { apiVersion, kind, uid, namespace } = node.identity;
-		const resource = kinds.get(`${apiVersion} ${kind}`);
-		if (resource === undefined) {
-			deleting.addAfter(uid, resyncMs);
-			return;
+	/** Looks up, once for each claim about an owner nobody saw, whether it is there; who claims what is not has lost it. */
+	async function probe(node: GraphNode): Promise<Requeue | undefined> {
+		const claims = claimsAbout(node);
+		// Claims made from now on are for those who make them to look up.
+		node.probed = true;
+		let again: Requeue | undefined;
+		for (const { claim, namespace, by } of claims) {
+			const standing = await finder.standing(claim, namespace);
+			if (standing === "gone") for (const dependent of by) deleting.add(dependent.uid);
+			// It exists, and its informer will show it, unless it comes and goes between two looks.
+			else if (standing === "solid" || standing === "waiting") again = { requeueAfterMs: unseenMs };
+			else if (standing === "unknown") again ??= { requeueAfterMs: unknownMs };
 		}
-		node.identity = { ...node.identity, resource, namespace: resource.namespaced ? namespace : "" };
-		deleting.add(uid);
+		return again;
 	}
 
 	const policyOf = (object: Live): DeleteOptions["propagationPolicy"] => {
@@ -143,76 +174,41 @@ export function createGarbageCollector(ctx: ControllerContext): Controller {
 		return finalizers.includes(foregroundFinalizer) ? "Foreground" : "Background";
 	};
 
-	/** Every owner is looked at live: solid, gone, or waiting for its dependents to go. */
-	async function classify(references: readonly OwnerReference[], node: GraphNode): Promise<Owners> {
-		const owners: Owners = { solid: [], dangling: [], waiting: [] };
-		for (const reference of references) {
-			const { uid = "", name = "", apiVersion = "", kind = "" } = reference;
-			if (absent.has(uid)) {
-				owners.dangling.push(reference);
-				continue;
-			}
-			const resource = kinds.get(`${apiVersion} ${kind}`);
-			if (resource === undefined) throw new Error(`unable to get REST mapping for ${apiVersion}/${kind}`);
-			const { namespace: own } = node.identity;
-			if (resource.namespaced && own === "") {
-				const text = `ownerRef [${apiVersion}/${kind}, name: ${name}, uid: ${uid}] is namespaced, the object is not`;
-				recorder.event(referenceOf(node.identity), "Warning", "OwnerRefInvalidNamespace", text);
-				owners.solid.push(reference);
-				continue;
-			}
-			const owner = await live({ uid, name, apiVersion, kind, resource, namespace: resource.namespaced ? own : "" });
-			if (owner === undefined) {
-				remember(uid);
-				owners.dangling.push(reference);
-			} else if (isWaiting(owner)) owners.waiting.push(reference);
-			else owners.solid.push(reference);
-		}
-		return owners;
-	}
-
-	const isWaiting = (object: Live): boolean =>
-		object.metadata.deletionTimestamp !== undefined &&
-		object.metadata.finalizers?.includes(foregroundFinalizer) === true;
-
-	const referenceOf = ({ apiVersion, kind, name, namespace, uid }: Identity) => ({
-		apiVersion,
-		kind,
-		name,
-		namespace,
-		uid,
-	});
-
-	async function patch(node: GraphNode, metadata: object): Promise<void> {
-		const { resource, namespace, name, uid } = node.identity;
-		if (resource === undefined) return;
+	async function patch({ resource, namespace, name, uid }: Identity, metadata: object): Promise<void> {
 		await ignoringNotFound(
 			client.resource(resource).patch(namespace, name, "merge", { metadata: { uid, ...metadata } }),
 		);
 	}
 
-	async function dropReferences(node: GraphNode, object: Live, gone: readonly OwnerReference[]): Promise<void> {
+	async function dropReferences(identity: Identity, object: Live, gone: readonly OwnerReference[]): Promise<void> {
 		if (gone.length === 0) return;
-		const uids = new Set(gone.map((reference) => reference.uid));
-		const ownerReferences = (object.metadata.ownerReferences ?? []).filter((reference) => !uids.has(reference.uid));
-		await patch(node, { resourceVersion: object.metadata.resourceVersion, ownerReferences });
+		const keys = new Set(gone.map(referenceKey));
+		const ownerReferences = (object.metadata.ownerReferences ?? []).filter((r) => !keys.has(referenceKey(r)));
+		await patch(identity, { resourceVersion: object.metadata.resourceVersion, ownerReferences });
 	}
 
 	/** Its owner waits for it, and it has dependents itself: they go first. */
-	async function deleteForeground(node: GraphNode, object: Live, references: readonly OwnerReference[]): Promise<void> {
+	async function deleteForeground(
+		node: GraphNode,
+		identity: Identity,
+		object: Live,
+		references: readonly OwnerReference[],
+	): Promise<void> {
 		// Of a circle of such objects none would ever go: one stops blocking its owner.
 		if ([...node.dependents].some((dependent) => dependent.deletingDependents)) {
 			const ownerReferences = references.map((reference) => ({ ...reference, blockOwnerDeletion: false }));
-			await patch(node, { resourceVersion: object.metadata.resourceVersion, ownerReferences });
+			await patch(identity, { resourceVersion: object.metadata.resourceVersion, ownerReferences });
 		}
-		await remove(node, object, "Foreground");
+		await remove(identity, object, "Foreground");
 	}
 
-	async function remove(node: GraphNode, object: Live, policy: DeleteOptions["propagationPolicy"]): Promise<void> {
-		const { resource, namespace, name, uid } = node.identity;
-		if (resource === undefined) return;
+	async function remove(
+		{ resource, namespace, name, uid, kind }: Identity,
+		object: Live,
+		policy: DeleteOptions["propagationPolicy"],
+	): Promise<void> {
 		const { resourceVersion = "" } = object.metadata;
-		logger.info("deleting object", { kind: node.identity.kind, namespace, name, policy });
+		logger.info("deleting object", { kind, namespace, name, policy });
 		const preconditions = { uid, resourceVersion };
 		await ignoringNotFound(
 			client.resource(resource).delete(namespace, name, { propagationPolicy: policy, preconditions }),
@@ -220,45 +216,58 @@ export function createGarbageCollector(ctx: ControllerContext): Controller {
 	}
 
 	/** Foreground deletion: with the last blocking dependent gone, the object itself may go. */
-	async function awaitDependents(node: GraphNode, object: Live): Promise<void> {
+	async function awaitDependents(node: GraphNode, identity: Identity, object: Live): Promise<void> {
 		const blocking = graph.blocking(node);
-		if (blocking.length > 0) {
-			for (const dependent of blocking) if (!dependent.deletingDependents) deleting.add(dependent.identity.uid);
+		if (blocking.length > 0 && !graph.isDeadlocked(node)) {
+			for (const dependent of blocking) if (!dependent.deletingDependents) deleting.add(dependent.uid);
 			return;
 		}
-		await removeFinalizer(node, object, foregroundFinalizer);
+		await removeFinalizer(identity, object, foregroundFinalizer);
 	}
 
-	async function removeFinalizer(node: GraphNode, object: Live, finalizer: string): Promise<void> {
+	async function removeFinalizer(identity: Identity, object: Live, finalizer: string): Promise<void> {
 		const before = object.metadata.finalizers ?? [];
 		if (!before.includes(finalizer)) return;
 		const finalizers = before.filter((name) => name !== finalizer);
-		await patch(node, { resourceVersion: object.metadata.resourceVersion, finalizers });
+		await patch(identity, { resourceVersion: object.metadata.resourceVersion, finalizers });
 	}
 
-	async function attemptToOrphan(uid: string): Promise<void> {
+	async function attemptToOrphan(uid: string): Promise<Requeue | undefined> {
 		const node = graph.get(uid);
-		if (node === undefined) return;
+		if (node?.identity === undefined) return undefined;
+		// A dependent that was not seen yet would not be let go, and would be garbage with its owner gone.
+		const unsynced = [...monitored.values()].filter(({ informer }) => !informer.synced);
+		if (unsynced.length > 0) {
+			const resources = unsynced.slice(0, 10).map(({ resource }) => groupResource(resource));
+			logger.warn("an owner waits to orphan its dependents: not all resources could be listed", { uid, resources });
+			return { requeueAfterMs: unseenMs };
+		}
 		await forEachLimited([...node.dependents], orphansAtOnce, (dependent) => letGo(dependent, uid));
-		const object = await live(node.identity);
-		if (object !== undefined) await removeFinalizer(node, object, orphanFinalizer);
+		const object = await finder.live(node.identity);
+		if (object !== undefined) await removeFinalizer(node.identity, object, orphanFinalizer);
+		return undefined;
 	}
 
 	async function letGo(dependent: GraphNode, owner: string): Promise<void> {
+		const { identity } = dependent;
+		if (identity === undefined) return;
 		try {
-			const object = await live(dependent.identity);
+			const object = await finder.live(identity);
 			if (object === undefined) return;
 			const references = object.metadata.ownerReferences ?? [];
-			const gone = references.filter((reference) => reference.uid === owner);
-			await dropReferences(dependent, object, gone);
+			await dropReferences(
+				identity,
+				object,
+				references.filter((reference) => reference.uid === owner),
+			);
 		} catch (error) {
 			if (!isNotFound(error) && !isInvalid(error)) throw error;
 		}
 	}
 
 	/**
-	 * Work begins when the graph is whole, or, should a resource not be readable, after a while without it: what the graph
-	 * lacks costs requests and completeness, never correctness, since owners are looked at live.
+	 * Work begins when the graph is whole, or, should a resource not be readable, after a while without it: what has an
+	 * owner of that resource is kept then, and nothing is orphaned.
 	 */
 	async function loop(): Promise<void> {
 		try {

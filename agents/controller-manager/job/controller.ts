@@ -7,7 +7,7 @@ import type { EventRecorder } from "../../../apiserver/client/events.ts";
 import { jobs, keyOf, pods } from "../../../apiserver/client/resources.ts";
 import { controllerOf, deepEqual, formatTime, semanticEqual } from "../../../apiserver/machinery/meta.ts";
 import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
-import type { JobStatus, Pod as PodType } from "../../../apiserver/scheme/types.gen.ts";
+import type { JobStatus, OwnerReference, Pod as PodType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
 import {
 	type Controller,
@@ -85,6 +85,13 @@ interface Run {
 	backoff: BackoffRecord | undefined;
 }
 
+const isOfJob = (reference: OwnerReference | undefined): boolean =>
+	reference?.kind === "Job" && reference.apiVersion === "batch/v1";
+/** Its controller is none of ours, whose finalizers are its own matter. */
+const isOfAnother = (pod: Pod): boolean => controllerOf(pod) !== undefined && !isOfJob(controllerOf(pod));
+const isManagedElsewhere = (job: Job): boolean =>
+	job.spec?.managedBy !== undefined && job.spec.managedBy !== "kubernetes.io/job-controller";
+
 /** The job controller. */
 export function createJobController(ctx: ControllerContext): Controller {
 	const { client, clock } = ctx;
@@ -105,7 +112,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 
 	const ownerOf = (pod: Pod): Job | undefined => {
 		const reference = controllerOf(pod);
-		if (reference?.kind !== "Job") return undefined;
+		if (reference === undefined || !isOfJob(reference)) return undefined;
 		const job = cache.get(`${pod.metadata.namespace}/${reference.name}`);
 		return job?.metadata.uid === reference.uid ? job : undefined;
 	};
@@ -115,11 +122,13 @@ export function createJobController(ctx: ControllerContext): Controller {
 		expectations.deletionObserved(keyOf(job), podKey(pod));
 		queue.add(keyOf(job));
 	};
-	/** The job of this pod is gone or done, and the pod is still tracked. */
+	/** The job of this pod is gone or done, or let go of it, and the pod is still tracked. */
 	const checkOrphan = (pod: Pod) => {
-		if (hasTracking(pod) && controllerOf(pod)?.kind === "Job") orphans.add(keyOf(pod));
+		if (hasTracking(pod) && !isOfAnother(pod)) orphans.add(keyOf(pod));
 	};
-	const enqueueMatching = (pod: Pod) => {
+	/** A pod without a controller: a job may adopt it, and until then none counts its end. */
+	const onFree = (pod: Pod) => {
+		checkOrphan(pod);
 		for (const job of cache.list(pod.metadata.namespace)) {
 			if (fromLabelSelector(job.spec?.selector).matches(pod.metadata.labels)) queue.add(keyOf(job));
 		}
@@ -138,7 +147,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 	podCache.addHandlers({
 		onAdd(pod) {
 			if (pod.metadata.deletionTimestamp !== undefined) return onPodGone(pod);
-			if (controllerOf(pod) === undefined) return enqueueMatching(pod);
+			if (controllerOf(pod) === undefined) return onFree(pod);
 			const job = ownerOf(pod);
 			if (job === undefined) return checkOrphan(pod);
 			expectations.creationObserved(keyOf(job));
@@ -150,7 +159,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 			if (controllerOf(previous)?.uid !== controllerOf(pod)?.uid) onPodGone(previous);
 			const job = ownerOf(pod);
 			if (job !== undefined) queue.add(keyOf(job));
-			else if (controllerOf(pod) === undefined) enqueueMatching(pod);
+			else if (controllerOf(pod) === undefined) onFree(pod);
 			else checkOrphan(pod);
 		},
 		onDelete(pod) {
@@ -161,8 +170,9 @@ export function createJobController(ctx: ControllerContext): Controller {
 
 	async function syncOrphan(key: string): Promise<void> {
 		const pod = podCache.get(key);
-		if (pod === undefined || !hasTracking(pod)) return;
+		if (pod === undefined || !hasTracking(pod) || isOfAnother(pod)) return;
 		const job = ownerOf(pod);
+		if (job !== undefined && isManagedElsewhere(job)) return;
 		if (job === undefined || isFinishedJob(job)) await removeFinalizer(pod);
 	}
 
@@ -188,7 +198,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 			if (job !== undefined) for (const pod of ownedPods(job)) checkOrphan(pod);
 			return;
 		}
-		if (job.spec?.managedBy !== undefined && job.spec.managedBy !== "kubernetes.io/job-controller") return;
+		if (isManagedElsewhere(job)) return;
 		if (Number(job.metadata.resourceVersion) < (written.get(key) ?? 0)) return; // its update is on the way, and brings us back
 		const run = await observe(job, key);
 		const before = job.status ?? {};
