@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startTimeOf, stillRuns } from "../agents/kubelet/runtime/process-table.ts";
+import { startTimeOf, stillRuns } from "../kit/process-table.ts";
 import { launcher } from "./launcher.ts";
 import { logFile, pidFile } from "./layout.ts";
 import { restartInPlace } from "./restart.ts";

@@ -1,6 +1,6 @@
 /** Ends the processes that a killed kubelet's pods left running under its root directory. */
 
-import { signalGroup, stillRuns } from "./runtime/process-table.ts";
+import { signalGroup, stillRuns } from "../../kit/process-table.ts";
 import { loadRecords } from "./runtime/records.ts";
 
 /** SIGKILL to every container's process group recorded under `rootDir`. Only where no kubelet runs there. */

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { access, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { startTimeOf } from "../../agents/kubelet/runtime/process-table.ts";
 import { configMaps } from "../../apiserver/client/resources.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import type { ClusterStatus } from "../../cluster/status.ts";
+import { startTimeOf } from "../../kit/process-table.ts";
 import { runBarque } from "../barque.ts";
 
 describe("barque up, status, kill, revive, down", function () {

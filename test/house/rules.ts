@@ -1,30 +1,14 @@
 /**
- * The house's own lint: which room may import which (docs/ARCHITECTURE.md), and which files must stay free of time,
- * randomness, disk and sockets so that they run unchanged in simulation. Import circles are Biome's (`noImportCycles`).
+ * The house's own lint: which room and folder may import which and no circles (docs/ARCHITECTURE.md, rooms.ts), and which
+ * files must stay free of time, randomness, disk and sockets so that they run unchanged in simulation.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { append } from "../../kit/lists.ts";
+import { backwardArrows, type Import, importCircles, importsOf } from "./imports.ts";
+import { isTest } from "./rooms.ts";
 import { unboundedSpreads } from "./spreads.ts";
-
-export interface Violation {
-	readonly file: string;
-	readonly line: number;
-	readonly message: string;
-}
-
-/** What each room may import from outside itself: prefixes of repository paths; "" allows everything. */
-const arrows: Readonly<Record<string, readonly string[]>> = {
-	kit: [],
-	store: ["kit/"],
-	apiserver: ["kit/", "store/client/", "store/api.ts"],
-	agents: ["kit/", "apiserver/client/", "apiserver/scheme/", "apiserver/machinery/"],
-	cluster: ["kit/", "store/", "apiserver/", "agents/"],
-	chaos: ["kit/", "store/", "apiserver/", "agents/", "cluster/"],
-	bench: ["kit/", "store/", "apiserver/", "agents/", "cluster/"],
-	test: [""],
-	bin: [""],
-};
+import type { Violation } from "./violation.ts";
 
 /** Folders whose production files take Clock, Random, Disk and sockets as arguments. */
 const pureFolders = [
@@ -54,31 +38,19 @@ const impure: ReadonlyArray<readonly [RegExp, string]> = [
 	],
 ];
 
-const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g;
-
 /** Checks one file's text; `file` is its path from the repository root. */
 export function checkFile(file: string, text: string): Violation[] {
-	const violations: Violation[] = [];
-	const room = file.slice(0, file.indexOf("/"));
-	const allowed = arrows[room];
-	const isTest = file.endsWith(".test.ts") || file.includes("/testing/");
+	const violations = backwardArrows(file, importsOf(file, text));
 	const isPure = pureFolders.some((folder) => file.startsWith(folder)) && !shells.some((shell) => shell.test(file));
 	for (const [index, line] of text.split("\n").entries()) {
 		const report = (message: string) => violations.push({ file, line: index + 1, message });
-		for (const [, specifier = ""] of line.matchAll(importPattern)) {
-			const target = path.posix.join(path.posix.dirname(file), specifier);
-			if (allowed === undefined || target.startsWith(`${room}/`)) continue;
-			if (!isTest && !allowed.some((prefix) => target.startsWith(prefix))) {
-				report(`${room}/ may not import ${target}; allowed: ${allowed.join(", ") || "nothing of ours"}`);
-			}
-		}
 		if (!isPure || /^\s*(\/\/|\*|\/\*)/.test(line)) continue;
 		for (const [pattern, message] of impure) {
 			if (pattern.test(line)) report(message);
 		}
 	}
 	if (
-		!isTest &&
+		!isTest(file) &&
 		!file.includes("/images/") &&
 		/\bfrom "node:https?"/.test(text) &&
 		/\b(https?\.createServer|createHttps?Server)\(/.test(text) &&
@@ -90,7 +62,7 @@ export function checkFile(file: string, text: string): Violation[] {
 			message: "an HTTP server whose listener may end the process: guarded (kit/guarded.ts)",
 		});
 	}
-	if (!isTest && room !== "test") {
+	if (!isTest(file)) {
 		for (const { line, operand } of unboundedSpreads(text)) {
 			const message = `${operand}: a long list in a call throws; append (kit/lists.ts), or say "bounded: why" beside it`;
 			violations.push({ file, line, message });
@@ -99,10 +71,13 @@ export function checkFile(file: string, text: string): Violation[] {
 	return violations;
 }
 
+/** What holds no sources of ours. */
+const notRooms = new Set(["node_modules", "dist", "docs"]);
+
 function* sources(root: string, folder: string): Generator<string> {
 	for (const entry of readdirSync(path.join(root, folder), { withFileTypes: true })) {
-		const name = `${folder}/${entry.name}`;
-		if (entry.isDirectory() && entry.name !== "node_modules") yield* sources(root, name);
+		const name = folder === "" ? entry.name : `${folder}/${entry.name}`;
+		if (entry.isDirectory() && !notRooms.has(entry.name) && !entry.name.startsWith(".")) yield* sources(root, name);
 		else if (entry.isFile() && name.endsWith(".ts")) yield name;
 	}
 }
@@ -110,11 +85,13 @@ function* sources(root: string, folder: string): Generator<string> {
 /** Every violation in the tree under `root`. */
 export function checkTree(root: string): Violation[] {
 	const violations: Violation[] = [];
-	for (const room of Object.keys(arrows)) {
-		for (const file of sources(root, room)) {
-			append(violations, checkFile(file, readFileSync(path.join(root, file), "utf8")));
-		}
+	const imports = new Map<string, Import[]>();
+	for (const file of sources(root, "")) {
+		const text = readFileSync(path.join(root, file), "utf8");
+		imports.set(file, importsOf(file, text));
+		append(violations, checkFile(file, text));
 	}
+	append(violations, importCircles(imports));
 	return violations;
 }
 

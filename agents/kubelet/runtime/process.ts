@@ -9,9 +9,9 @@ import { constants } from "node:os";
 import path from "node:path";
 import type { Clock, Timer } from "../../../kit/clock.ts";
 import type { Logger } from "../../../kit/log.ts";
+import { signalGroup, startTimeOf, stillRuns } from "../../../kit/process-table.ts";
 import { builtInCommand, builtInImage, checkImage } from "./images.ts";
 import { LogTimes } from "./log-times.ts";
-import { signalGroup, startTimeOf, stillRuns } from "./process-table.ts";
 import {
 	type ContainerRecord,
 	containerDirectory,
