@@ -17,6 +17,7 @@ import { ConfigError, containerEnvironment, expand, type ReferenceLookup } from 
 import { computeStatus } from "./pod-status.ts";
 import { type ProbeKind, Prober, type ProbeTarget, probeOnce } from "./probes.ts";
 import { ImageError, type Runtime, StartError } from "./runtime/types.ts";
+import { privilegesOf, volumeOwnerOf } from "./security.ts";
 import { MountError, mountsOf, mountVolumes } from "./volumes.ts";
 
 const imageBackoffBaseMs = 10_000;
@@ -232,6 +233,7 @@ export class PodWorker {
 					podIp: this.#podIp,
 					hostIp: this.#host.hostIp,
 					allocatable: this.#host.allocatable,
+					owner: runtime.abilities.isolation ? volumeOwnerOf(this.#pod) : {},
 				},
 				String(Math.round(clock.now())),
 			);
@@ -374,7 +376,8 @@ export class PodWorker {
 				args: (track.spec.args ?? []).map((word) => expand(word, env)),
 				env,
 				workingDir: track.spec.workingDir || undefined,
-				mounts: await mountsOf(track.spec, this.#volumes ?? new Map(), env),
+				privileges: privilegesOf(this.#pod, track.spec, this.#host.runtime.abilities),
+				mounts: await mountsOf(track.spec, spec?.volumes ?? [], this.#volumes ?? new Map(), env),
 				podIp,
 				ports: (track.spec.ports ?? []).map((port) => port.containerPort ?? 0),
 				annotations: metadata.annotations ?? {},

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Pod } from "../../apiserver/scheme/types.gen.ts";
@@ -26,6 +26,7 @@ describe("kubelet: volumes", () => {
 				podIp: "127.0.0.1",
 				hostIp: "127.0.0.1",
 				allocatable: {},
+				owner: undefined,
 			},
 			generation,
 		);
@@ -56,9 +57,10 @@ describe("kubelet: volumes", () => {
 	});
 
 	it("shows the part of a volume that subPath or subPathExpr names, and makes it", async () => {
+		await mkdir(path.join(root, "v"));
 		const volumes = new Map([["v", path.join(root, "v")]]);
 		const mounted = (subPath: object, env = {}) =>
-			mountsOf({ name: "c", volumeMounts: [{ name: "v", mountPath: "/x", ...subPath }] }, volumes, env);
+			mountsOf({ name: "c", volumeMounts: [{ name: "v", mountPath: "/x", ...subPath }] }, [], volumes, env);
 		assert.equal((await mounted({ subPath: "a/b" }))[0]?.hostPath, path.join(root, "v/a/b"));
 		assert((await stat(path.join(root, "v/a/b"))).isDirectory());
 		const expanded = await mounted({ subPathExpr: "logs/$(POD)" }, { POD: "web-1" });
@@ -66,6 +68,56 @@ describe("kubelet: volumes", () => {
 		await assert.rejects(mounted({ subPathExpr: "$(NONE)" }), /missing value for "NONE"/);
 		await assert.rejects(mounted({ subPathExpr: "$(UP)" }, { UP: "../../x" }), MountError);
 		await assert.rejects(mounted({ subPathExpr: "$(UP)" }, { UP: "/etc" }), MountError);
+	});
+});
+
+describe("kubelet: volumes that pods write", () => {
+	let root: string;
+	beforeEach(async () => {
+		root = await mkdtemp(path.join(tmpdir(), "barque-volumes-"));
+	});
+	afterEach(() => rm(root, { recursive: true, force: true }));
+
+	it("does not follow a link out of a volume for a subPath", async () => {
+		await mkdir(path.join(root, "v/real"), { recursive: true });
+		await mkdir(path.join(root, "outside"));
+		await symlink("../outside", path.join(root, "v/out"));
+		await symlink("real", path.join(root, "v/in"));
+		await symlink("../outside/later", path.join(root, "v/dangling"));
+		const volumes = new Map([["v", path.join(root, "v")]]);
+		const mounted = (subPath: string) =>
+			mountsOf({ name: "c", volumeMounts: [{ name: "v", mountPath: "/x", subPath }] }, [], volumes, {});
+		for (const subPath of ["out", "out/x", "dangling", "dangling/x"]) {
+			await assert.rejects(mounted(subPath), /must not leave its volume/);
+		}
+		assert.deepEqual(await readdir(path.join(root, "outside")), []);
+		assert.equal((await mounted("in/x"))[0]?.hostPath, path.join(root, "v/real/x"));
+	});
+
+	it("refuses a hostPath that is not what its type says", async () => {
+		const mount = (hostPath: object) =>
+			mountVolumes(
+				{
+					pod: { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: { volumes: [{ name: "v", hostPath }] } },
+					directory: root,
+					references: { configMap: async () => undefined, secret: async () => undefined },
+					token: async () => "token",
+					podIp: "127.0.0.1",
+					hostIp: "127.0.0.1",
+					allocatable: {},
+					owner: undefined,
+				},
+				"1",
+			);
+		const file = path.join(root, "file");
+		await assert.rejects(mount({ path: file }), /hostPath type check failed: .*file is not there/);
+		await mount({ path: file, type: "FileOrCreate" });
+		await assert.rejects(
+			mount({ path: file, type: "Directory" }),
+			/hostPath type check failed: .*file is not a directory/,
+		);
+		await assert.rejects(mount({ path: root, type: "Socket" }), /is not a socket/);
+		assert.equal((await mount({ path: file, type: "File" })).get("v"), file);
 	});
 });
 

@@ -1,10 +1,26 @@
 /** A pod's volumes as folders on this machine, filled from ConfigMaps, Secrets, tokens and the pod's own fields. */
-import { mkdir, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+
+import type { Stats } from "node:fs";
+import {
+	chmod,
+	chown,
+	lstat,
+	mkdir,
+	readdir,
+	readlink,
+	realpath,
+	rename,
+	rm,
+	stat,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Container, KeyToPath, Pod, Volume, VolumeProjection } from "../../apiserver/scheme/types.gen.ts";
 import { expandStrictly, podField, type ReferenceLookup, resourceField } from "./env.ts";
 import type { ContainerSpec } from "./runtime/types.ts";
+import type { VolumeOwner } from "./security.ts";
 
 /** A volume that cannot be filled yet: the pod waits in ContainerCreating with a FailedMount event. */
 export class MountError extends Error {
@@ -22,12 +38,16 @@ export interface VolumeContext {
 	readonly hostIp: string;
 	/** What the node has, by resource. */
 	readonly allocatable: Readonly<Record<string, string>>;
+	/** Whose the files are; undefined: containers run as the kubelet does, and all is its own. */
+	readonly owner: VolumeOwner | undefined;
 }
 
 interface File {
 	readonly path: string;
 	readonly content: Buffer | string;
 	readonly mode: number;
+	/** Given to the user that the volumes belong to. */
+	readonly owned?: boolean;
 }
 
 const defaultTokenSeconds = 3_607;
@@ -103,7 +123,10 @@ async function projectedFiles(context: VolumeContext, source: VolumeProjection, 
 	if (source.serviceAccountToken !== undefined) {
 		const { audience, expirationSeconds, path: file } = source.serviceAccountToken;
 		const content = await context.token(audience, expirationSeconds ?? defaultTokenSeconds);
-		return [{ path: file ?? "token", content, mode: 0o600 }];
+		const { owner } = context;
+		// A token is its reader's alone; where several users may be that, whoever is shown the volume reads it, as upstream.
+		const isOneUsers = owner === undefined || owner.uid !== undefined || owner.gid !== undefined;
+		return [{ path: file ?? "token", content, mode: isOneUsers ? 0o600 : mode, owned: true }];
 	}
 	throw new MountError(`projected source ${Object.keys(source).join(", ")} is not supported by this kubelet`);
 }
@@ -131,11 +154,37 @@ async function target(link: string): Promise<string | undefined> {
 	}
 }
 
+/** Before anybody is shown it, so that nobody can have put a link in its place. A group may read (upstream's fsGroup). */
+async function giveFile(to: string, file: File, { uid, gid }: VolumeOwner): Promise<void> {
+	const user = file.owned === true ? uid : undefined;
+	if (user === undefined && gid === undefined) return;
+	await chown(to, user ?? -1, gid ?? -1);
+	await chmod(to, gid === undefined ? file.mode : file.mode | 0o440);
+}
+
+/** A folder that all containers of the pod may write, made once. */
+async function emptyDirectory(directory: string, gid: number | undefined): Promise<void> {
+	try {
+		await mkdir(directory, { mode: 0o777 });
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+		throw error;
+	}
+	if (gid !== undefined) await chown(directory, -1, gid);
+	// Said again, since the process's mask took from it; new files get the folder's group.
+	await chmod(directory, gid === undefined ? 0o777 : 0o2777);
+}
+
 /**
  * Replaces a volume's content at once, as upstream's atomic writer does: a new folder, then one rename of a link. Links to
  * files that stay are left alone, so that a reader never misses one; what is no longer there goes last.
  */
-async function writeAtomically(directory: string, given: readonly File[], generation: string): Promise<void> {
+async function writeAtomically(
+	directory: string,
+	given: readonly File[],
+	generation: string,
+	owner: VolumeOwner = {},
+): Promise<void> {
 	const files = given.map((file) => ({ ...file, path: path.normalize(file.path) }));
 	await mkdir(directory, { recursive: true, mode: 0o755 });
 	const data = path.join(directory, `..${generation}`);
@@ -145,6 +194,7 @@ async function writeAtomically(directory: string, given: readonly File[], genera
 		const to = inside(data, file.path);
 		await mkdir(path.dirname(to), { recursive: true });
 		await writeFile(to, file.content, { mode: file.mode });
+		await giveFile(to, file, owner);
 	}
 	const link = path.join(directory, "..data");
 	await rm(`${link}_tmp`, { force: true });
@@ -164,11 +214,28 @@ async function writeAtomically(directory: string, given: readonly File[], genera
 	}
 }
 
+/** Types of a hostPath as upstream names them in its refusals, and what the place has to be. */
+const hostPathTypes: Readonly<Record<string, readonly [string, (found: Stats) => boolean]>> = {
+	Directory: ["a directory", (found) => found.isDirectory()],
+	DirectoryOrCreate: ["a directory", (found) => found.isDirectory()],
+	File: ["a file", (found) => found.isFile()],
+	FileOrCreate: ["a file", (found) => found.isFile()],
+	Socket: ["a socket", (found) => found.isSocket()],
+	CharDevice: ["a character device", (found) => found.isCharacterDevice()],
+	BlockDevice: ["a block device", (found) => found.isBlockDevice()],
+};
+
 async function hostPath(volume: Volume): Promise<string> {
 	const { path: target = "", type = "" } = volume.hostPath ?? {};
 	if (type === "DirectoryOrCreate") await mkdir(target, { recursive: true });
 	if (type === "FileOrCreate") await writeFile(target, "", { flag: "a" });
-	return target;
+	const [wanted, fits] = hostPathTypes[type] ?? ["there", () => true];
+	try {
+		if (fits(await stat(target))) return target;
+	} catch (error) {
+		if (!["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+	}
+	throw new MountError(`hostPath type check failed: ${target} is not ${wanted}`);
 }
 
 /** Makes every volume of the pod; resolves to the folder of each by volume name. Rejects with MountError. */
@@ -182,7 +249,7 @@ export async function mountVolumes(context: VolumeContext, generation: string): 
 			continue;
 		}
 		if (volume.emptyDir !== undefined) {
-			await mkdir(directory, { recursive: true, mode: 0o777 });
+			await emptyDirectory(directory, context.owner?.gid);
 			mounted.set(name, directory);
 			continue;
 		}
@@ -191,28 +258,49 @@ export async function mountVolumes(context: VolumeContext, generation: string): 
 			const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
 			throw new MountError(`volume "${name}": volumes of type ${kind} are not supported by this kubelet`);
 		}
-		await writeAtomically(directory, files, generation);
+		await writeAtomically(directory, files, generation, context.owner);
 		mounted.set(name, directory);
 	}
 	return mounted;
 }
 
-/** The part of a volume that a mount shows; a folder is made where there is nothing yet. Rejects with MountError. */
+/**
+ * The part of a volume that a mount shows; a folder is made where there is nothing yet. A link that a pod put there does
+ * not lead out of the volume. Rejects with MountError.
+ */
 async function subPathOf(base: string, subPath: string): Promise<string> {
 	if (path.isAbsolute(subPath)) throw new MountError(`subPath "${subPath}" must not be an absolute path`);
-	const chosen = inside(base, subPath);
-	try {
-		await stat(chosen);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-		await mkdir(chosen, { recursive: true, mode: 0o750 });
+	const root = await realpath(base);
+	let current = root;
+	for (const name of path.relative(base, inside(base, subPath)).split(path.sep).filter(Boolean)) {
+		const next = path.join(current, name);
+		try {
+			await lstat(next);
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+			await mkdir(next);
+			await chmod(next, (await stat(root)).mode & 0o7777);
+		}
+		try {
+			current = inside(root, await realpath(next));
+		} catch (error) {
+			if (error instanceof MountError || (error as NodeJS.ErrnoException).code === "ENOENT") {
+				throw new MountError(`subPath "${subPath}" must not leave its volume`);
+			}
+			throw error;
+		}
 	}
-	return chosen;
+	return current;
 }
+
+/** Whether a volume's files are made by the kubelet: no container may change them, whatever its mount says. */
+const isFilled = (volume: Volume | undefined) =>
+	(volume?.configMap ?? volume?.secret ?? volume?.downwardAPI ?? volume?.projected) !== undefined;
 
 /** A container's mounts over the pod's volumes. Rejects with MountError, and with ConfigError for subPathExpr. */
 export async function mountsOf(
 	container: Container,
+	specs: readonly Volume[],
 	volumes: ReadonlyMap<string, string>,
 	env: Readonly<Record<string, string>>,
 ): Promise<ContainerSpec["mounts"]> {
@@ -224,7 +312,7 @@ export async function mountsOf(
 		mounts.push({
 			mountPath: mount.mountPath ?? "",
 			hostPath: subPath ? await subPathOf(base, subPath) : base,
-			readOnly: mount.readOnly === true,
+			readOnly: mount.readOnly === true || isFilled(specs.find((volume) => volume.name === mount.name)),
 		});
 	}
 	return mounts;

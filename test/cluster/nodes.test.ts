@@ -4,6 +4,7 @@ import { deployments, events, nodes, pods } from "../../apiserver/client/resourc
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Pod } from "../../apiserver/scheme/types.gen.ts";
 import { type Cluster, startCluster } from "../../cluster/start-cluster.ts";
+import { findKubectls } from "../kubectl/binaries.ts";
 import { eventually } from "../until.ts";
 
 const namespace = "default";
@@ -80,6 +81,24 @@ describe("cluster: containers, pods and nodes that fail", function () {
 			const now = await listPods("web");
 			return now.length === 2 && now.every((pod) => pod.metadata.name !== name && isReady(pod));
 		});
+	});
+
+	it("lets a program in a pod find its service account, as client-go looks for it", async () => {
+		const [kubectl] = findKubectls();
+		assert(kubectl !== undefined, "this machine has no kubectl");
+		const script = `${kubectl.file} get --raw /version && ${kubectl.file} get secrets`;
+		await cluster.client.resource(pods).create(namespace, {
+			metadata: { name: "client" },
+			spec: { restartPolicy: "Never", containers: [{ name: "c", image: "any", command: ["/bin/sh", "-c", script] }] },
+		});
+		const ended = await eventually("ended", async () => {
+			const pod = await cluster.client.resource(pods).get(namespace, "client");
+			return pod.status?.containerStatuses?.[0]?.state?.terminated;
+		});
+		const { body } = await cluster.client.raw("GET", `/api/v1/namespaces/${namespace}/pods/client/log`);
+		assert.match(body.toString(), /"gitVersion"/);
+		assert.match(body.toString(), /User "system:serviceaccount:default:default" cannot list resource "secrets"/);
+		assert.equal(ended.exitCode, 1);
 	});
 
 	it("marks a killed kubelet's node NotReady, moves its pods, and takes the node back", async () => {

@@ -33,7 +33,7 @@ export function checkImage(image: string, command: readonly string[]): void {
 	);
 }
 
-const echoScript = (() => {
+export const echoScript = (() => {
 	const source = fileURLToPath(new URL("../images/echo.ts", import.meta.url));
 	return existsSync(source) ? source : source.replace(/\.ts$/, ".js");
 })();
@@ -41,7 +41,11 @@ const echoScript = (() => {
 /** A process that waits for SIGTERM, as the pause image does; a shell, since it costs a tenth of a Node process. */
 const pauseScript = 'trap "exit 0" TERM INT; while :; do sleep 2147483 & wait $!; done';
 
-/** The command line a built-in image stands for. */
-export function builtInCommand(image: BuiltInImage, args: readonly string[]): readonly string[] {
-	return image === "echo" ? [process.execPath, echoScript, ...args] : ["/bin/sh", "-c", pauseScript, "pause"];
+/** The command line a built-in image stands for, where `node` and `script` are this program's Node and the echo server. */
+export function builtInCommand(
+	image: BuiltInImage,
+	args: readonly string[],
+	{ node, script } = { node: process.execPath, script: echoScript },
+): readonly string[] {
+	return image === "echo" ? [node, script, ...args] : ["/bin/sh", "-c", pauseScript, "pause"];
 }

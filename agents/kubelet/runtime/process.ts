@@ -1,17 +1,21 @@
 /**
  * Containers as child processes of this machine: each in a process group of its own, output straight into its log file,
- * so that a container survives its kubelet and is adopted by the next one. No isolation: volumes are reachable under
- * `$BARQUE_ROOT` (a mount at /etc/config is `$BARQUE_ROOT/etc/config`), and ports are the host's, on the pod's address.
+ * so that a container survives its kubelet and is adopted by the next one. Where the kubelet is root on Linux each has a mount
+ * namespace of its own over this machine's files, with its volumes at their paths; elsewhere volumes are reachable under
+ * `$BARQUE_ROOT` (a mount at /etc/config is `$BARQUE_ROOT/etc/config`). Ports are the host's, on the pod's address.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, open, rm, symlink } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { constants } from "node:os";
 import path from "node:path";
+import type { Writable } from "node:stream";
 import type { Clock, Timer } from "../../../kit/clock.ts";
 import type { Logger } from "../../../kit/log.ts";
 import { signalGroup, startTimeOf, stillRuns } from "../../../kit/process-table.ts";
-import { builtInCommand, builtInImage, checkImage } from "./images.ts";
+import { checkImage } from "./images.ts";
+import { giveVariables, type Launched, launchIsolated, launchPlainly } from "./launch.ts";
 import { LogTimes } from "./log-times.ts";
+import { canGiveUpPrivileges, canIsolate, enteringCommandLine, setupEnvironment } from "./namespace.ts";
 import {
 	type ContainerRecord,
 	containerDirectory,
@@ -21,15 +25,7 @@ import {
 	saveRecord,
 } from "./records.ts";
 import { prepareTerminationFile, readLogTail, readTerminationMessage } from "./termination.ts";
-import {
-	type ContainerLog,
-	type ContainerSpec,
-	type ExecResult,
-	type Exited,
-	type Runtime,
-	type RuntimeContainer,
-	StartError,
-} from "./types.ts";
+import type { Abilities, ContainerLog, ContainerSpec, ExecResult, Exited, Runtime, RuntimeContainer } from "./types.ts";
 
 const adoptedPollMs = 250;
 const execOutputBytes = 10 * 1024;
@@ -46,13 +42,21 @@ interface Live {
 	times: LogTimes | undefined;
 }
 
-interface Exit {
-	readonly code: number | null;
-	readonly signal: NodeJS.Signals | null;
-}
-
 const idOf = (podUid: string, name: string, attempt: number) => `process://${podUid}/${name}/${attempt}`;
 const signalNumber = (signal: NodeJS.Signals | null) => (signal === null ? 0 : constants.signals[signal]);
+
+/** A program with a running container's environment, and in its namespace where it has one. */
+function spawnBeside({ pid, env, workingDir, isolated }: ContainerRecord, command: readonly string[]): ChildProcess {
+	if (isolated === undefined) {
+		const [program = "", ...args] = command;
+		return spawn(program, args, { cwd: workingDir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+	}
+	const [enter, ...args] = enteringCommandLine(pid, { workingDir, privileges: isolated, env, command });
+	const stdio = ["ignore", "pipe", "pipe", "ignore", "pipe"] as const;
+	const child = spawn(enter, args, { cwd: "/", env: setupEnvironment, detached: true, stdio: [...stdio] });
+	giveVariables(child.stdio[4] as Writable, env);
+	return child;
+}
 
 function toContainer({ id, podUid, name, attempt, image, state }: ContainerRecord): RuntimeContainer {
 	return { id, podUid, name, attempt, image, state };
@@ -62,13 +66,27 @@ export class ProcessRuntime implements Runtime {
 	readonly name = "process";
 	readonly version = `process://${process.versions.node}`;
 	readonly probes = true;
+	readonly abilities: Abilities;
 	readonly #rootDir: string;
 	readonly #clock: Clock;
 	readonly #logger: Logger;
 	readonly #containers = new Map<string, Live>();
 	#listener: (id: string) => void = () => {};
 
-	constructor(options: { readonly rootDir: string; readonly clock: Clock; readonly logger: Logger }) {
+	/** `isolation`: whether containers get a mount namespace of their own; by default where that is possible. */
+	constructor(options: {
+		readonly rootDir: string;
+		readonly clock: Clock;
+		readonly logger: Logger;
+		readonly isolation?: boolean;
+	}) {
+		const isolation = options.isolation ?? canIsolate();
+		this.abilities = {
+			isolation,
+			noNewPrivileges: isolation || canGiveUpPrivileges(),
+			uid: process.getuid?.() ?? -1,
+			gid: process.getgid?.() ?? -1,
+		};
 		this.#rootDir = options.rootDir;
 		this.#clock = options.clock;
 		this.#logger = options.logger;
@@ -124,42 +142,22 @@ export class ProcessRuntime implements Runtime {
 
 	async start(spec: ContainerSpec): Promise<RuntimeContainer> {
 		const directory = containerDirectory(this.#rootDir, spec.podUid, spec.name);
-		const root = await this.#makeRoot(directory, spec);
-		await prepareTerminationFile(this.#terminationFile(spec));
-		const workingDir = spec.workingDir ?? root;
-		const [program = "", ...args] = this.#commandLine(spec);
-		const env = { ...baseEnvironment(), ...this.#ownEnvironment(spec, root), ...spec.env };
+		const terminationFile = this.#terminationFile(spec);
+		await prepareTerminationFile(terminationFile);
 		const log = this.#logOf(spec);
 		const output = await open(log.file, "a", 0o600);
-		let child: ChildProcess;
-		let exit: Promise<Exit>;
 		try {
-			child = spawn(program, args, {
-				cwd: workingDir,
-				env,
-				detached: true,
-				stdio: ["ignore", output.fd, output.fd],
-			});
-			// From the first moment: a short command ends before the next await is over.
-			exit = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
-			await new Promise<void>((resolve, reject) => {
-				child.once("spawn", resolve);
-				child.once("error", reject);
-			});
-		} catch (error) {
-			throw startError(error as NodeJS.ErrnoException, program, workingDir);
+			const launch = this.abilities.isolation ? launchIsolated : launchPlainly;
+			const launched = await launch({ spec, directory, terminationFile, outputFd: output.fd });
+			return await this.#track(spec, launched, log);
 		} finally {
 			await output.close();
 		}
-		return this.#track(spec, child.pid ?? 0, exit, env, workingDir, log);
 	}
 
 	async #track(
 		spec: ContainerSpec,
-		pid: number,
-		exit: Promise<Exit>,
-		env: Readonly<Record<string, string>>,
-		workingDir: string,
+		{ pid, exit, env, workingDir }: Launched,
 		log: ContainerLog,
 	): Promise<RuntimeContainer> {
 		const record: ContainerRecord = {
@@ -175,6 +173,7 @@ export class ProcessRuntime implements Runtime {
 			workingDir,
 			terminationFile: this.#terminationFile(spec),
 			terminationFromLogs: spec.terminationMessageFromLogs,
+			...(this.abilities.isolation ? { isolated: spec.privileges } : {}),
 			state: { phase: "running", startedAt: this.#clock.now() },
 		};
 		const times = LogTimes.follow(log, this.#clock);
@@ -246,23 +245,17 @@ export class ProcessRuntime implements Runtime {
 
 	exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
 		const live = this.#containers.get(id);
-		const [program = "", ...args] = command;
 		if (live === undefined || live.record.state.phase === "exited") {
 			return Promise.resolve({ exitCode: 126, output: "container is not running" });
 		}
 		return new Promise((resolve) => {
 			let output = "";
-			const child = spawn(program, args, {
-				cwd: live.record.workingDir,
-				env: live.record.env,
-				detached: true,
-				stdio: ["ignore", "pipe", "pipe"],
-			});
+			const child = spawnBeside(live.record, command);
 			const keep = (chunk: Buffer) => {
 				if (output.length < execOutputBytes) output += chunk.toString("utf8");
 			};
-			child.stdout.on("data", keep);
-			child.stderr.on("data", keep);
+			child.stdout?.on("data", keep);
+			child.stderr?.on("data", keep);
 			const done = (exitCode: number) => {
 				timer.cancel();
 				resolve({ exitCode, output: output.slice(0, execOutputBytes) });
@@ -291,7 +284,8 @@ export class ProcessRuntime implements Runtime {
 		this.#containers.delete(id);
 		await removeRecord(this.#rootDir, live.record);
 		const { file, timesFile } = this.#logOf(live.record);
-		await Promise.all([rm(file, { force: true }), rm(timesFile, { force: true })]);
+		const own = [file, timesFile, this.#terminationFile(live.record)];
+		await Promise.all(own.map((one) => rm(one, { force: true })));
 	}
 
 	async removePod(podUid: string): Promise<void> {
@@ -310,54 +304,7 @@ export class ProcessRuntime implements Runtime {
 		return { file: `${base}.log`, timesFile: `${base}.times` };
 	}
 
-	#commandLine(spec: ContainerSpec): readonly string[] {
-		const image = builtInImage(spec.image);
-		if (spec.command.length > 0 || image === undefined) return [...spec.command, ...spec.args];
-		return builtInCommand(image, spec.args);
+	#terminationFile({ podUid, name, attempt }: Pick<ContainerSpec, "podUid" | "name" | "attempt">): string {
+		return path.join(containerDirectory(this.#rootDir, podUid, name), `${attempt}.termination`);
 	}
-
-	#terminationFile(spec: ContainerSpec): string {
-		const root = path.join(containerDirectory(this.#rootDir, spec.podUid, spec.name), "root");
-		return path.join(root, path.resolve("/", spec.terminationMessagePath));
-	}
-
-	/** A folder in which every mount appears at its mount path, as links. */
-	async #makeRoot(directory: string, spec: ContainerSpec): Promise<string> {
-		const root = path.join(directory, "root");
-		await mkdir(root, { recursive: true, mode: 0o700 });
-		for (const mount of spec.mounts) {
-			const link = path.join(root, path.resolve("/", mount.mountPath));
-			if (link === root) continue;
-			await mkdir(path.dirname(link), { recursive: true });
-			await rm(link, { recursive: true, force: true });
-			await symlink(mount.hostPath, link);
-		}
-		return root;
-	}
-
-	#ownEnvironment(spec: ContainerSpec, root: string): Record<string, string> {
-		const port = spec.ports[0];
-		return {
-			HOSTNAME: spec.podName,
-			BARQUE_ROOT: root,
-			BARQUE_POD_IP: spec.podIp,
-			...(port === undefined ? {} : { BARQUE_PORT: String(port) }),
-		};
-	}
-}
-
-/** What a container inherits of the kubelet's environment: how to find programs, and nothing else. */
-function baseEnvironment(): Record<string, string> {
-	return { PATH: process.env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/" };
-}
-
-function startError(error: NodeJS.ErrnoException, program: string, workingDir: string): StartError {
-	if (error.code === "ENOENT" || error.code === "EACCES") {
-		const why =
-			error.code === "EACCES"
-				? `exec: "${program}": permission denied`
-				: `exec: "${program}": executable file not found in $PATH, or working directory "${workingDir}" does not exist`;
-		return new StartError("StartError", `failed to start process: ${why}`, 128);
-	}
-	return new StartError("StartError", `failed to start process "${program}": ${error.message}`, 128);
 }

@@ -1,7 +1,7 @@
 /** What the process runtime writes down about each container, so that a later kubelet finds it again and `down` can end it. */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Exited, Running } from "./types.ts";
+import type { Exited, Privileges, Running } from "./types.ts";
 
 export interface ContainerRecord {
 	readonly formatVersion: 1;
@@ -17,6 +17,8 @@ export interface ContainerRecord {
 	/** Where its last words are looked for; records of before have none. */
 	readonly terminationFile?: string;
 	readonly terminationFromLogs?: boolean;
+	/** What a program run beside it has to enter and give up; absent: it has no namespace. */
+	readonly isolated?: Privileges;
 	readonly state: Running | Exited;
 }
 

@@ -1,6 +1,6 @@
 /** What a container leaves behind to say why it ended: its termination message, or the end of its output. */
 import { constants } from "node:fs";
-import { mkdir, open, unlink } from "node:fs/promises";
+import { chmod, mkdir, open, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 /** Upstream's limits: a message of 4 KiB, of the output 2 KiB and 80 lines. */
@@ -8,15 +8,12 @@ const maxMessageBytes = 4096;
 const maxLogBytes = 2048;
 const maxLogLines = 80;
 
-/** Makes room for the message and forgets the one of the start before; never more than that one file. */
+/** An empty file of the container's own, which whoever the container runs as may write. */
 export async function prepareTerminationFile(file: string): Promise<void> {
-	try {
-		await mkdir(path.dirname(file), { recursive: true });
-		await unlink(file);
-	} catch (error) {
-		// Nothing is there; or a folder or a volume that cannot be written is, and no message will be.
-		if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-	}
+	await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+	await rm(file, { recursive: true, force: true });
+	await writeFile(file, "", { flag: "wx" });
+	await chmod(file, 0o666);
 }
 
 /** The last `limit` bytes of a plain file; "" where there is none. Links are not followed, pipes not waited for. */

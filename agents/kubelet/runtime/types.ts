@@ -1,5 +1,35 @@
 /** What the kubelet asks of whatever runs containers; the process and the hollow runtime implement it. */
 
+/** What a runtime can keep of a security context. */
+export interface Abilities {
+	/** Containers have mounts, users and capabilities of their own. */
+	readonly isolation: boolean;
+	/** A program can be kept from gaining rights by what it executes. */
+	readonly noNewPrivileges: boolean;
+	/** As whom containers run where nothing else is asked. */
+	readonly uid: number;
+	readonly gid: number;
+}
+
+export interface User {
+	readonly uid: number;
+	readonly gid: number;
+	/** Supplementary groups. */
+	readonly groups: readonly number[];
+}
+
+/** As whom a program runs and with what rights. */
+export interface Privileges {
+	/** Undefined: as the runtime does. */
+	readonly user: User | undefined;
+	readonly noNewPrivileges: boolean;
+	/** Changes to the bounding set in setpriv's words (`-all,+net_bind_service`); undefined: none. */
+	readonly capabilities: string | undefined;
+	readonly readOnlyRoot: boolean;
+	/** All devices. */
+	readonly privileged: boolean;
+}
+
 export interface ContainerSpec {
 	readonly podUid: string;
 	readonly namespace: string;
@@ -13,6 +43,7 @@ export interface ContainerSpec {
 	readonly args: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
 	readonly workingDir: string | undefined;
+	readonly privileges: Privileges;
 	/** Where each volume's files are on this machine, by mount path. */
 	readonly mounts: ReadonlyArray<{ readonly mountPath: string; readonly hostPath: string; readonly readOnly: boolean }>;
 	/** Address the pod's servers should listen on. */
@@ -96,6 +127,7 @@ export interface Runtime {
 	readonly version: string;
 	/** False: probes are answered as successful without being made (simulated containers). */
 	readonly probes: boolean;
+	readonly abilities: Abilities;
 	/** Containers that earlier kubelets on this root directory left; running ones are adopted. */
 	recover(): Promise<readonly RuntimeContainer[]>;
 	/** Rejects with ImageError. */
