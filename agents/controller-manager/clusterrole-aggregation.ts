@@ -1,5 +1,6 @@
 /** Fills in the rules of ClusterRoles that are unions of others (`admin`, `edit`, `view`). */
 import { clusterRoles, keyOf } from "../../apiserver/client/resources.ts";
+import { wouldChange } from "../../apiserver/client/written.ts";
 import { deepEqual } from "../../apiserver/machinery/meta.ts";
 import { fromLabelSelector } from "../../apiserver/machinery/selectors.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
@@ -38,8 +39,8 @@ export function createClusterRoleAggregationController(ctx: ControllerContext): 
 		const role = cache.get(name);
 		if (role?.aggregationRule === undefined) return;
 		const rules = unionOfRules(role, cache.list());
-		if (deepEqual(rules, role.rules ?? [])) return;
-		await ctx.client.resource(clusterRoles).update({ ...role, rules });
+		const next = { ...role, rules };
+		if (wouldChange(role, next)) await ctx.client.resource(clusterRoles).update(next);
 	}
 
 	return queueController("clusterrole-aggregation", queue);

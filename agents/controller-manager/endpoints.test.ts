@@ -55,6 +55,22 @@ describe("endpoints controller", () => {
 		h.stop();
 	});
 
+	for (const publishNotReadyAddresses of [true, false]) {
+		const verb = publishNotReadyAddresses ? "keeps" : "drops";
+		it(`${verb} a pod on its way out of a Service that ${publishNotReadyAddresses ? "publishes" : "hides"} the unready`, async () => {
+			const h = harness(createEndpointsController);
+			h.client.add(service({ publishNotReadyAddresses }));
+			h.client.add(podObject("a", { labels, ip: "10.0.0.1", node: "n1" }));
+			await h.start();
+			await h.client.resource(pods).delete("default", "a");
+			await h.run();
+			const subsets = h.client.peek(endpoints, "default/web")?.subsets ?? [];
+			const listed = subsets.flatMap((subset) => subset.addresses ?? []).map(({ ip }) => ip);
+			assert.deepEqual(listed, publishNotReadyAddresses ? ["10.0.0.1"] : []);
+			h.stop();
+		});
+	}
+
 	it("separates pods whose named port differs", async () => {
 		const h = harness(createEndpointsController);
 		h.client.add(service({ ports: [{ port: 80, targetPort: "web" }] }));
@@ -82,7 +98,7 @@ describe("endpointslice controller", () => {
 		await h.start();
 		const slices = () => h.client.all(endpointSlices);
 		assert.equal(slices().length, 1, "a service without pods has one empty slice");
-		assert.deepEqual(slices()[0]?.endpoints, []);
+		assert.equal(slices()[0]?.endpoints, undefined);
 		for (let i = 0; i < 7; i++) h.client.add(podObject(`p${i}`, { labels, ip: `10.0.0.${i}`, node: "n1" }));
 		await h.run();
 		assert.deepEqual(

@@ -1,6 +1,6 @@
 /** Keeps each service's Endpoints object: the addresses of its pods, ready and not. */
 import { endpoints, keyOf, pods, services, splitKey } from "../../apiserver/client/resources.ts";
-import { semanticEqual } from "../../apiserver/machinery/meta.ts";
+import { wouldChange } from "../../apiserver/client/written.ts";
 import { selectorFromLabels } from "../../apiserver/machinery/selectors.ts";
 import type { EndpointAddress, EndpointPort, EndpointSubset } from "../../apiserver/scheme/types.gen.ts";
 import {
@@ -69,7 +69,8 @@ function entryOf(service: Service, pod: Pod): Entry | undefined {
 
 /** Addresses that have the same ports share a subset; everything in a fixed order. */
 export function subsetsOf(service: Service, all: readonly Pod[]): { subsets: EndpointSubset[]; truncated: boolean } {
-	const entries = podsOf(service, all, false)
+	// Who asks for addresses that are not ready asks for those of pods on their way out, too.
+	const entries = podsOf(service, all, service.spec?.publishNotReadyAddresses === true)
 		.map((pod) => entryOf(service, pod))
 		.filter((entry) => entry !== undefined);
 	const order = (e: Entry) => `${e.ready ? 0 : 1} ${e.address.ip} ${e.address.targetRef?.uid}`;
@@ -152,18 +153,14 @@ export function createEndpointsController(ctx: ControllerContext): Controller {
 		const labels = labelsOf(service);
 		const { [overCapacity]: _, ...kept } = current?.metadata.annotations ?? {};
 		const annotations = { ...kept, ...(truncated ? { [overCapacity]: "truncated" } : {}) };
-		const same =
-			current !== undefined &&
-			semanticEqual(current.subsets, subsets) &&
-			semanticEqual(current.metadata.labels, labels) &&
-			semanticEqual(current.metadata.annotations, annotations);
-		if (same) return;
+		const next = { ...current, metadata: { ...current?.metadata, labels, annotations }, subsets };
+		if (current !== undefined && !wouldChange(current, { ...current, ...next })) return;
 		const verb = current === undefined ? "create" : "update";
 		try {
 			if (current === undefined) {
 				const metadata = { name, namespace, labels, annotations };
 				await api.create(namespace, { apiVersion: "v1", kind: "Endpoints", metadata, subsets });
-			} else await api.update({ ...current, metadata: { ...current.metadata, labels, annotations }, subsets });
+			} else await api.update({ ...current, ...next });
 		} catch (error) {
 			if (isNamespaceTerminating(error)) return;
 			const reason = verb === "create" ? "FailedToCreateEndpoint" : "FailedToUpdateEndpoint";

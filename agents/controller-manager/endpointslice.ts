@@ -1,7 +1,8 @@
 /** Keeps each service's EndpointSlices: its pods' addresses in portions of at most 100, changed as little as possible. */
 
 import { endpointSlices, keyOf, nodes, pods, services, splitKey } from "../../apiserver/client/resources.ts";
-import { controllerReference, semanticEqual } from "../../apiserver/machinery/meta.ts";
+import { wouldChange } from "../../apiserver/client/written.ts";
+import { controllerReference } from "../../apiserver/machinery/meta.ts";
 import { selectorFromLabels } from "../../apiserver/machinery/selectors.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { DiscoveryEndpointPort, Endpoint, EndpointSlice } from "../../apiserver/scheme/types.gen.ts";
@@ -153,10 +154,9 @@ function planGroup(service: Service, group: Group, slices: readonly Slice[], max
 	}
 	const labels = sliceLabels(service);
 	for (const { slice, endpoints } of kept) {
+		const next = { ...slice, metadata: { ...slice.metadata, labels }, endpoints };
 		if (endpoints.length === 0) plan.remove.push(slice);
-		else if (!semanticEqual(slice.endpoints, endpoints) || !semanticEqual(slice.metadata.labels, labels)) {
-			plan.update.push({ ...slice, metadata: { ...slice.metadata, labels }, endpoints });
-		}
+		else if (wouldChange(slice, next)) plan.update.push(next);
 	}
 	while (rest.length > 0) plan.create.push(newSlice(service, group, rest.splice(0, max)));
 }
@@ -200,9 +200,8 @@ function planPlaceholder(service: Service, addressType: "IPv4" | "IPv6", slices:
 		return;
 	}
 	const labels = sliceLabels(service);
-	const empty = (first.endpoints ?? []).length === 0 && (first.ports ?? []).length === 0;
-	if (empty && semanticEqual(first.metadata.labels, labels)) return;
-	plan.update.push({ ...first, metadata: { ...first.metadata, labels }, ports: [], endpoints: [] });
+	const next = { ...first, metadata: { ...first.metadata, labels }, ports: [], endpoints: [] };
+	if (wouldChange(first, next)) plan.update.push(next);
 }
 
 /** What was written of a service's slices and is not in the cache yet. */

@@ -1,5 +1,6 @@
 /** Keeps each ReplicaSet's number of active pods at `spec.replicas`. */
 import { keyOf, pods, replicaSets, splitKey } from "../../apiserver/client/resources.ts";
+import { wouldChange } from "../../apiserver/client/written.ts";
 import { controllerOf, deepEqual, formatTime, generateName, isControlledBy } from "../../apiserver/machinery/meta.ts";
 import { fromLabelSelector } from "../../apiserver/machinery/selectors.ts";
 import type { ReplicaSetCondition, ReplicaSetStatus } from "../../apiserver/scheme/types.gen.ts";
@@ -55,21 +56,6 @@ export function replicaSetStatus(
 		...(rs.metadata.generation === undefined ? {} : { observedGeneration: rs.metadata.generation }),
 		...(conditions.length === 0 ? {} : { conditions }),
 	};
-}
-
-const counted = [
-	"replicas",
-	"fullyLabeledReplicas",
-	"readyReplicas",
-	"availableReplicas",
-	"observedGeneration",
-] as const;
-
-function sameStatus(a: ReplicaSetStatus | undefined, b: ReplicaSetStatus): boolean {
-	return (
-		counted.every((field) => (a?.[field] ?? 0) === (b[field] ?? 0)) &&
-		deepEqual(a?.conditions ?? [], b.conditions ?? [])
-	);
 }
 
 /** The pods to delete, the least worth keeping first. `related`: pods of the same owner's other ReplicaSets too. */
@@ -255,7 +241,7 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 	async function updateStatus(rs: ReplicaSet, active: readonly Pod[], failure: unknown): Promise<void> {
 		const status = replicaSetStatus(rs, active, failure, clock.now());
 		let updated = rs;
-		if (!sameStatus(rs.status, status)) {
+		if (wouldChange(rs, { ...rs, status })) {
 			const apiSets = client.resource(replicaSets);
 			try {
 				updated = await apiSets.update({ ...rs, status }, "status");
@@ -264,7 +250,8 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 				const { namespace, name } = splitKey(keyOf(rs));
 				const fresh = await apiSets.get(namespace, name);
 				if (fresh.metadata.uid !== rs.metadata.uid) return;
-				updated = await apiSets.update({ ...fresh, status }, "status");
+				updated = fresh;
+				if (wouldChange(fresh, { ...fresh, status })) updated = await apiSets.update({ ...fresh, status }, "status");
 			}
 		}
 		const minReady = rs.spec?.minReadySeconds ?? 0;

@@ -2,6 +2,7 @@
 import type { EventRecorder } from "../../apiserver/client/events.ts";
 import { keyOf, pods, serviceAccounts, services } from "../../apiserver/client/resources.ts";
 import type { ApiClient, Informer, InformerFactory } from "../../apiserver/client/types.ts";
+import { wouldChange } from "../../apiserver/client/written.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import { deepEqual } from "../../apiserver/machinery/meta.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
@@ -43,6 +44,14 @@ interface CachedToken {
 /** Status fields that a patch must clear where the new status has none. */
 const clearable = ["reason", "message", "initContainerStatuses", "podIP", "podIPs"] as const;
 
+/** Whether somebody else changed, after our write, what the kubelet says of the pod. (Conditions know by themselves.) */
+function isOverwritten(pod: KubeObject<Pod>, status: PodStatus, version: number): boolean {
+	if (!(Number(pod.metadata.resourceVersion) > version)) return false;
+	const wanted = { ...pod.status, ...status, conditions: pod.status?.conditions ?? [] };
+	for (const key of clearable) if (status[key] === undefined) delete wanted[key];
+	return wouldChange(pod, { ...pod, status: wanted });
+}
+
 const pullReasons: Readonly<Record<string, string>> = {
 	ErrImagePull: "image can't be pulled",
 	ImagePullBackOff: "trying and failing to pull image",
@@ -62,7 +71,8 @@ export class Kubelet {
 	readonly #workers = new Map<string, PodWorker>();
 	readonly #addresses: AddressPool | undefined;
 	readonly #tokens = new Map<string, CachedToken>();
-	readonly #written = new Map<string, PodStatus>();
+	/** By uid, the status last written, and the version that the pod then had. */
+	readonly #written = new Map<string, { readonly status: PodStatus; readonly version: number }>();
 	readonly #host: PodHost;
 	#recovered: readonly RuntimeContainer[] = [];
 
@@ -244,14 +254,16 @@ export class Kubelet {
 	async #writeStatus(pod: KubeObject<Pod>, status: PodStatus): Promise<void> {
 		const { client } = this.#options;
 		const { uid = "", name = "", namespace = "" } = pod.metadata;
-		if (deepEqual(this.#written.get(uid), status)) return;
+		const written = this.#written.get(uid);
+		if (written !== undefined && deepEqual(written.status, status) && !isOverwritten(pod, status, written.version))
+			return;
 		const cleared = Object.fromEntries(clearable.filter((key) => status[key] === undefined).map((key) => [key, null]));
 		try {
 			// Conditions are merged by type, so that nobody else's is lost or turned back: only our own are sent.
 			const conditions = (status.conditions ?? []).filter((c) => kubeletConditions.includes(c.type ?? ""));
 			const patch = { metadata: { uid }, status: { ...cleared, ...status, conditions } };
-			await client.resource<Pod>(pods).patch(namespace, name, "strategic", patch, "status");
-			this.#written.set(uid, status);
+			const { metadata } = await client.resource<Pod>(pods).patch(namespace, name, "strategic", patch, "status");
+			this.#written.set(uid, { status, version: Number(metadata.resourceVersion) });
 		} catch (error) {
 			// Gone, or replaced by another pod of that name: the watch tells its worker.
 			if (!(error instanceof ApiError && (error.code === 404 || error.code === 409))) throw error;

@@ -2,6 +2,7 @@
 import { cpus, hostname, release, totalmem } from "node:os";
 import { leases, nodes } from "../../apiserver/client/resources.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
+import { wouldChange } from "../../apiserver/client/written.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import { findCondition, formatMicroTime, formatTime } from "../../apiserver/machinery/meta.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
@@ -137,13 +138,25 @@ function nodeObject(options: NodeOptions): Node {
 	};
 }
 
+/** Whether `status` says more than new heartbeats and texts, which alone call for no write. */
+function saysMore(node: KubeObject<Node>, status: NodeStatus): boolean {
+	const calm = (of: NodeStatus | undefined): KubeObject<Node> => {
+		const conditions = (of?.conditions ?? []).map(({ type, status: value, reason }) => ({
+			type,
+			status: value,
+			reason,
+		}));
+		return { ...node, status: { ...of, conditions } };
+	};
+	return wouldChange(calm(node.status), calm({ ...node.status, ...status }));
+}
+
 /** Keeps the Node object and its Lease alive until stopped. */
 export class NodeReporter {
 	readonly #options: NodeOptions;
 	#node: KubeObject<Node> | undefined;
 	#lease: KubeObject<Lease> | undefined;
 	#timers: Timer[] = [];
-	#written = "";
 	#writtenAt = Number.NEGATIVE_INFINITY;
 	#stopped = false;
 
@@ -205,7 +218,7 @@ export class NodeReporter {
 	async #writeStatus(): Promise<void> {
 		const { client, clock, name, statusReportMs } = this.#options;
 		const api = client.resource<Node>(nodes);
-		if (this.#written !== "") {
+		if (Number.isFinite(this.#writtenAt)) {
 			try {
 				this.#node = await api.get("", name);
 			} catch (error) {
@@ -215,20 +228,9 @@ export class NodeReporter {
 		}
 		const current = this.#node?.status;
 		const status = statusOf(this.#options, current);
-		const essence = (of: NodeStatus | undefined) =>
-			JSON.stringify([
-				(of?.conditions ?? []).map(({ type, status: value, reason }) => [type, value, reason]),
-				of?.capacity,
-				of?.allocatable,
-				of?.addresses,
-				of?.daemonEndpoints,
-				of?.nodeInfo,
-			]);
-		const text = essence(status);
 		const due = clock.monotonic() - this.#writtenAt >= statusReportMs;
-		if (!due && text === this.#written && text === essence(current)) return;
+		if (!due && this.#node !== undefined && !saysMore(this.#node, status)) return;
 		this.#node = await api.patch("", name, "strategic", { status }, "status");
-		this.#written = text;
 		this.#writtenAt = clock.monotonic();
 	}
 

@@ -247,7 +247,10 @@ export class Scheduler {
 		if (known?.status === "False" && known.reason === "Unschedulable" && known.message === message) return;
 		const condition: PodCondition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
 		const { namespace, name } = splitKey(keyOf(pod));
-		const conditions = withCondition(pod.status?.conditions, condition, formatTime(clock.now()));
-		await client.resource(pods).patch(namespace, name, "strategic", { status: { conditions } }, "status");
+		const all = withCondition(pod.status?.conditions, condition, formatTime(clock.now()));
+		// Conditions are merged by type: none but our own is sent, so that nobody else's is turned back.
+		const conditions = all.filter(({ type }) => type === condition.type);
+		const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions } };
+		await client.resource(pods).patch(namespace, name, "strategic", patch, "status");
 	}
 }

@@ -1,7 +1,8 @@
 /**
  * An in-memory twin of an API server behind the ApiClient interface, so that controllers are tested without one: resource
  * versions, conflicts, watches from a version, selectors, status subresources, finalizers, graceful deletion, generateName.
- * It neither defaults nor validates, and checks no access.
+ * Objects go through the real codec, as on the server: what it leaves out (zeros, empty values, unknown fields) is not in
+ * the answer, and a write that changes nothing brings no event. It neither defaults nor validates, and checks no access.
  */
 import type { Clock } from "../../kit/clock.ts";
 import { type Random, seededRandom } from "../../kit/random.ts";
@@ -15,12 +16,13 @@ import {
 	notFound,
 } from "../machinery/errors.ts";
 import { parseFieldSelector } from "../machinery/fieldselectors.ts";
-import { formatTime, generateName } from "../machinery/meta.ts";
+import { deepEqual, formatTime, generateName } from "../machinery/meta.ts";
 import { parseLabelSelector } from "../machinery/selectors.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
 import { applyFakePatch } from "./fake-patch.ts";
 import { apiVersionOf, builtinResources, keyOf, resourceKey, type TypedResource } from "./resources.ts";
 import type { ApiClient, DeleteOptions, ListOptions, ResourceClient, WatchStreamEvent } from "./types.ts";
+import { asStored } from "./written.ts";
 
 type Any = KubeObject<Record<string, unknown>>;
 
@@ -32,6 +34,8 @@ export interface FakeAction {
 	readonly namespace: string;
 	readonly name: string;
 	readonly object?: unknown;
+	/** An update or patch that changed nothing: no event came of it. */
+	readonly idle?: boolean;
 	readonly options?: DeleteOptions | undefined;
 }
 
@@ -86,7 +90,11 @@ const withoutStatus = new Set(["configmaps", "secrets", "serviceaccounts", "even
 
 /** As if it had been on the wire: no undefined, nothing shared. */
 const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+const withKind = (object: Any, { resource }: Table): Any => ({
+	...object,
+	apiVersion: object.apiVersion ?? apiVersionOf(resource),
+	kind: object.kind ?? resource.kind,
+});
 
 /** Everything but metadata and status: what a generation counts. */
 function specOf(object: Any): unknown {
@@ -162,10 +170,8 @@ class FakeServer {
 	}
 
 	create(table: Table, namespace: string, given: object): Any {
-		const object = copy(given) as Any;
+		const object = asStored(withKind(given as Any, table)) as Any;
 		const metadata = (object.metadata ??= {} as Any["metadata"]);
-		object.apiVersion ??= apiVersionOf(table.resource);
-		object.kind ??= table.resource.kind;
 		if (table.resource.namespaced) metadata.namespace ??= namespace;
 		if ((metadata.name ?? "") === "") metadata.name = generateName(metadata.generateName ?? "", this.#random);
 		if (table.objects.has(keyOf(object))) throw alreadyExists(table.resource, metadata.name ?? "");
@@ -186,7 +192,7 @@ class FakeServer {
 			const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
 			throw conflict(table.resource, name, why);
 		}
-		return this.#store(table, current, this.#merge(current, copy(next), subresource));
+		return this.#store(table, current, this.#merge(current, asStored(withKind(next, table)) as Any, subresource));
 	}
 
 	/** What an update through a subresource may change, and what it keeps. */
@@ -214,10 +220,11 @@ class FakeServer {
 		return merged;
 	}
 
-	#store(table: Table, current: Any, next: Any): Any {
+	#store(table: Table, current: Any, merged: Any): Any {
+		const next = asStored(merged);
 		next.metadata.resourceVersion = current.metadata.resourceVersion;
-		if (same(next, current)) return current;
-		if (!same(specOf(next), specOf(current))) next.metadata.generation = (current.metadata.generation ?? 1) + 1;
+		if (deepEqual(next, current)) return current;
+		if (!deepEqual(specOf(next), specOf(current))) next.metadata.generation = (current.metadata.generation ?? 1) + 1;
 		const done = next.metadata.deletionTimestamp !== undefined && !this.#heldBack(next);
 		return this.commit(table, done ? "DELETED" : "MODIFIED", next, current);
 	}
@@ -410,8 +417,9 @@ function resourceClient<T extends object>(server: FakeServer, resource: GroupVer
 		async update(object, subresource = "") {
 			server.trip("update", named);
 			const { namespace = "", name = "" } = object.metadata;
+			const before = server.version;
 			const updated = server.update(server.table(resource), object as unknown as Any, subresource);
-			record("update", namespace, name, { subresource, object: copy(object) });
+			record("update", namespace, name, { subresource, object: copy(object), idle: server.version === before });
 			return answer(updated);
 		},
 		async patch(namespace, name, type, patch, subresource = "") {
@@ -419,8 +427,10 @@ function resourceClient<T extends object>(server: FakeServer, resource: GroupVer
 			const table = server.table(resource);
 			const current = server.get(table, namespace, name);
 			const next = applyFakePatch(type, table.resource, copy(current), copy(patch)) as Any;
-			record("patch", namespace, name, { subresource, object: copy(patch) });
-			return answer(server.update(table, next, subresource));
+			const before = server.version;
+			const updated = server.update(table, next, subresource);
+			record("patch", namespace, name, { subresource, object: copy(patch), idle: server.version === before });
+			return answer(updated);
 		},
 		async delete(namespace, name, options) {
 			server.trip("delete", named);

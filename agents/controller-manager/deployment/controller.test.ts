@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { deployments, pods, replicaSets } from "../../../apiserver/client/resources.ts";
+import { deployments, keyOf, pods, replicaSets } from "../../../apiserver/client/resources.ts";
 import { alreadyExists } from "../../../apiserver/machinery/errors.ts";
 import type { DeploymentSpec, Deployment as DeploymentType } from "../../../apiserver/scheme/types.gen.ts";
 import type { Pod } from "../controller.ts";
@@ -54,6 +54,7 @@ async function settle(h: Harness, observe: () => void = () => undefined, fits: (
 		const waiting = h.client.all(pods).filter((pod) => pod.status?.phase !== "Running" && fits(pod));
 		if (waiting.length === 0) break;
 		for (const pod of waiting) {
+			if (h.client.peek(pods, keyOf(pod)) === undefined) continue; // one too many, and deleted meanwhile
 			await h.setPod(pod, "Running");
 			await h.run(100);
 			for (const gone of h.client.all(pods).filter((p) => p.metadata.deletionTimestamp !== undefined)) {
@@ -209,9 +210,23 @@ describe("deployment controller", () => {
 		h.stop();
 	});
 
+	it("tells when the progress deadline has passed of a rollout that never had a ready pod", async () => {
+		const { h, condition } = cluster();
+		h.client.add(deployment({ progressDeadlineSeconds: 60 }));
+		await h.start();
+		await h.run(1000);
+		h.client.clearActions();
+		await h.run(75_000);
+		assert.equal(condition("Progressing")?.reason, "ProgressDeadlineExceeded");
+		const writes = h.client.actions.filter((action) => action.resource === "deployments");
+		assert.equal(writes.length, 1, "and nothing else is written meanwhile");
+		h.stop();
+	});
+
 	it("counts hash collisions and takes another name", async () => {
 		const { h, get } = cluster();
-		const taken = templateHash(template("v1"), undefined);
+		const stored = h.client.add(deployment()).spec?.template ?? {};
+		const taken = templateHash(stored, undefined);
 		h.client.add({
 			apiVersion: "apps/v1",
 			kind: "ReplicaSet",
@@ -222,11 +237,10 @@ describe("deployment controller", () => {
 				template: { metadata: { labels: { other: "x" } } },
 			},
 		});
-		h.client.add(deployment());
 		await h.start();
 		await h.run(1000);
 		assert.equal(get()?.status?.collisionCount, 1);
-		assert(h.client.peek(replicaSets, `default/web-${templateHash(template("v1"), 1)}`) !== undefined);
+		assert(h.client.peek(replicaSets, `default/web-${templateHash(stored, 1)}`) !== undefined);
 		h.stop();
 	});
 

@@ -1,6 +1,7 @@
 /** Rolls each Deployment's template out over ReplicaSets. */
 import { deployments, keyOf, pods, replicaSets } from "../../../apiserver/client/resources.ts";
-import { controllerOf, controllerReference, deepEqual, semanticEqual } from "../../../apiserver/machinery/meta.ts";
+import { wouldChange } from "../../../apiserver/client/written.ts";
+import { controllerOf, controllerReference, deepEqual } from "../../../apiserver/machinery/meta.ts";
 import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { DeploymentStatus, ReplicaSet as ReplicaSetType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
@@ -155,7 +156,7 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 	}
 
 	async function writeStatus(r: Rollout, status: DeploymentStatus): Promise<void> {
-		if (semanticEqual(r.deployment.status ?? {}, status)) return;
+		if (!wouldChange(r.deployment, { ...r.deployment, status })) return;
 		r.deployment = await deploymentApi.update({ ...r.deployment, status }, "status");
 	}
 
@@ -218,11 +219,8 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 		r.newSet = rs.metadata.uid;
 		const annotations = newReplicaSetAnnotations(r.deployment, rs.metadata.annotations ?? {}, revision, true);
 		const minReadySeconds = r.deployment.spec?.minReadySeconds ?? 0;
-		const same =
-			semanticEqual(annotations, rs.metadata.annotations) && minReadySeconds === (rs.spec?.minReadySeconds ?? 0);
-		const current = same
-			? rs
-			: await updateSet(r, { ...rs, metadata: { ...rs.metadata, annotations }, spec: { ...rs.spec, minReadySeconds } });
+		const next = { ...rs, metadata: { ...rs.metadata, annotations }, spec: { ...rs.spec, minReadySeconds } };
+		const current = wouldChange(rs, next) ? await updateSet(r, next) : rs;
 		await noteRevision(r, revisionOf(current));
 		if (hasProgressDeadline(r.deployment) && progressing(r.deployment.status) === undefined) {
 			await setProgress(r, "True", "FoundNewReplicaSet", `Found new replica set "${rs.metadata.name}"`);
@@ -422,12 +420,9 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 
 	async function finish(r: Rollout): Promise<void> {
 		const status = rolloutStatus(r.deployment, allOf(r), newSetOf(r), clock.now());
-		if (semanticEqual(r.deployment.status ?? {}, status)) {
-			const after = stuckAfter(r.deployment, status, clock.now());
-			if (after !== undefined) queue.addAfter(keyOf(r.deployment), after);
-			return;
-		}
 		await writeStatus(r, status);
+		const after = stuckAfter(r.deployment, status, clock.now());
+		if (after !== undefined) queue.addAfter(keyOf(r.deployment), after);
 	}
 
 	return queueController("deployment", queue);

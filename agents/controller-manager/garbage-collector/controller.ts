@@ -7,6 +7,7 @@
 import { apiVersionOf, resourceKey } from "../../../apiserver/client/resources.ts";
 import type { DeleteOptions, Informer } from "../../../apiserver/client/types.ts";
 import type { Requeue } from "../../../apiserver/client/workqueue.ts";
+import { wouldChange } from "../../../apiserver/client/written.ts";
 import type { GroupVersionResource } from "../../../apiserver/scheme/object.ts";
 import type { OwnerReference } from "../../../apiserver/scheme/types.gen.ts";
 import { sleep, type Timer } from "../../../kit/clock.ts";
@@ -174,17 +175,21 @@ export function createGarbageCollector(ctx: ControllerContext): Controller {
 		return finalizers.includes(foregroundFinalizer) ? "Foreground" : "Background";
 	};
 
-	async function patch({ resource, namespace, name, uid }: Identity, metadata: object): Promise<void> {
-		await ignoringNotFound(
-			client.resource(resource).patch(namespace, name, "merge", { metadata: { uid, ...metadata } }),
-		);
+	async function patch(
+		{ resource, namespace, name, uid }: Identity,
+		object: Live,
+		changed: { readonly ownerReferences?: OwnerReference[]; readonly finalizers?: string[] },
+	): Promise<void> {
+		if (!wouldChange(object, { ...object, metadata: { ...object.metadata, ...changed } })) return;
+		const metadata = { uid, resourceVersion: object.metadata.resourceVersion, ...changed };
+		await ignoringNotFound(client.resource(resource).patch(namespace, name, "merge", { metadata }));
 	}
 
 	async function dropReferences(identity: Identity, object: Live, gone: readonly OwnerReference[]): Promise<void> {
 		if (gone.length === 0) return;
 		const keys = new Set(gone.map(referenceKey));
 		const ownerReferences = (object.metadata.ownerReferences ?? []).filter((r) => !keys.has(referenceKey(r)));
-		await patch(identity, { resourceVersion: object.metadata.resourceVersion, ownerReferences });
+		await patch(identity, object, { ownerReferences });
 	}
 
 	/** Its owner waits for it, and it has dependents itself: they go first. */
@@ -197,7 +202,7 @@ export function createGarbageCollector(ctx: ControllerContext): Controller {
 		// Of a circle of such objects none would ever go: one stops blocking its owner.
 		if ([...node.dependents].some((dependent) => dependent.deletingDependents)) {
 			const ownerReferences = references.map((reference) => ({ ...reference, blockOwnerDeletion: false }));
-			await patch(identity, { resourceVersion: object.metadata.resourceVersion, ownerReferences });
+			await patch(identity, object, { ownerReferences });
 		}
 		await remove(identity, object, "Foreground");
 	}
@@ -229,7 +234,7 @@ export function createGarbageCollector(ctx: ControllerContext): Controller {
 		const before = object.metadata.finalizers ?? [];
 		if (!before.includes(finalizer)) return;
 		const finalizers = before.filter((name) => name !== finalizer);
-		await patch(identity, { resourceVersion: object.metadata.resourceVersion, finalizers });
+		await patch(identity, object, { finalizers });
 	}
 
 	async function attemptToOrphan(uid: string): Promise<Requeue | undefined> {

@@ -150,7 +150,7 @@ async function step(random: Random, client: FakeClient, everSeen: Any[]): Promis
 		const propagationPolicy = pick(random, ["Background", "Background", "Foreground", "Orphan"] as const);
 		await client.resource(resource).delete(namespace, name, { propagationPolicy });
 	} else if (object.metadata.deletionTimestamp === undefined) {
-		const metadata = { ownerReferences: references() };
+		const metadata = { ownerReferences: references(), annotations: { step: String(random.int(1e9)) } };
 		await client.resource(resource).patch(namespace, name, "merge", { metadata });
 	}
 }

@@ -5,7 +5,8 @@
  */
 import type { EventRecorder } from "../../../apiserver/client/events.ts";
 import { jobs, keyOf, pods } from "../../../apiserver/client/resources.ts";
-import { controllerOf, deepEqual, formatTime, semanticEqual } from "../../../apiserver/machinery/meta.ts";
+import { wouldChange } from "../../../apiserver/client/written.ts";
+import { controllerOf, deepEqual, formatTime } from "../../../apiserver/machinery/meta.ts";
 import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { JobStatus, OwnerReference, Pod as PodType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
@@ -375,7 +376,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 	}
 
 	async function write(run: Run, status: JobStatus, before: JobStatus): Promise<JobStatus> {
-		if (semanticEqual(before, status) && deepEqual(before.terminating, status.terminating)) return status;
+		if (!wouldChange({ ...run.job, status: before }, { ...run.job, status })) return status;
 		run.job = await jobApi.update({ ...run.job, status }, "status");
 		written.set(run.key, Number(run.job.metadata.resourceVersion));
 		return run.job.status ?? status;

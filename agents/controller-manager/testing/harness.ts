@@ -1,4 +1,5 @@
 /** A controller over the in-memory API and a clock moved by hand. */
+import assert from "node:assert/strict";
 import { createEventRecorder, type EventRecorder } from "../../../apiserver/client/events.ts";
 import { createFakeClient, type FakeClient } from "../../../apiserver/client/fake.ts";
 import { createInformerFactory } from "../../../apiserver/client/informer.ts";
@@ -21,6 +22,7 @@ export interface Harness {
 	events(): Promise<string[]>;
 	/** Plays the kubelet: puts the pod on a node in `phase`, ready or not. */
 	setPod(pod: Pod, phase: string, status?: Partial<api.PodStatus> & { ready?: boolean }): Promise<void>;
+	/** Throws where a controller wrote what changed nothing. */
 	stop(): void;
 }
 
@@ -72,6 +74,8 @@ export function harness(...create: ((ctx: ControllerContext) => Controller)[]): 
 			await api.update({ ...updated, status: { phase, conditions: [condition], ...rest } }, "status");
 		},
 		stop() {
+			const idle = client.actions.filter((action) => action.idle === true);
+			assert.deepEqual(idle, [], "a write that changes nothing: its event is waited for in vain");
 			for (const controller of controllers) controller.stop();
 			for (const recorder of recorders) recorder.stop();
 			informers.stop();
