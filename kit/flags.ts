@@ -2,6 +2,8 @@
  * Command-line flags in Go's style (`--flag=value`, `--flag value`, booleans `--flag` or `--flag=false`), declared once
  * with type, default and help. Environment variables stand in for absent flags when a command names prefixes for them.
  */
+
+import { readDuration } from "./duration.ts";
 import { append } from "./lists.ts";
 
 interface Common {
@@ -77,30 +79,13 @@ export class FlagError extends Error {
 	override name = "FlagError";
 }
 
-const durationUnits: Readonly<Record<string, number>> = {
-	ns: 1e-6,
-	us: 1e-3,
-	µs: 1e-3,
-	ms: 1,
-	s: 1000,
-	m: 60_000,
-	h: 3_600_000,
-};
-
 /** Go's `time.ParseDuration`, in ms; undefined when malformed. */
 export function parseDuration(text: string): number | undefined {
-	const sign = text.startsWith("-") ? -1 : 1;
-	const body = text.replace(/^[+-]/, "");
-	if (body === "0") return 0;
-	const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/y;
-	let total = 0;
-	while (part.lastIndex < body.length) {
-		const at = part.lastIndex;
-		const match = part.exec(body);
-		if (match === null || match.index !== at) return undefined;
-		total += Number(match[1]) * (durationUnits[match[2] ?? ""] ?? Number.NaN);
+	try {
+		return readDuration(text);
+	} catch {
+		return undefined;
 	}
-	return body === "" ? undefined : sign * total;
 }
 
 /** Go's `Duration.String` for whole milliseconds and above: "1h30m0s", "100ms". */

@@ -3,7 +3,8 @@
  * impersonation, in-flight limits, authorization; then the handler.
  */
 import { randomUUID } from "node:crypto";
-import type { Clock } from "../../kit/clock.ts";
+import type { Clock, Timer } from "../../kit/clock.ts";
+import { readDuration } from "../../kit/duration.ts";
 import type { Logger } from "../../kit/log.ts";
 import { impersonate } from "../authn/impersonation.ts";
 import {
@@ -21,15 +22,15 @@ import {
 	requireAllowed,
 	resourceAttributes,
 } from "../authz/types.ts";
-import { ApiError, internalError, unauthorized } from "../machinery/errors.ts";
+import { ApiError, badRequest, internalError, unauthorized } from "../machinery/errors.ts";
 import { parseFieldSelector } from "../machinery/fieldselectors.ts";
 import { GuardedResponse } from "./guarded.ts";
 import type { InflightLimits } from "./inflight.ts";
 import type { Metrics } from "./metrics.ts";
-import { parseAccept } from "./negotiate.ts";
+import { negotiate, noTransforms, type Representation } from "./negotiate.ts";
 import { sendBytes, sendError, textType } from "./render.ts";
 import { isLongRunning, type RequestInfo, readRequestInfo } from "./request-info.ts";
-import { type ApiRequest, type ApiResponse, type Handler, header, headerValues } from "./types.ts";
+import { type ApiRequest, type ApiResponse, type Handler, header } from "./types.ts";
 
 /** A request past the filters. */
 export interface AdmittedRequest {
@@ -60,11 +61,14 @@ export interface ChainOptions {
 const timedOut = () =>
 	new ApiError(504, "Timeout", "Timeout: request did not complete within the allotted timeout", {});
 
-/** YAML for errors only where the client takes nothing else we write. */
-const errorFormat = (request: ApiRequest) => {
-	const [first] = parseAccept(headerValues(request, "accept"));
-	return { format: first?.type === "application/yaml" ? ("yaml" as const) : ("json" as const), pretty: false };
-};
+/** An error comes in the form that was asked for; where that is none, in one that people can read. */
+function errorFormat(request: ApiRequest): Pick<Representation, "format" | "pretty"> {
+	try {
+		return negotiate(request, noTransforms);
+	} catch {
+		return { format: "json", pretty: true };
+	}
+}
 
 function attributesOf(info: RequestInfo, user: UserInfo, query: URLSearchParams): Attributes {
 	if (!info.isResource) return pathAttributes(user, info.verb, info.path);
@@ -93,12 +97,16 @@ function readableSelector(text: string) {
 	}
 }
 
-/** The time a request may take: the server's limit, or less where it asks so (`timeout=10s`). */
+/** The time a request may take: the server's limit, or less where it asks so (`timeout=10s`). Throws ApiError 400. */
 function timeLimitMs(query: URLSearchParams, most: number): number {
-	const asked = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(query.get("timeout") ?? "");
-	if (asked === null) return most;
-	const ms = Number(asked[1]) * ({ ms: 1, m: 60_000 }[asked[2] ?? "s"] ?? 1000);
-	return ms > 0 ? Math.min(ms, most) : most;
+	const asked = query.get("timeout") ?? "";
+	if (asked === "") return most;
+	try {
+		const ms = readDuration(asked);
+		return ms > 0 ? Math.min(ms, most) : most;
+	} catch (error) {
+		throw badRequest(`invalid timeout specified in the request URL - ${(error as Error).message}`);
+	}
 }
 
 export function filterChain(options: ChainOptions): Handler {
@@ -113,18 +121,20 @@ export function filterChain(options: ChainOptions): Handler {
 		});
 		const time = new AbortController();
 		const signal = AbortSignal.any([request.signal, time.signal]);
-		const timer = longRunning
-			? undefined
-			: options.clock.after(timeLimitMs(request.query, options.requestTimeoutMs), () => {
-					time.abort();
-					const raw = response.close();
-					if (raw.headSent) raw.destroy();
-					else {
-						status = 504;
-						sendError(raw, timedOut(), errorFormat(request));
-					}
-				});
+		const onTimeout = () => {
+			time.abort();
+			const raw = response.close();
+			if (raw.headSent) raw.destroy();
+			else {
+				status = 504;
+				sendError(raw, timedOut(), errorFormat(request));
+			}
+		};
+		let timer: Timer | undefined;
 		try {
+			if (!longRunning) {
+				timer = options.clock.after(timeLimitMs(request.query, options.requestTimeoutMs), onTimeout);
+			}
 			await pass(options, { request, response, info, signal, longRunning });
 		} catch (error) {
 			if (!request.signal.aborted) answerError(options, request, response, error);

@@ -52,7 +52,7 @@ describe("http", () => {
 		assert.throws(() => negotiate(accepting("application/cbor"), objectTransforms), {
 			code: 406,
 			message:
-				"only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+				"406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf",
 		});
 		assert.deepEqual(
 			parseAccept(["text/html;q=0.1, application/json;q=0.9"]).map((c) => c.type),

@@ -1,5 +1,5 @@
 /** What representation the client asked for (RFC 9110 Accept, with the API's own `as`, `g`, `v` parameters). */
-import { notAcceptable } from "../machinery/errors.ts";
+import { notAcceptable, unknownRepresentation } from "../machinery/errors.ts";
 import { type ApiRequest, headerValues } from "./types.ts";
 
 export type Transform =
@@ -45,6 +45,9 @@ export function parseAccept(values: readonly string[]): AcceptClause[] {
 
 const served = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
+/** Beside them where the answer may be a watch. */
+const servedStreams = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+
 function formatOf(type: string): Representation["format"] | undefined {
 	if (type === "application/json" || type === "*/*" || type === "application/*") return "json";
 	if (type === "application/yaml") return "yaml";
@@ -60,10 +63,11 @@ function transformOf(clause: AcceptClause, allowed: ReadonlySet<string>): Transf
 	return { as: as as "Table", version };
 }
 
-/** kubectl and browsers asked by people get indented JSON. */
+/** Tools that people type into and browsers get indented JSON. */
 function wantsPretty(request: ApiRequest): boolean {
 	const value = request.query.get("pretty");
-	if (value !== null) return value !== "0" && value !== "false";
+	// As Go's strconv.ParseBool; what it cannot read is not pretty.
+	if (value !== null && value !== "") return ["1", "t", "T", "TRUE", "true", "True"].includes(value);
 	const agent = headerValues(request, "user-agent")[0] ?? "";
 	return agent.startsWith("curl") || agent.startsWith("Wget") || agent.startsWith("Mozilla/5.0");
 }
@@ -88,5 +92,7 @@ export function negotiate(request: ApiRequest, transforms: ReadonlySet<string>):
 		if (transform.as === "none") protobuf ??= found;
 	}
 	if (protobuf !== undefined) return protobuf;
-	throw notAcceptable(served);
+	if (clauses.some((clause) => formatOf(clause.type) !== undefined)) throw notAcceptable(served);
+	const streams = transforms === listTransforms && request.method === "GET" ? servedStreams : [];
+	throw unknownRepresentation([...served, ...streams]);
 }

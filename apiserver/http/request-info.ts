@@ -1,4 +1,5 @@
 /** What a request is about, read from its method and path as upstream's RequestInfoFactory does. */
+import { boolParameter } from "./parameters.ts";
 
 export interface RequestInfo {
 	readonly isResource: boolean;
@@ -37,12 +38,6 @@ function decode(segment: string): string {
 		return segment;
 	}
 }
-
-const truthy = (value: string | null) =>
-	value !== null && !["", "0", "false", "False", "FALSE", "f", "F"].includes(value);
-
-/** Go's ParseBool as the API's query conversion applies it: anything but a false word is true. */
-export const queryFlag = (query: URLSearchParams, name: string): boolean => truthy(query.get(name));
 
 export function readRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
 	const parts = path
@@ -89,7 +84,7 @@ function refineVerb(verb: string, name: string, query: URLSearchParams): { verb:
 	if (verb === "delete") return { verb: "deletecollection", name };
 	// A watch or list of one object by name is authorized by that name.
 	const byName = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";
-	return { verb: verb === "watch" || queryFlag(query, "watch") ? "watch" : "list", name: byName };
+	return { verb: verb === "watch" || boolParameter(query, "watch") === true ? "watch" : "list", name: byName };
 }
 
 /** Requests that may last: watches, and streams to and from a container. */

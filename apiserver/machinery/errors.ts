@@ -2,6 +2,7 @@
  * API failures as `Status` objects (meta/v1): built here with upstream's codes, reasons and texts, thrown anywhere,
  * rendered once at the edge by http/.
  */
+import { goQuote } from "./goquote.ts";
 import type { Status, StatusCause } from "./meta-types.gen.ts";
 
 export interface StatusDetailsInput {
@@ -96,6 +97,10 @@ export const badRequest = (message: string) => new ApiError(400, "BadRequest", m
 export const expired = (message: string) => new ApiError(410, "Expired", message);
 export const methodNotAllowed = (message = "the server does not allow this method on the requested resource") =>
 	new ApiError(405, "MethodNotAllowed", message);
+/** None of the media types asked for is known. */
+export const unknownRepresentation = (available: readonly string[]) =>
+	new ApiError(406, "NotAcceptable", `406: Not Acceptable\n\nAvailable representations: ${available.join(", ")}`, {});
+/** A media type is known, but not with these parameters. */
 export const notAcceptable = (accepted: readonly string[]) =>
 	new ApiError(406, "NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
 export const unsupportedMediaType = (supported: readonly string[]) =>
@@ -137,7 +142,7 @@ export interface FieldError {
 	readonly message: string;
 }
 
-const shown = (value: unknown) => JSON.stringify(value) ?? "null";
+const shown = (value: unknown) => (typeof value === "string" ? goQuote(value) : (JSON.stringify(value) ?? "null"));
 
 export const fieldRequired = (field: string, why = ""): FieldError => ({
 	type: "FieldValueRequired",

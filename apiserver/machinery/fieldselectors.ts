@@ -82,7 +82,9 @@ export function parseFieldSelector(text: string | undefined): FieldSelector {
 		const [, field = "", operator, value = ""] = match;
 		return { field, operator: operator === "!=" ? "!=" : "=", value: unescapeValue(value) };
 	});
-	return terms.length === 0 ? everyField : fieldSelectorOf(terms);
+	// A term of nothing at all (`=`) asks for nothing.
+	const asked = terms.filter((term) => term.field !== "" || term.value !== "");
+	return asked.length === 0 ? everyField : fieldSelectorOf(asked);
 }
 
 /** Kinds whose field conversion upstream wrote by hand; the others have the general text. */

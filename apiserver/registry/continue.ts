@@ -4,36 +4,46 @@ import { ApiError, badRequest } from "../machinery/errors.ts";
 export interface Continuation {
 	/** -1: the current revision (an inconsistent continuation). */
 	readonly revision: number;
-	/** Path of the first object of the page, below the resource's prefix and the list's namespace. */
+	/** Where the page starts, as a path below the resource's prefix and the list's namespace. */
 	readonly start: string;
 }
 
 const version = "meta.k8s.io/v1";
 
 export const encodeContinue = (revision: number, start: string): string =>
-	Buffer.from(JSON.stringify({ v: version, rv: revision, start })).toString("base64url");
+	Buffer.from(JSON.stringify({ v: version, rv: revision, start: `/${start}` })).toString("base64url");
 
-const invalidToken = (why: string) => badRequest(`continue key is not valid: ${why}`);
+/** The first path after another: a page starts there and not at the next object, before which others may come to be. */
+export const pathAfter = (path: string): string => `${path}\0`;
 
-/** Throws ApiError 400. */
-export function decodeContinue(token: string): Continuation {
-	if (!/^[A-Za-z0-9_-]+$/.test(token)) throw invalidToken("illegal base64 data");
-	let value: { v?: unknown; rv?: unknown; start?: unknown };
+const invalidToken = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`);
+
+function parseToken(token: string): { v?: unknown; rv?: unknown; start?: unknown } {
+	const bad = token.search(/[^A-Za-z0-9_-]/);
+	if (bad >= 0 || token.length % 4 === 1) {
+		throw invalidToken(`illegal base64 data at input byte ${bad >= 0 ? bad : token.length - 1}`);
+	}
 	try {
-		value = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
+		return JSON.parse(Buffer.from(token, "base64url").toString("utf8")) ?? {};
 	} catch (error) {
 		throw invalidToken((error as Error).message);
 	}
-	if (value === null || typeof value !== "object" || value.v !== version) {
-		throw invalidToken(`server does not recognize this encoded version ${JSON.stringify(value?.v ?? "")}`);
-	}
-	const { rv, start } = value;
+}
+
+/** Throws ApiError 400. */
+export function decodeContinue(token: string): Continuation {
+	const { v, rv, start } = parseToken(token);
+	if (v !== version) throw invalidToken(`server does not recognize this encoded version ${v ?? ""}`);
 	if (typeof rv !== "number" || !Number.isSafeInteger(rv) || rv === 0 || rv < -1) {
-		throw invalidToken("incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+		throw invalidToken(`incorrect encoded start resourceVersion (version ${version})`);
 	}
-	if (typeof start !== "string" || start === "") throw invalidToken("encoded start key empty (version meta.k8s.io/v1)");
-	if (start.startsWith("/") || `/${start}/`.includes("/../")) throw invalidToken(start);
-	return { revision: rv, start };
+	if (typeof start !== "string" || start === "") throw invalidToken(`encoded start key empty (version ${version})`);
+	const path = start.startsWith("/") ? start : `/${start}`;
+	// No page starts outside the list's own keys.
+	if (path.split("/").some((part, i) => i > 0 && (part === "" || part === "." || part === ".."))) {
+		throw invalidToken(start);
+	}
+	return { revision: rv, start: path.slice(1) };
 }
 
 /** 410 that tells how to go on without consistency. */

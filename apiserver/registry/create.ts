@@ -11,10 +11,10 @@ import { checkCreate } from "./check.ts";
 import type { Scope, Services } from "./context.ts";
 import { decodeBody } from "./decode.ts";
 import { objectKey } from "./keys.ts";
-import { readWriteOptions } from "./query.ts";
 import { readConsistent } from "./read.ts";
 import { sendStored } from "./respond.ts";
 import { encodeView } from "./views.ts";
+import { readWriteOptions } from "./write-options.ts";
 
 export interface CreateRequest {
 	readonly resource: ResourceInfo;

@@ -3,10 +3,8 @@
 import { append } from "../../kit/lists.ts";
 import type { UserInfo } from "../authn/types.ts";
 import { Entry } from "../cache/entry.ts";
-import { header } from "../http/types.ts";
-import { conflict, fieldInvalid, fieldNotSupported, invalid, notFound } from "../machinery/errors.ts";
+import { conflict, notFound } from "../machinery/errors.ts";
 import { deepClone, formatTime } from "../machinery/meta.ts";
-import { decodeObject, maxBodyBytes, mediaTypeOf } from "../scheme/codec/codec.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { ResourceInfo } from "../scheme/resources.ts";
 import type { DeleteOptions } from "../scheme/types.gen.ts";
@@ -21,10 +19,10 @@ import { readCached } from "./read.ts";
 import { sendList, sendStatus, sendStored } from "./respond.ts";
 import type { Strategy } from "./strategy.ts";
 import { decodeView, encodeView } from "./views.ts";
+import { readDeleteOptions } from "./write-options.ts";
 
 const orphanFinalizer = "orphan";
 const foregroundFinalizer = "foregroundDeletion";
-const policies = ["Foreground", "Background", "Orphan"];
 
 export interface DeleteRequest {
 	readonly resource: ResourceInfo;
@@ -43,51 +41,6 @@ export interface Deleted {
 	readonly object: KubeObject;
 	readonly bytes: Buffer;
 	readonly revision: number;
-}
-
-/** DeleteOptions of the body, or of the query where there is none. Throws ApiError. */
-export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
-	const { request } = scope;
-	const body = await request.body(maxBodyBytes);
-	const options = body.length > 0 ? decodeOptions(scope, body) : optionsFromQuery(request.query);
-	const errors = [];
-	const { propagationPolicy, orphanDependents, dryRun } = options;
-	if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-		errors.push(
-			fieldInvalid(
-				"propagationPolicy",
-				propagationPolicy,
-				"orphanDependents and deletionPropagation cannot be both set",
-			),
-		);
-	}
-	if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) {
-		errors.push(fieldNotSupported("propagationPolicy", propagationPolicy, [...policies, "nil"]));
-	}
-	for (const value of dryRun ?? []) if (value !== "All") errors.push(fieldNotSupported("dryRun", value, ["All"]));
-	if (errors.length > 0) throw invalid("meta.k8s.io", "DeleteOptions", "", errors);
-	return options;
-}
-
-function decodeOptions(scope: Scope, body: Buffer): DeleteOptions {
-	const type = mediaTypeOf(header(scope.request, "content-type"));
-	const { object } = decodeObject(body, type, {
-		fieldValidation: "Ignore",
-		defaultKind: { group: "meta.k8s.io", version: "v1", kind: "DeleteOptions" },
-	});
-	return object as unknown as DeleteOptions;
-}
-
-function optionsFromQuery(query: URLSearchParams): DeleteOptions {
-	const options: DeleteOptions = {};
-	const grace = query.get("gracePeriodSeconds");
-	if (grace !== null && /^-?\d+$/.test(grace)) options.gracePeriodSeconds = Number(grace);
-	const policy = query.get("propagationPolicy");
-	if (policy !== null) options.propagationPolicy = policy;
-	const orphan = query.get("orphanDependents");
-	if (orphan !== null) options.orphanDependents = orphan !== "false" && orphan !== "0";
-	if (query.has("dryRun")) options.dryRun = query.getAll("dryRun");
-	return options;
 }
 
 export async function deleteObject(scope: Scope): Promise<void> {
@@ -115,6 +68,7 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 	const dryRun = (options.dryRun?.length ?? 0) > 0;
 	const strategy = services.strategyOf(resource);
 	let seen: KubeObject | undefined;
+	let shown: KubeObject | undefined;
 	const change = async (current: StoredObject): Promise<Change> => {
 		const object = decodeView(resource, current.bytes, current.revision);
 		seen = object;
@@ -131,13 +85,17 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 		};
 		await admitMutating(services, { ...subject, oldObject: object });
 		await admitValidating(services, { ...subject, oldObject: object });
-		return decide(services, strategy, resource, object, options);
+		const decided = decide(services, strategy, resource, object, options);
+		shown = decided.marked;
+		return decided.change;
 	};
+	const bytesOf = (kind: Change["kind"], stored: Buffer) =>
+		kind === "delete" && shown !== undefined ? encodeView(resource, shown) : stored;
 	if (dryRun) {
 		const current = await services.storage.get(key);
 		if (current === undefined) throw notFound(resource, name);
 		const decided = await change(current);
-		const bytes = decided.kind === "put" ? decided.bytes : current.bytes;
+		const bytes = decided.kind === "put" ? decided.bytes : bytesOf(decided.kind, current.bytes);
 		return { gone: decided.kind === "delete", object: seen as KubeObject, bytes, revision: current.revision };
 	}
 	const outcome = await services.storage.update(key, readCached(services, resource, namespace, name), change);
@@ -146,7 +104,7 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 	if (outcome.kind === "delete") await strategy.released?.({ dryRun }, object, undefined);
 	append(request.warnings, strategy.warnOnDelete?.(object, options) ?? []);
 	const revision = outcome.kind === "delete" ? outcome.revision : outcome.object.revision;
-	return { gone: outcome.kind === "delete", object, bytes: outcome.object.bytes, revision };
+	return { gone: outcome.kind === "delete", object, bytes: bytesOf(outcome.kind, outcome.object.bytes), revision };
 }
 
 /** Throws ApiError 409. */
@@ -156,20 +114,24 @@ export function checkPreconditions(
 ): void {
 	const { uid, resourceVersion } = options.preconditions ?? {};
 	const { metadata } = object;
+	// Upstream names the kind here, and not the resource.
+	const refuse = (why: string) => conflict({ group: resource.group, resource: resource.kind }, name, why);
 	if (uid !== undefined && uid !== null && uid !== metadata.uid) {
-		throw conflict(
-			resource,
-			name,
-			`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`,
+		throw refuse(
+			`the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
 		);
 	}
 	if (resourceVersion !== undefined && resourceVersion !== null && resourceVersion !== metadata.resourceVersion) {
-		throw conflict(
-			resource,
-			name,
-			`Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`,
+		throw refuse(
+			`the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
 		);
 	}
+}
+
+interface Decided {
+	readonly change: Change;
+	/** What its client is shown of an object that goes at once though its kind knows grace: with the marks of its going. */
+	readonly marked?: KubeObject;
 }
 
 /** What becomes of the object: gone at once, marked, or left as it is because it is marked already. */
@@ -179,21 +141,22 @@ function decide(
 	resource: ResourceInfo,
 	object: KubeObject,
 	options: DeleteOptions,
-): Change {
+): Decided {
 	const next = deepClone(object);
 	const grace = applyGrace(services, strategy, next, options);
-	if (grace === "pending") return { kind: "keep" };
+	if (grace === "pending") return { change: { kind: "keep" } };
 	setFinalizers(next, strategy, options);
 	const held = (next.metadata.finalizers?.length ?? 0) > 0 || strategy.heldBack?.(next) === true;
 	if (grace === "none") {
-		if (!held) return { kind: "delete" };
+		if (!held) return { change: { kind: "delete" } };
 		mark(services, next, 0);
 	} else if (grace === 0 && !held) {
-		return { kind: "delete" };
+		next.metadata = canonicalMeta(next.metadata);
+		return { change: { kind: "delete" }, marked: next };
 	}
 	strategy.markDeleted?.(next);
 	next.metadata = canonicalMeta(next.metadata);
-	return { kind: "put", bytes: encodeView(resource, next) };
+	return { change: { kind: "put", bytes: encodeView(resource, next) } };
 }
 
 /** Marks the object where its kind knows grace; a second deletion may only shorten it (rest.BeforeDelete). */
@@ -224,11 +187,14 @@ function applyGrace(
 	return period;
 }
 
+/** The last second that RFC 3339 can tell; a grace may reach beyond it. */
+const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59);
+
 /** Sets when the object is to go, unless it is set already. */
 function mark(services: Services, object: KubeObject, graceSeconds: number): void {
 	const { metadata } = object;
 	if ((metadata.deletionTimestamp ?? "") === "") {
-		metadata.deletionTimestamp = formatTime(services.clock.now() + graceSeconds * 1000);
+		metadata.deletionTimestamp = formatTime(Math.min(lastMs, services.clock.now() + graceSeconds * 1000));
 		if ((metadata.generation ?? 0) > 0) metadata.generation = (metadata.generation ?? 0) + 1;
 	}
 	metadata.deletionGracePeriodSeconds = graceSeconds;

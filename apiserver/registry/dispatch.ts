@@ -1,4 +1,5 @@
 /** From a request's resource and verb to the code that answers it. */
+import { listTransforms, negotiate, noTransforms, objectTransforms } from "../http/negotiate.ts";
 import { noSuchMethod } from "../http/render.ts";
 import { notFound } from "../machinery/errors.ts";
 import type { Scope } from "./context.ts";
@@ -39,6 +40,13 @@ const subresources: Readonly<Record<string, Verb>> = {
 	"log get": getLog,
 };
 
+/** What an answer may be transformed into, by verb; a stream of its own (`log get`) is not negotiated. */
+function transformsOf(verb: string, subresource: string): ReadonlySet<string> | undefined {
+	if (subresource === "log") return undefined;
+	if (subresource !== "" && subresource !== "status") return noTransforms;
+	return verb === "list" || verb === "deletecollection" ? listTransforms : objectTransforms;
+}
+
 /** Verbs whose subject may be a whole collection. */
 const collectionVerbs: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
 
@@ -55,6 +63,9 @@ export async function dispatch(scope: Scope, verb: string): Promise<void> {
 	const { resource, subresource, name } = scope;
 	const offered = subresource?.verbs ?? resource.verbs;
 	if (!offered.includes(verb)) throw noSuchMethod();
+	// Nothing is done for a client that could not be told of it.
+	const transforms = transformsOf(verb, subresource?.name ?? "");
+	if (transforms !== undefined) negotiate(scope.request, transforms);
 	if (subresource !== undefined) {
 		const own = subresources[`${subresource.name} ${verb}`];
 		if (own !== undefined) return own(scope);

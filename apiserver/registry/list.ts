@@ -8,9 +8,9 @@ import { inScope, type Selection, selects } from "../cache/selection.ts";
 import { ApiError, badRequest } from "../machinery/errors.ts";
 import { compactedMessage } from "../storage/errors.ts";
 import type { Scope } from "./context.ts";
-import { type Continuation, decodeContinue, ExpiredContinue, encodeContinue } from "./continue.ts";
+import { type Continuation, decodeContinue, ExpiredContinue, encodeContinue, pathAfter } from "./continue.ts";
 import type { Page } from "./page.ts";
-import { type ListOptions, parseResourceVersion, readListOptions, tooLargeResourceVersion } from "./query.ts";
+import { type ListOptions, listRevision, readListOptions, tooLargeResourceVersion } from "./query.ts";
 import { cacheOf, waitConsistent, waitNotOlder } from "./read.ts";
 import { sendList } from "./respond.ts";
 import { selectionOf } from "./selection.ts";
@@ -28,19 +28,27 @@ export async function listObjects(scope: Scope): Promise<void> {
 	await sendList(scope, await listPage(scope, options));
 }
 
+/**
+ * The state at exactly the revision is asked for: by name, or by a limit without a word on how to match, which is from the
+ * time when only the store could serve pages.
+ */
+const isExact = (options: ListOptions, revision: number): boolean =>
+	options.resourceVersionMatch === "Exact" ||
+	(options.resourceVersionMatch === "" && options.limit > 0 && revision > 0);
+
 export async function listPage(scope: Scope, options: ListOptions): Promise<Page> {
 	const { services, resource } = scope;
-	if (options.continueToken !== "") return continuedPage(scope, options, decodeContinue(options.continueToken));
-	const revision = parseResourceVersion(options.resourceVersion, resource);
+	// Upstream serves a list at any revision whole, whatever the limit.
+	const whole = options.resourceVersion === "0" ? { ...options, limit: 0 } : options;
+	if (options.continueToken !== "") return continuedPage(scope, whole, decodeContinue(options.continueToken));
+	const revision = listRevision(options.resourceVersion);
 	const cache = cacheOf(services, resource);
-	if (options.resourceVersionMatch === "Exact") {
+	if (isExact(options, revision)) {
 		if (revision > services.cacher.revision) await waitNotOlder(services, revision);
 		return pageOf(scope, options, { revision, prefix: cache.prefix, snapshot: cache.at(revision) }, undefined);
 	}
 	if (options.resourceVersion === "") await waitConsistent(services);
 	else await waitNotOlder(services, revision);
-	// Upstream serves a list at any revision whole, whatever the limit.
-	const whole = options.resourceVersion === "0" ? { ...options, limit: 0 } : options;
 	return pageOf(
 		scope,
 		whole,
@@ -85,13 +93,14 @@ async function pageOf(scope: Scope, options: ListOptions, state: State, start: s
 		return { revision: state.revision, entries: matching, continueToken: "", remainingItemCount: undefined };
 	}
 	const { entries, next } = take(matching, options.limit);
-	if (next === undefined)
+	const last = entries.at(-1);
+	if (next === undefined || last === undefined)
 		return { revision: state.revision, entries, continueToken: "", remainingItemCount: undefined };
 	if (state.revision === cache.revision) cache.pin();
 	return {
 		revision: state.revision,
 		entries,
-		continueToken: encodeContinue(state.revision, next.key.slice(base.length)),
+		continueToken: encodeContinue(state.revision, pathAfter(last.key.slice(base.length))),
 		remainingItemCount:
 			selection.matches === undefined ? state.snapshot.count(state.prefix + selection.scope, next.key) : undefined,
 	};
@@ -134,7 +143,7 @@ async function storePage(
 					return {
 						revision: state.revision,
 						entries: found,
-						continueToken: encodeContinue(state.revision, entry.key.slice(base.length)),
+						continueToken: encodeContinue(state.revision, pathAfter((found.at(-1) as Entry).key.slice(base.length))),
 						remainingItemCount: selection.matches === undefined ? page.count - index : undefined,
 					};
 				}

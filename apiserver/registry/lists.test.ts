@@ -88,7 +88,7 @@ describe("registry/lists", () => {
 		for (const token of ["!!!", "eyJ2IjoibWV0YSJ9", Buffer.from("[]").toString("base64url")]) {
 			const answer = await h.call("GET", `${maps}?limit=2&continue=${encodeURIComponent(token)}`);
 			assert.equal(answer.status, 400, token);
-			assert.match(answer.body.message, /^continue key is not valid: /);
+			assert.match(answer.body.message, /^invalid continue token: continue key is not valid: /);
 		}
 	});
 
@@ -198,6 +198,8 @@ describe("registry/watches", () => {
 	it("ends in time, with a bookmark before", async () => {
 		const stream = await h.watch(`${maps}?watch=1&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=1`);
 		assert.equal((await stream.next())?.type, "ADDED");
+		const initialEnd = await stream.next();
+		assert.deepEqual(initialEnd?.object.metadata.annotations, { "k8s.io/initial-events-end": "true" });
 		assert.equal((await stream.next())?.type, "BOOKMARK");
 		assert.equal(await stream.next(), undefined);
 	});

@@ -11,12 +11,12 @@ import type { KubeObject } from "../scheme/object.ts";
 import { findMessage } from "../scheme/schema.ts";
 import type { Scope } from "./context.ts";
 import { type PatchSource, patchSource } from "./patch-errors.ts";
-import { readWriteOptions, type WriteOptions } from "./query.ts";
 import { sendShown, sendStored } from "./respond.ts";
 import type { Shape } from "./shape.ts";
 import { shapeOf } from "./shapes.ts";
 import { checkName, update } from "./update.ts";
 import { decodeView } from "./views.ts";
+import { readWriteOptions, type WriteOptions } from "./write-options.ts";
 
 type Json = Record<string, unknown>;
 type Apply = (document: Json) => Json;

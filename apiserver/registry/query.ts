@@ -1,4 +1,6 @@
-/** Options of the verbs, from query parameters, with upstream's checks and texts. */
+/** Options of reads, from query parameters, with upstream's checks and texts. */
+
+import { boolParameter, intParameter } from "../http/parameters.ts";
 import {
 	ApiError,
 	badRequest,
@@ -10,7 +12,6 @@ import {
 } from "../machinery/errors.ts";
 import { type FieldSelector, parseFieldSelector, requireSupportedFields } from "../machinery/fieldselectors.ts";
 import { parseLabelSelector, type Selector } from "../machinery/selectors.ts";
-import type { FieldValidation } from "../scheme/codec/codec.ts";
 import type { ResourceInfo } from "../scheme/resources.ts";
 
 export type ResourceVersionMatch = "Exact" | "NotOlderThan" | "";
@@ -30,148 +31,116 @@ export interface ListOptions {
 	readonly sendInitialEvents: boolean | undefined;
 }
 
-const boolTexts: Readonly<Record<string, boolean>> = { "0": false, false: false, "": true };
+const matchField = "resourceVersionMatch";
+const matchForbidden = (why: string) => fieldForbidden(matchField, why);
 
-/** Query booleans: anything but "0" and "false" counts as true (runtime.Convert_Slice_string_To_bool). */
-function readBool(query: URLSearchParams, name: string): boolean {
-	const value = query.get(name);
-	return value === null ? false : (boolTexts[value.toLowerCase()] ?? true);
+function watchErrors({ resourceVersionMatch: match, sendInitialEvents, continueToken }: ListOptions): FieldError[] {
+	const errors: FieldError[] = [];
+	if (sendInitialEvents !== undefined && match !== "NotOlderThan") {
+		errors.push(matchForbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+	}
+	if (match === "") return errors;
+	if (sendInitialEvents === undefined) {
+		errors.push(matchForbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+	}
+	if (match !== "NotOlderThan") errors.push(fieldNotSupported(matchField, match, ["NotOlderThan"]));
+	if (continueToken !== "") {
+		errors.push(matchForbidden("resourceVersionMatch is forbidden when continue is provided"));
+	}
+	return errors;
 }
 
-function readInt(query: URLSearchParams, name: string): number | undefined {
-	const text = query.get(name);
-	if (text === null || text === "") return undefined;
-	if (!/^[+-]?\d{1,18}$/.test(text)) {
-		throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-	}
-	return Number(text);
-}
-
-const listInvalid = (errors: readonly FieldError[]) => invalid("meta.k8s.io", "ListOptions", "", errors);
-
-function checkMatch(options: ListOptions): void {
-	const { resourceVersionMatch: match, resourceVersion, watch, sendInitialEvents, continueToken } = options;
-	if (match !== "" && match !== "Exact" && match !== "NotOlderThan") {
-		throw listInvalid([fieldNotSupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""])]);
-	}
-	if (watch) {
-		if (sendInitialEvents !== undefined && match !== "NotOlderThan") {
-			throw listInvalid([
-				fieldForbidden(
-					"resourceVersionMatch",
-					"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-				),
-			]);
+function listErrors(options: ListOptions): FieldError[] {
+	const { resourceVersionMatch: match, resourceVersion, sendInitialEvents, continueToken } = options;
+	const errors: FieldError[] = [];
+	if (match !== "") {
+		if (resourceVersion === "") {
+			errors.push(matchForbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"));
 		}
-		if (sendInitialEvents === undefined && match !== "") {
-			throw listInvalid([
-				fieldForbidden(
-					"resourceVersionMatch",
-					"resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-				),
-			]);
+		if (continueToken !== "") {
+			errors.push(matchForbidden("resourceVersionMatch is forbidden when continue is provided"));
 		}
-		return;
+		if (match !== "Exact" && match !== "NotOlderThan") {
+			errors.push(fieldNotSupported(matchField, match, ["Exact", "NotOlderThan", ""]));
+		}
+		if (match === "Exact" && resourceVersion === "0") {
+			errors.push(matchForbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
+		}
 	}
 	if (sendInitialEvents !== undefined) {
-		throw listInvalid([fieldForbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")]);
+		errors.push(fieldForbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
 	}
-	if (match === "") return;
-	if (resourceVersion === "") {
-		throw listInvalid([
-			fieldForbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"),
-		]);
-	}
-	if (continueToken !== "") {
-		throw listInvalid([
-			fieldForbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"),
-		]);
-	}
-	if (match === "Exact" && resourceVersion === "0") {
-		throw listInvalid([
-			fieldForbidden("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'),
-		]);
-	}
+	return errors;
+}
+
+function checkListOptions(options: ListOptions): void {
+	const errors = options.watch ? watchErrors(options) : listErrors(options);
+	if (errors.length > 0) throw invalid("meta.k8s.io", "ListOptions", "", errors);
 }
 
 /** Throws ApiError 400 or 422. */
 export function readListOptions(query: URLSearchParams, resource: ResourceInfo, watch: boolean): ListOptions {
+	// What is wrong in several ways is refused for the same one as upstream: numbers, selectors, combinations, fields.
+	const timeoutSeconds = intParameter(query, "timeoutSeconds");
+	const limit = Math.max(0, intParameter(query, "limit") ?? 0);
+	const labels = parseLabelSelector(query.get("labelSelector") ?? undefined);
 	const fields = parseFieldSelector(query.get("fieldSelector") ?? undefined);
+	const options: ListOptions = {
+		labels,
+		fields,
+		watch,
+		allowWatchBookmarks: boolParameter(query, "allowWatchBookmarks") ?? false,
+		resourceVersion: query.get("resourceVersion") ?? "",
+		resourceVersionMatch: (query.get("resourceVersionMatch") ?? "") as ResourceVersionMatch,
+		timeoutSeconds,
+		limit,
+		continueToken: query.get("continue") ?? "",
+		sendInitialEvents: boolParameter(query, "sendInitialEvents"),
+	};
+	checkListOptions(options);
 	const supported = new Set([
 		"metadata.name",
 		...(resource.namespaced ? ["metadata.namespace"] : []),
 		...resource.selectableFields,
 	]);
 	requireSupportedFields(fields, resource.kind, supported);
-	const limit = readInt(query, "limit") ?? 0;
-	const options: ListOptions = {
-		labels: parseLabelSelector(query.get("labelSelector") ?? undefined),
-		fields,
-		watch,
-		allowWatchBookmarks: readBool(query, "allowWatchBookmarks"),
-		resourceVersion: query.get("resourceVersion") ?? "",
-		resourceVersionMatch: (query.get("resourceVersionMatch") ?? "") as ResourceVersionMatch,
-		timeoutSeconds: readInt(query, "timeoutSeconds"),
-		limit: Math.max(0, limit),
-		continueToken: query.get("continue") ?? "",
-		sendInitialEvents: query.has("sendInitialEvents") ? readBool(query, "sendInitialEvents") : undefined,
-	};
-	checkMatch(options);
 	return options;
 }
 
-/** A request's resourceVersion as a number; "" and "0" are 0. Throws ApiError. */
-export function parseResourceVersion(text: string, resource: ResourceInfo, name = ""): number {
+/** A resourceVersion that is none; each verb refuses it in upstream's way for that verb. */
+export class ResourceVersionError extends Error {
+	override readonly name = "ResourceVersionError";
+}
+
+/** A request's resourceVersion as a number; "" and "0" are 0. Throws ResourceVersionError. */
+export function parseResourceVersion(text: string): number {
 	if (text === "" || text === "0") return 0;
-	const value = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
-	if (value === undefined || value > 0xffff_ffff_ffff_ffffn) {
-		const why = value === undefined ? "invalid syntax" : "value out of range";
-		throw invalid(resource.group, resource.resource, name, [
-			fieldInvalid("resourceVersion", text, `strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`),
-		]);
-	}
-	return Number(value);
+	const value = /^\d{1,40}$/.test(text) ? BigInt(text) : undefined;
+	if (value !== undefined && value <= 0xffff_ffff_ffff_ffffn) return Number(value);
+	const why = value === undefined ? "invalid syntax" : "value out of range";
+	const { field, message } = fieldInvalid(
+		"resourceVersion",
+		text,
+		`strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`,
+	);
+	throw new ResourceVersionError(`${field}: ${message}`);
 }
 
-export interface WriteOptions {
-	readonly dryRun: boolean;
-	readonly fieldValidation: FieldValidation;
-	readonly fieldManager: string;
+function parsedOr(text: string, refuse: (why: string) => ApiError): number {
+	try {
+		return parseResourceVersion(text);
+	} catch (error) {
+		if (error instanceof ResourceVersionError) throw refuse(error.message);
+		throw error;
+	}
 }
 
-const validations = ["Ignore", "Warn", "Strict"];
-const maxFieldManager = 128;
+/** For a list. Throws ApiError 400. */
+export const listRevision = (text: string): number =>
+	parsedOr(text, (why) => badRequest(`invalid resource version: ${why}`));
 
-/** dryRun, fieldValidation and fieldManager of a write. Throws ApiError 422. */
-export function readWriteOptions(
-	query: URLSearchParams,
-	kind: "CreateOptions" | "UpdateOptions" | "PatchOptions",
-): WriteOptions {
-	const errors: FieldError[] = [];
-	const dryRun = query.getAll("dryRun");
-	for (const value of dryRun) if (value !== "All") errors.push(fieldNotSupported("dryRun", value, ["All"]));
-	const validation = query.get("fieldValidation") ?? "";
-	if (validation !== "" && !validations.includes(validation)) {
-		errors.push(fieldNotSupported("fieldValidation", validation, validations));
-	}
-	const fieldManager = query.get("fieldManager") ?? "";
-	if (fieldManager.length > maxFieldManager) {
-		errors.push({
-			type: "FieldValueTooLong",
-			field: "fieldManager",
-			message: `Too long: may not be more than ${maxFieldManager} bytes`,
-		});
-	}
-	if (kind === "PatchOptions" && query.get("force") !== null) {
-		errors.push(fieldForbidden("force", "may not be specified for non-apply patch"));
-	}
-	if (errors.length > 0) throw invalid("meta.k8s.io", kind, "", errors);
-	return {
-		dryRun: dryRun.length > 0,
-		fieldValidation: validation === "" ? "Warn" : (validation as FieldValidation),
-		fieldManager,
-	};
-}
+/** For a get or watch. Throws ApiError 500, as upstream, where nobody has given the failure a reason. */
+export const readRevision = (text: string): number => parsedOr(text, (why) => new ApiError(500, "", why));
 
 /** A revision newer than what this replica can reach in time. */
 export const tooLargeResourceVersion = (wanted: number, current: number) =>

@@ -1,7 +1,7 @@
 /** Answers of the verbs in the representation the client asked for: objects, lists item by item, watch frames. */
 import type { Entry } from "../cache/entry.ts";
 import type { EventEncoder, EventType } from "../cache/watcher.ts";
-import { listTransforms, negotiate, objectTransforms, type Representation } from "../http/negotiate.ts";
+import { listTransforms, negotiate, noTransforms, objectTransforms, type Representation } from "../http/negotiate.ts";
 import { jsonType, sendBytes, sendValue, warningHeaders } from "../http/render.ts";
 import { room } from "../http/types.ts";
 import type { KubeObject } from "../scheme/object.ts";
@@ -44,12 +44,21 @@ export function sendStored(scope: Scope, status: number, bytes: Buffer, revision
 
 /** An object that is not stored as it is shown (a scale, a review). */
 export function sendShown(scope: Scope, status: number, object: object): void {
-	send(scope, status, object, negotiate(scope.request, new Set()));
+	send(scope, status, object, negotiate(scope.request, noTransforms));
 }
 
 export function sendStatus(scope: Scope, status: number, details: Readonly<Record<string, string>>): void {
 	const shown = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== ""));
-	sendShown(scope, status, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details: shown });
+	// A Status is never transformed, whatever was asked for.
+	const as = negotiate(scope.request, scope.subresource === undefined ? objectTransforms : noTransforms);
+	const value = {
+		kind: "Status",
+		apiVersion: "v1",
+		metadata: {},
+		status: "Success",
+		...(Object.keys(shown).length === 0 ? {} : { details: shown }),
+	};
+	send(scope, status, value, as);
 }
 
 function listMeta(page: Page): Record<string, unknown> {

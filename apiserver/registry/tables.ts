@@ -1,5 +1,5 @@
 /** Tables for clients that print: what the request says of them, and rows written one by one. */
-import { fieldNotSupported, invalid } from "../machinery/errors.ts";
+import { badRequest, fieldInvalid } from "../machinery/errors.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import { type IncludeObject, type ListMetadata, type TableRow, toRow, toTable } from "../scheme/printers/table.ts";
 import type { ResourceInfo } from "../scheme/resources.ts";
@@ -14,11 +14,12 @@ export interface TableOptions {
 
 const choices: readonly IncludeObject[] = ["None", "Metadata", "Object"];
 
-/** Throws ApiError 422 for an unknown includeObject. */
+/** Throws ApiError 400 for an unknown includeObject. */
 export function tableOptions(scope: Scope): TableOptions {
 	const include = (scope.request.query.get("includeObject") ?? "") || "Metadata";
 	if (!choices.includes(include as IncludeObject)) {
-		throw invalid("meta.k8s.io", "TableOptions", "", [fieldNotSupported("includeObject", include, choices)]);
+		const { message } = fieldInvalid("includeObject", include, "must be 'Metadata', 'Object', 'None', or empty");
+		throw badRequest(`Unable to convert to Table as requested: includeObject: ${message}`);
 	}
 	const { clock } = scope.services;
 	return { includeObject: include as IncludeObject, now: () => clock.now() };

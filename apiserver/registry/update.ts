@@ -21,12 +21,12 @@ import type { Scope, Services } from "./context.ts";
 import { create, type Written } from "./create.ts";
 import { decodeBody } from "./decode.ts";
 import { objectKey } from "./keys.ts";
-import { readWriteOptions } from "./query.ts";
 import { readCached } from "./read.ts";
 import { sendShown, sendStored } from "./respond.ts";
 import { shapeOf } from "./shapes.ts";
 import type { Release } from "./strategy.ts";
 import { decodeView, encodeView } from "./views.ts";
+import { readWriteOptions } from "./write-options.ts";
 
 export interface UpdateRequest {
 	readonly resource: ResourceInfo;

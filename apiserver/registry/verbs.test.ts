@@ -180,7 +180,7 @@ describe("registry/verbs", () => {
 		assert.equal(await h.store.currentRevision(), before);
 		const bad = await h.call("POST", `${maps}?dryRun=Some`, { body: configMap("dry") });
 		assert.equal(bad.status, 422);
-		assert.match(bad.body.message, /dryRun: Unsupported value: "Some": supported values: "All"/);
+		assert.match(bad.body.message, /dryRun: Unsupported value: \["Some"\]: supported values: "All"/);
 	});
 
 	it("keeps objects until their finalizers are gone", async () => {

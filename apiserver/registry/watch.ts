@@ -3,9 +3,9 @@ import type { StartPoint } from "../cache/resource-cache.ts";
 import type { EventEncoder, WatchEnd, Watcher, WatchSink } from "../cache/watcher.ts";
 import { jsonType } from "../http/render.ts";
 import type { ApiRequest, ApiResponse } from "../http/types.ts";
-import { ApiError } from "../machinery/errors.ts";
+import { ApiError, fieldForbidden, invalid } from "../machinery/errors.ts";
 import type { Scope } from "./context.ts";
-import { type ListOptions, parseResourceVersion, readListOptions } from "./query.ts";
+import { type ListOptions, readListOptions, readRevision } from "./query.ts";
 import { cacheOf, waitConsistent, waitNotOlder } from "./read.ts";
 import { watchEncoder } from "./respond.ts";
 import { selectionOf } from "./selection.ts";
@@ -26,30 +26,48 @@ function lifetimeSeconds(scope: Scope, options: ListOptions): number {
 	return least * (1 + scope.services.random.float());
 }
 
-/** Where the watch starts; waits until the cache is fresh enough for it. */
-async function startOf(scope: Scope, options: ListOptions): Promise<StartPoint> {
-	const revision = parseResourceVersion(options.resourceVersion, scope.resource);
+/**
+ * Where the watch starts; waits until the cache is fresh enough for it. Without a revision, or from any, it begins with what
+ * is there as if sendInitialEvents had been said.
+ */
+async function startOf(scope: Scope, options: ListOptions, revision: number): Promise<StartPoint> {
 	const { services } = scope;
-	if (options.sendInitialEvents === true) {
-		if (revision === 0 && options.resourceVersion === "") await waitConsistent(services);
+	if (options.sendInitialEvents ?? revision === 0) {
+		if (options.resourceVersion === "") await waitConsistent(services);
 		else await waitNotOlder(services, revision);
 		return { after: undefined, initial: true, announceInitialEnd: options.allowWatchBookmarks };
 	}
-	if (options.resourceVersion === "") {
-		await waitConsistent(services);
-		return { after: undefined, initial: options.sendInitialEvents !== false, announceInitialEnd: false };
-	}
-	await waitNotOlder(services, 0);
-	if (revision === 0)
-		return { after: undefined, initial: options.sendInitialEvents !== false, announceInitialEnd: false };
-	return { after: revision, initial: false, announceInitialEnd: false };
+	if (options.resourceVersion === "") await waitConsistent(services);
+	else await waitNotOlder(services, 0);
+	return { after: revision === 0 ? undefined : revision, initial: false, announceInitialEnd: false };
+}
+
+/** What a watch with initial objects may not have; throws ApiError 422. */
+function checkInitial(options: ListOptions, revision: number): void {
+	if (options.continueToken === "" || !(options.sendInitialEvents ?? revision === 0)) return;
+	throw invalid("meta.k8s.io", "ListOptions", "", [
+		fieldForbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"),
+	]);
 }
 
 export async function watchObjects(scope: Scope): Promise<void> {
+	const { response } = scope;
 	const options = readListOptions(scope.request.query, scope.resource, true);
+	const revision = readRevision(options.resourceVersion);
+	checkInitial(options, revision);
 	const encoder = watchEncoder(scope);
-	const start = await startOf(scope, options);
-	scope.response.head(200, { "cache-control": "no-cache, private", "content-type": jsonType });
+	const begin = () => response.head(200, { "cache-control": "no-cache, private", "content-type": jsonType });
+	let start: StartPoint;
+	try {
+		start = await startOf(scope, options, revision);
+	} catch (error) {
+		// The stream has begun for upstream's client by the time the state that it waits for cannot be had.
+		if (!(error instanceof ApiError) || options.sendInitialEvents !== true) throw error;
+		begin();
+		response.end(errorFrame(error));
+		return;
+	}
+	begin();
 	await new WatchStream(scope, options, encoder, start).run();
 }
 

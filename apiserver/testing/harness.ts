@@ -30,6 +30,13 @@ export interface Harness {
 	readonly authority: Authority;
 	readonly admin: KeyPair;
 	call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+	/** As admin, with exactly these headers and this body. */
+	raw(
+		method: string,
+		path: string,
+		body: string | undefined,
+		headers: Readonly<Record<string, string>>,
+	): Promise<Omit<Answer, "body">>;
 	/** A dispatcher with another identity. */
 	client(commonName: string, organizations?: readonly string[]): Promise<Dispatcher>;
 	anonymous(): Dispatcher;
@@ -134,6 +141,15 @@ export async function startHarness(
 			const text = await answer.body.text();
 			const json = String(answer.headers["content-type"] ?? "").includes("json");
 			return { status: answer.statusCode, headers: answer.headers, text, body: json ? JSON.parse(text) : undefined };
+		},
+		async raw(method, path, body, headers) {
+			const answer = await request(server.url + path, {
+				method: method as Dispatcher.HttpMethod,
+				dispatcher: asAdmin,
+				headers,
+				...(body === undefined ? {} : { body }),
+			});
+			return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
 		},
 		async client(commonName, organizations = []) {
 			return agent(await authority.issue({ commonName, organizations, usages: ["client"] }));

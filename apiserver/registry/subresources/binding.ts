@@ -7,9 +7,9 @@ import type { Binding, PodSpec, PodStatus } from "../../scheme/types.gen.ts";
 import { admitMutating, admitValidating } from "../admit.ts";
 import type { Scope } from "../context.ts";
 import { decodeBody } from "../decode.ts";
-import { readWriteOptions } from "../query.ts";
 import { sendStatus } from "../respond.ts";
 import { checkName, update } from "../update.ts";
+import { readWriteOptions } from "../write-options.ts";
 
 const pods = findResource("", "v1", "pods") as ResourceInfo;
 

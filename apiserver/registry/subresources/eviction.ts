@@ -8,11 +8,11 @@ import { admitMutating, admitValidating } from "../admit.ts";
 import type { Scope } from "../context.ts";
 import { decodeBody } from "../decode.ts";
 import { checkPreconditions, remove } from "../delete.ts";
-import { readWriteOptions } from "../query.ts";
 import { readConsistent } from "../read.ts";
 import { sendStatus } from "../respond.ts";
 import { update } from "../update.ts";
 import { decodeView } from "../views.ts";
+import { checkDeleteOptions, readWriteOptions } from "../write-options.ts";
 
 const pods = findResource("", "v1", "pods") as ResourceInfo;
 
@@ -65,6 +65,7 @@ export async function createEviction(scope: Scope): Promise<void> {
 		throw badRequest("name in URL does not match name in Eviction object");
 	}
 	const given = (eviction["deleteOptions"] ?? {}) as DeleteOptions;
+	checkDeleteOptions(given);
 	const options: DeleteOptions = dryRun ? { ...given, dryRun: ["All"] } : given;
 	const subject = {
 		operation: "CREATE" as const,

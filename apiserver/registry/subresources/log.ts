@@ -1,10 +1,13 @@
 /** Pod logs: a stream from the kubelet of the pod's node, handed on as it comes. */
+
+import { boolParameter, intParameter, timeParameter } from "../../http/parameters.ts";
 import { textType } from "../../http/render.ts";
 import { writeAll } from "../../http/types.ts";
 import {
 	ApiError,
 	badRequest,
 	type FieldError,
+	fieldForbidden,
 	fieldInvalid,
 	internalError,
 	invalid,
@@ -18,40 +21,38 @@ import { decodeView } from "../views.ts";
 
 const nodes = findResource("", "v1", "nodes") as ResourceInfo;
 const defaultKubeletPort = 10250;
-const passedOn = [
-	"follow",
-	"previous",
-	"sinceSeconds",
-	"sinceTime",
-	"timestamps",
-	"tailLines",
-	"limitBytes",
-	"insecureSkipTLSVerifyBackend",
-	"stream",
-];
+const flags = ["follow", "previous", "timestamps", "insecureSkipTLSVerifyBackend"];
 /** Bytes of a kubelet's refusal that are told to the client. */
 const maxErrorBytes = 2048;
 
-function checkOptions(query: URLSearchParams): void {
-	const errors: FieldError[] = [];
-	const number = (name: string, least: number, why: string) => {
-		const text = query.get(name);
-		if (text === null || text === "") return;
-		if (!/^-?\d{1,18}$/.test(text))
-			throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-		if (Number(text) < least) errors.push(fieldInvalid(name, Number(text), why));
+/** What the kubelet is asked for; throws ApiError 400 and 422. */
+function readOptions(name: string, query: URLSearchParams): URLSearchParams {
+	const numbers = {
+		sinceSeconds: intParameter(query, "sinceSeconds"),
+		tailLines: intParameter(query, "tailLines"),
+		limitBytes: intParameter(query, "limitBytes"),
 	};
-	number("tailLines", 0, "must be greater than or equal to 0");
-	number("limitBytes", 1, "must be greater than 0");
-	number("sinceSeconds", 1, "must be greater than 0");
-	if (query.has("sinceSeconds") && query.has("sinceTime")) {
-		errors.push({
-			type: "FieldValueForbidden",
-			field: "",
-			message: "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
-		});
+	const sinceTime = timeParameter(query, "sinceTime");
+	const errors: FieldError[] = [];
+	const atLeast = (field: keyof typeof numbers, least: number, why: string) => {
+		const value = numbers[field];
+		if (value !== undefined && value < least) errors.push(fieldInvalid(field, value, why));
+	};
+	atLeast("tailLines", 0, "must be greater than or equal to 0");
+	atLeast("limitBytes", 1, "must be greater than 0");
+	if (numbers.sinceSeconds !== undefined && sinceTime !== undefined) {
+		errors.push(fieldForbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+	} else {
+		atLeast("sinceSeconds", 1, "must be greater than 0");
 	}
-	if (errors.length > 0) throw invalid("", "PodLogOptions", "", errors);
+	// One stream alone is of a feature that is off by default.
+	if (query.has("stream")) errors.push(fieldForbidden("stream", "may not be specified"));
+	if (errors.length > 0) throw invalid("", "PodLogOptions", name, errors);
+	const passed = new URLSearchParams();
+	for (const flag of flags) if (boolParameter(query, flag)) passed.set(flag, "true");
+	for (const [field, value] of Object.entries(numbers)) if (value !== undefined) passed.set(field, String(value));
+	if (sinceTime !== undefined) passed.set("sinceTime", sinceTime);
+	return passed;
 }
 
 /** The container meant; throws ApiError 400 where that cannot be told. */
@@ -108,25 +109,20 @@ function refusal(status: number, text: string): ApiError {
 
 export async function getLog(scope: Scope): Promise<void> {
 	const { services, resource, namespace, name, request, response } = scope;
-	checkOptions(request.query);
+	const query = readOptions(name, request.query);
 	const entry = await readConsistent(services, resource, namespace, name);
 	if (entry === undefined) throw notFound(resource, name);
 	const pod = decodeView(resource, entry.bytes, entry.revision) as unknown as Pod;
 	const container = chooseContainer(pod, request.query.get("container") ?? "");
 	const nodeName = pod.spec?.nodeName ?? "";
-	const headers = { "cache-control": "no-cache, private", "content-type": textType };
+	const cacheControl = { "cache-control": "no-cache, private" };
 	if (nodeName === "") {
-		response.head(200, headers);
+		response.head(204, cacheControl);
 		response.end();
 		return;
 	}
 	if (services.kubelets === undefined) throw internalError("no kubelet client is configured");
 	const { host, port } = await kubeletAddress(scope, nodeName);
-	const query = new URLSearchParams();
-	for (const key of passedOn) {
-		const value = request.query.get(key);
-		if (value !== null) query.set(key, value);
-	}
 	const text = query.toString();
 	const path = `/containerLogs/${[namespace, name, container].map(encodeURIComponent).join("/")}${text === "" ? "" : `?${text}`}`;
 	let answer: KubeletAnswer;
@@ -137,7 +133,7 @@ export async function getLog(scope: Scope): Promise<void> {
 		throw new ApiError(500, "", `Get "https://${host}:${port}${path}": ${(error as Error).message}`);
 	}
 	if (answer.status !== 200) throw refusal(answer.status, await readError(answer));
-	response.head(200, headers);
+	response.head(200, { ...cacheControl, "content-type": textType });
 	try {
 		await writeAll(request, response, answer.body);
 		response.end();

@@ -16,8 +16,8 @@ import type {
 import { settleNamespace } from "../before.ts";
 import type { Scope } from "../context.ts";
 import { decodeBody } from "../decode.ts";
-import { readWriteOptions } from "../query.ts";
 import { sendShown } from "../respond.ts";
+import { readWriteOptions } from "../write-options.ts";
 
 type Answer = (scope: Scope, object: KubeObject) => Promise<object> | object;
 

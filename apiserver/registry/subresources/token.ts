@@ -4,10 +4,10 @@ import type { ServiceAccount, TokenRequest } from "../../scheme/types.gen.ts";
 import { admitMutating, admitValidating } from "../admit.ts";
 import type { Scope } from "../context.ts";
 import { decodeBody } from "../decode.ts";
-import { readWriteOptions } from "../query.ts";
 import { readConsistent } from "../read.ts";
 import { sendShown } from "../respond.ts";
 import { decodeView } from "../views.ts";
+import { readWriteOptions } from "../write-options.ts";
 
 export async function createToken(scope: Scope): Promise<void> {
 	const { services, resource, namespace, name, user } = scope;

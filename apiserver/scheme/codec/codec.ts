@@ -36,6 +36,8 @@ export interface DecodeOptions {
 	readonly defaultKind?: KindName | undefined;
 	/** Bytes; by default maxBodyBytes. */
 	readonly limit?: number | undefined;
+	/** The body is a verb's options: its kind may be of any group, and failures are told in the decoder's own words. */
+	readonly bare?: boolean | undefined;
 }
 
 export interface Decoded {
@@ -73,12 +75,16 @@ function summarize(body: Buffer): string {
 /** Upstream's words for a body whose kind cannot be told. */
 const unrecognized = (options: DecodeOptions, body: Buffer, why: string) =>
 	badRequest(
-		`the object provided is unrecognized (must be of type ${options.defaultKind?.kind ?? "Object"}): ${why} (${summarize(body)})`,
+		options.bare
+			? why
+			: `the object provided is unrecognized (must be of type ${options.defaultKind?.kind ?? "Object"}): ${why} (${summarize(body)})`,
 	);
 
 const cannotHandle = (given: KindName, options: DecodeOptions, why: string) =>
 	badRequest(
-		`${given.kind} in version ${JSON.stringify(given.version)} cannot be handled as a ${options.defaultKind?.kind ?? given.kind}: ${why}`,
+		options.bare
+			? why
+			: `${given.kind} in version ${JSON.stringify(given.version)} cannot be handled as a ${options.defaultKind?.kind ?? given.kind}: ${why}`,
 	);
 
 const typeMetaStruct =
@@ -178,7 +184,16 @@ const internalPackage: Readonly<Record<string, string>> = {
 	"authorization.k8s.io": "authorization",
 };
 
+function optionsMessage(given: KindName, expected: KindName): Message {
+	const message = given.kind === expected.kind ? messageOfKind(expected, expected.kind) : undefined;
+	if (message !== undefined) return message;
+	throw badRequest(
+		`no kind ${JSON.stringify(given.kind)} is registered for version ${JSON.stringify(apiVersionOf(given))} in scheme "pkg/runtime/scheme.go:111"`,
+	);
+}
+
 function messageFor(given: KindName, options: DecodeOptions): Message {
+	if (options.bare && options.defaultKind !== undefined) return optionsMessage(given, options.defaultKind);
 	const message = messageOfKind(given, given.kind);
 	if (message === undefined) {
 		throw cannotHandle(
@@ -274,6 +289,14 @@ export function decodeObject(body: Buffer, contentType: string | undefined, opti
 			throw unsupportedMediaType(acceptedMediaTypes);
 	}
 }
+
+/** The options of a verb that came as its body; throws as decodeObject does. */
+export const decodeOptions = (body: Buffer, contentType: string | undefined, kind: string): KubeObject =>
+	decodeObject(body, mediaTypeOf(contentType), {
+		fieldValidation: "Ignore",
+		defaultKind: { group: "meta.k8s.io", version: "v1", kind },
+		bare: true,
+	}).object;
 
 function depthOf(value: unknown, limit: number): number {
 	if (typeof value !== "object" || value === null) return 0;

@@ -45,17 +45,41 @@ const goValueError = (value: unknown, type: string) =>
 
 const rfc3339 = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:[.,](\d{1,18}))?(Z|[+-]\d{2}:\d{2})$/;
 
+/** The parts of an RFC 3339 text, by Go's names in a layout. */
+const layoutParts: ReadonlyArray<readonly [name: string, pattern: RegExp]> = [
+	["2006", /^\d{4}/],
+	["-", /^-/],
+	["01", /^\d{2}/],
+	["-", /^-/],
+	["02", /^\d{2}/],
+	["T", /^T/],
+	["15", /^\d{2}/],
+	[":", /^:/],
+	["04", /^\d{2}/],
+	[":", /^:/],
+	["05", /^\d{2}(?:[.,]\d{1,18})?/],
+	["Z07:00", /^(?:Z|[+-]\d{2}:\d{2})/],
+];
+
+/** Which part of the text is not what the layout has there, in Go's words. */
+function layoutError(value: string, layout: string): Error {
+	let rest = value;
+	for (const [name, pattern] of layoutParts) {
+		const found = pattern.exec(rest)?.[0];
+		if (found === undefined) {
+			return new Error(
+				`parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(name)}`,
+			);
+		}
+		rest = rest.slice(found.length);
+	}
+	return new Error(`parsing time ${JSON.stringify(value)}: extra text: ${JSON.stringify(rest)}`);
+}
+
 /** Whole seconds since the epoch and microseconds of an RFC 3339 text; throws with Go's words. */
 export function parseTime(value: string, layout: string): { seconds: number; micros: number } {
 	const match = rfc3339.exec(value);
-	if (match === null) {
-		const part = !/^\d{4}/.test(value) ? [value, "2006"] : ["", ""];
-		throw new Error(
-			part[1] === ""
-				? `parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(value)} as ${JSON.stringify(layout)}`
-				: `parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(part[0])} as "2006"`,
-		);
-	}
+	if (match === null) throw layoutError(value, layout);
 	const [, date = "", clock = "", fraction = "", zone = ""] = match;
 	const ms = Date.parse(`${date}T${clock}${zone}`);
 	if (Number.isNaN(ms)) throw new Error(`parsing time ${JSON.stringify(value)}: out of range`);
