@@ -194,6 +194,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 				...admissionChain({
 					clock,
 					random,
+					authorizer,
 					enable: options.enableAdmissionPlugins ?? [],
 					disable: options.disableAdmissionPlugins ?? [],
 					tolerationSeconds: {

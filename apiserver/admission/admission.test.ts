@@ -451,7 +451,7 @@ describe("NodeRestriction", () => {
 			"a mirror pod with an account",
 			mirror({ serviceAccountName: "x" }),
 			objects,
-			[403, `pods "m" is forbidden: ${self} can not create pods that reference a service account`],
+			[403, `pods "m" is forbidden: ${self} can not create pods that reference serviceaccounts`],
 		],
 		[
 			"a mirror pod with secrets",
@@ -515,8 +515,8 @@ describe("NodeRestriction", () => {
 	];
 	for (const [title, a, known, expected] of cases) {
 		it(`${expected === true ? "admits" : "refuses"} ${title}`, async () => {
-			if (expected === true) await admit([nodeRestriction], a, lookupsOf(known));
-			else await refused(nodeRestriction, a, known, expected[0], expected[1]);
+			if (expected === true) await admit([nodeRestriction(alwaysAllowAuthorizer)], a, lookupsOf(known));
+			else await refused(nodeRestriction(alwaysAllowAuthorizer), a, known, expected[0], expected[1]);
 		});
 	}
 });
@@ -550,7 +550,12 @@ describe("the escalation check", () => {
 });
 
 describe("the chain", () => {
-	const base = { clock: hurriedClock, random: seededRandom(1), tolerationSeconds: { notReady: 300, unreachable: 300 } };
+	const base = {
+		authorizer: alwaysAllowAuthorizer,
+		clock: hurriedClock,
+		random: seededRandom(1),
+		tolerationSeconds: { notReady: 300, unreachable: 300 },
+	};
 	it("follows the flags", () => {
 		const names = (enable: string[], disable: string[]) =>
 			admissionChain({ ...base, enable, disable }).map((p) => p.name);

@@ -1,4 +1,5 @@
 /** Which plugins run, by the flags' names and in upstream's order. */
+import type { Authorizer } from "../authz/types.ts";
 import { defaultTolerationSeconds, priority, type TolerationSeconds, taintNodesByCondition } from "./defaults.ts";
 import { namespaceLifecycle } from "./lifecycle.ts";
 import { nodeRestriction } from "./noderestriction.ts";
@@ -11,6 +12,8 @@ export interface AdmissionOptions extends ServiceAccountAdmissionOptions {
 	/** `--disable-admission-plugins`, also of the default ones. */
 	readonly disable: readonly string[];
 	readonly tolerationSeconds: TolerationSeconds;
+	/** Asked by plugins for permissions beyond the request's own. */
+	readonly authorizer: Authorizer;
 }
 
 /** On unless disabled. */
@@ -27,7 +30,7 @@ export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
 	const known: readonly AdmissionPlugin[] = [
 		namespaceLifecycle,
 		serviceAccountAdmission(options),
-		nodeRestriction,
+		nodeRestriction(options.authorizer),
 		taintNodesByCondition,
 		priority,
 		defaultTolerationSeconds(options.tolerationSeconds),

@@ -6,17 +6,16 @@ import type { AdmissionPlugin } from "./types.ts";
 
 const guarded: ReadonlySet<string> = new Set(["roles", "clusterroles", "rolebindings", "clusterrolebindings"]);
 
-/** Last in the chain, so that it sees what will be written. Where the authorizer allows everything, so does this. */
+/**
+ * Last of the plugins that change objects, so that it sees what will be written, and before validation, as upstream: who
+ * may not write a role learns nothing of what is wrong with it. Where the authorizer allows everything, so does this.
+ */
 export const rbacEscalation = (evaluator: RbacEvaluator, authorizer: Authorizer): AdmissionPlugin => ({
 	name: "RBACEscalation",
-	validate(a) {
-		const { operation, resource, object, oldObject, namespace, user } = a;
+	mutate(a) {
+		const { operation, resource, object, oldObject, namespace, name, user } = a;
 		if (resource.group !== "rbac.authorization.k8s.io" || !guarded.has(resource.resource)) return;
 		if ((operation !== "CREATE" && operation !== "UPDATE") || object === undefined) return;
-		checkEscalation(
-			{ operation, resource: resource.resource, namespace, object, oldObject, user },
-			evaluator,
-			authorizer,
-		);
+		checkEscalation({ resource: resource.resource, namespace, name, object, oldObject, user }, evaluator, authorizer);
 	},
 });

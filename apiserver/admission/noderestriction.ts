@@ -1,10 +1,11 @@
 /** NodeRestriction: a kubelet writes only its own Node, its Lease, and the pods bound to it. */
 
 import { nodeLeaseNamespace, nodeOf } from "../authz/node.ts";
+import { type Authorizer, resourceAttributes } from "../authz/types.ts";
 import { notFound } from "../machinery/errors.ts";
 import { deepEqual, semanticEqual } from "../machinery/meta.ts";
 import { mirrorPodAnnotation, podReferences } from "../scheme/podrefs.ts";
-import type { Node, Pod, TokenRequest } from "../scheme/types.gen.ts";
+import type { Node, Pod, TokenRequest, Volume, VolumeProjection } from "../scheme/types.gen.ts";
 import { type AdmissionAttributes, type AdmissionLookups, type AdmissionPlugin, refuse } from "./types.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -73,22 +74,44 @@ async function admitMirrorPod(a: AdmissionAttributes, node: string, lookups: Adm
 	}
 	if (pod.spec?.nodeName !== node) throw refuse(a, `${self} can only create pods with spec.nodeName set to itself`);
 	await requireOwnedBy(a, pod, node, lookups);
-	if ((pod.spec?.serviceAccountName ?? "") !== "") {
-		throw refuse(a, `${self} can not create pods that reference a service account`);
+	const reference = apiReference(pod);
+	if (reference !== undefined) throw refuse(a, `${self} can not create pods that reference ${reference}`);
+}
+
+/** Volumes that upstream looks at by the object behind them; every other kind must be one that needs no object. */
+const volumeReferences: readonly (readonly [keyof Volume, string])[] = [
+	["configMap", "configmaps (via configmap volumes)"],
+	["secret", "secrets (via secret volumes)"],
+	["csi", "csidrivers (via CSI volumes)"],
+	["glusterfs", "endpoints (via glusterFS volumes)"],
+	["persistentVolumeClaim", "persistentvolumeclaims"],
+	["ephemeral", "persistentvolumeclaims (via ephemeral volumes)"],
+	["azureFile", "secrets (via azureFile volumes)"],
+];
+const projectedReferences: readonly (readonly [keyof VolumeProjection, string])[] = [
+	["configMap", "configmaps (via projected volumes)"],
+	["secret", "secrets (via projected volumes)"],
+	["serviceAccountToken", "serviceaccounts (via projected volumes)"],
+	["clusterTrustBundle", "clustertrustbundles"],
+	["podCertificate", "podcertificates"],
+];
+
+/** What of the API a pod needs, in upstream's words; undefined: nothing. What a kubelet makes by itself must need nothing. */
+function apiReference(pod: Pod): string | undefined {
+	if ((pod.spec?.serviceAccountName ?? "") !== "") return "serviceaccounts";
+	const { secrets, configMaps } = podReferences(pod);
+	if (secrets.size > 0) return "secrets";
+	if (configMaps.size > 0) return "configmaps";
+	if ((pod.spec?.resourceClaims ?? []).length > 0) return "resourceclaims";
+	for (const volume of pod.spec?.volumes ?? []) {
+		const found = volumeReferences.find(([source]) => volume[source] !== undefined);
+		if (found !== undefined) return found[1];
+		for (const source of volume.projected?.sources ?? []) {
+			const projected = projectedReferences.find(([kind]) => source[kind] !== undefined);
+			if (projected !== undefined) return projected[1];
+		}
 	}
-	const references = podReferences(pod);
-	const others: [string, ReadonlySet<string>][] = [
-		["secrets", references.secrets],
-		["configmaps", references.configMaps],
-		["persistentvolumeclaims", references.persistentVolumeClaims],
-	];
-	for (const [what, names] of others) {
-		if (names.size > 0) throw refuse(a, `${self} can not create pods that reference ${what}`);
-	}
-	const trusting = pod.spec?.volumes?.some((v) =>
-		v.projected?.sources?.some((s) => s.clusterTrustBundle !== undefined),
-	);
-	if (trusting === true) throw refuse(a, `${self} can not create pods that reference clustertrustbundles`);
+	return undefined;
 }
 
 async function requireOwnedBy(
@@ -170,9 +193,15 @@ function admitNode(a: AdmissionAttributes, node: string): void {
 	if (labels.length > 0) throw refuse(a, `is not allowed to modify labels: ${labels.join(", ")}`);
 }
 
-async function admitToken(a: AdmissionAttributes, node: string, lookups: AdmissionLookups): Promise<void> {
+async function admitToken(
+	a: AdmissionAttributes,
+	node: string,
+	lookups: AdmissionLookups,
+	authorizer: Authorizer,
+): Promise<void> {
 	if (a.operation !== "CREATE" || a.subresource !== "token") return;
-	const ref = ((a.object ?? {}) as TokenRequest).spec?.boundObjectRef;
+	const spec = ((a.object ?? {}) as TokenRequest).spec ?? {};
+	const ref = spec.boundObjectRef;
 	if (ref === undefined || ref.apiVersion !== "v1" || ref.kind !== "Pod" || (ref.name ?? "") === "") {
 		throw refuse(a, "node requested token not bound to a pod");
 	}
@@ -186,6 +215,33 @@ async function admitToken(a: AdmissionAttributes, node: string, lookups: Admissi
 		);
 	}
 	if (pod.spec?.nodeName !== node) throw refuse(a, "node requested token bound to a pod scheduled on a different node");
+	const problem = audienceProblem(a, spec.audiences ?? [], pod, authorizer);
+	if (problem !== undefined) throw refuse(a, problem);
+}
+
+/** A kubelet asks for tokens for whom the pod's volumes name, or for whom it is allowed to by name. */
+function audienceProblem(
+	a: AdmissionAttributes,
+	audiences: readonly string[],
+	pod: Pod,
+	authorizer: Authorizer,
+): string | undefined {
+	if (audiences.length > 1) return "node may only request 0 or 1 audiences";
+	const [audience = ""] = audiences;
+	const mounted = pod.spec?.volumes?.some((v) =>
+		v.projected?.sources?.some(
+			(s) => s.serviceAccountToken !== undefined && (s.serviceAccountToken.audience ?? "") === audience,
+		),
+	);
+	if (mounted === true) return undefined;
+	const attributes = resourceAttributes(a.user, "request-serviceaccounts-token-audience", {
+		namespace: a.namespace,
+		apiVersion: "v1",
+		resource: audience,
+		name: a.name,
+	});
+	if (authorizer.authorize(attributes).decision === "allow") return undefined;
+	return `audience ${quote(audience)} not found in pod spec volume, ${a.user.username} is not authorized to request tokens for this audience`;
 }
 
 function admitLease(a: AdmissionAttributes, node: string): void {
@@ -196,7 +252,7 @@ function admitLease(a: AdmissionAttributes, node: string): void {
 	if (name !== node) throw refuse(a, "can only access node lease with the same name as the requesting node");
 }
 
-async function restrict(a: AdmissionAttributes, lookups: AdmissionLookups): Promise<void> {
+async function restrict(a: AdmissionAttributes, lookups: AdmissionLookups, authorizer: Authorizer): Promise<void> {
 	if (a.operation === "CONNECT") return;
 	const node = nodeOf(a.user);
 	if (node === undefined) return;
@@ -210,10 +266,14 @@ async function restrict(a: AdmissionAttributes, lookups: AdmissionLookups): Prom
 		case "nodes":
 			return admitNode(a, node);
 		case "serviceaccounts":
-			return admitToken(a, node, lookups);
+			return admitToken(a, node, lookups, authorizer);
 		case "leases.coordination.k8s.io":
 			return admitLease(a, node);
 	}
 }
 
-export const nodeRestriction: AdmissionPlugin = { name: "NodeRestriction", mutate: restrict };
+/** `authorizer`: whether a kubelet may ask for tokens beyond those its pods mount. */
+export const nodeRestriction = (authorizer: Authorizer): AdmissionPlugin => ({
+	name: "NodeRestriction",
+	mutate: (a, lookups) => restrict(a, lookups, authorizer),
+});

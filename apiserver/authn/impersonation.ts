@@ -1,6 +1,6 @@
-/** Acting as another user: the `Impersonate-*` headers, and who may send them. */
+/** Acting as another user: what the `Impersonate-*` headers ask for. Who may is decided in authz/impersonation.ts. */
 import type { IncomingHttpHeaders } from "node:http";
-import { ApiError } from "../machinery/errors.ts";
+import { badRequest } from "../machinery/errors.ts";
 import { serviceAccountGroups, splitServiceAccountUsername } from "./serviceaccount.ts";
 import { allAuthenticated, allUnauthenticated, anonymousName, type UserInfo } from "./types.ts";
 
@@ -9,15 +9,6 @@ export interface Impersonation {
 	readonly uid: string;
 	readonly groups: readonly string[];
 	readonly extra: Readonly<Record<string, readonly string[]>>;
-}
-
-/** One permission to `impersonate` that the request needs. */
-export interface ImpersonationCheck {
-	readonly apiGroup: string;
-	readonly resource: string;
-	readonly subresource: string;
-	readonly namespace: string;
-	readonly name: string;
 }
 
 const extraPrefix = "impersonate-extra-";
@@ -35,9 +26,22 @@ function decodeKey(key: string): string {
 	}
 }
 
+/** The wanted user in the notation of upstream's message, which is Go's. */
+function goUser(asked: Impersonation): string {
+	const quote = (text: string) => JSON.stringify(text);
+	const list = (items: readonly string[]) =>
+		items.length === 0 ? "[]string(nil)" : `[]string{${items.map(quote).join(", ")}}`;
+	const extra = Object.entries(asked.extra).sort(([a], [b]) => (a < b ? -1 : 1));
+	const map =
+		extra.length === 0
+			? "map[string][]string(nil)"
+			: `map[string][]string{${extra.map(([key, items]) => `${quote(key)}:${list(items)}`).join(", ")}}`;
+	return `&user.DefaultInfo{Name:${quote(asked.username)}, UID:${quote(asked.uid)}, Groups:${list(asked.groups)}, Extra:${map}}`;
+}
+
 /**
  * Reads the headers (names in lower case; repeated ones as lists, e.g. from `headersDistinct`). Undefined where there are
- * none; throws ApiError 500 as upstream where groups, a uid or extras come without a user.
+ * none; throws ApiError 400 where groups, a uid or extras come without a user.
  */
 export function parseImpersonation(
 	headers: IncomingHttpHeaders | Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -49,55 +53,24 @@ export function parseImpersonation(
 	const extra: Record<string, string[]> = {};
 	for (const name of Object.keys(all)) {
 		if (!name.startsWith(extraPrefix)) continue;
-		const key = decodeKey(name.slice(extraPrefix.length)).toLowerCase();
-		Object.defineProperty(extra, key, { value: values(all[name]), enumerable: true, configurable: true });
+		const key = decodeKey(name.slice(extraPrefix.length));
+		const before = Object.hasOwn(extra, key) ? (extra[key] ?? []) : [];
+		const value = [...before, ...values(all[name])];
+		Object.defineProperty(extra, key, { value, enumerable: true, configurable: true });
 	}
-	const others = [
-		...(groups.length > 0 ? ["groups"] : []),
-		...(uid !== "" ? ["uid"] : []),
-		...(Object.keys(extra).length > 0 ? ["extra"] : []),
-	];
-	if (username === "") {
-		if (others.length === 0) return undefined;
-		throw new ApiError(
-			500,
-			"InternalError",
-			`Internal Server Error: requested ${others.join(", ")} without impersonating a user`,
-		);
-	}
-	return { username, uid, groups, extra };
+	const asked = { username, uid, groups, extra };
+	if (username !== "") return asked;
+	if (groups.length === 0 && uid === "" && Object.keys(extra).length === 0) return undefined;
+	throw badRequest(`requested ${goUser(asked)} without impersonating a user name`);
 }
 
-/** Everything the asker must be allowed to `impersonate`. */
-export function impersonationChecks(asked: Impersonation): ImpersonationCheck[] {
-	const check = (resource: string, name: string, rest: Partial<ImpersonationCheck> = {}): ImpersonationCheck => ({
-		apiGroup: "",
-		subresource: "",
-		namespace: "",
-		resource,
-		name,
-		...rest,
-	});
-	const account = splitServiceAccountUsername(asked.username);
-	const authentication = "authentication.k8s.io";
-	return [
-		account === undefined
-			? check("users", asked.username)
-			: check("serviceaccounts", account.name, { namespace: account.namespace }),
-		...asked.groups.map((group) => check("groups", group)),
-		...Object.entries(asked.extra).flatMap(([key, items]) =>
-			items.map((item) => check("userextras", item, { apiGroup: authentication, subresource: key })),
-		),
-		...(asked.uid === "" ? [] : [check("uids", asked.uid, { apiGroup: authentication })]),
-	];
-}
-
-/** The user the request then counts as. */
-export function impersonatedUser(asked: Impersonation): UserInfo {
+/** The user a request then counts as. `fixedGroups`: those the name alone brings; none of its own may be asked for then. */
+export function impersonatedUser(asked: Impersonation, fixedGroups?: readonly string[]): UserInfo {
 	const account = splitServiceAccountUsername(asked.username);
 	// A service account asked for by name alone comes with its own groups.
 	const own =
-		account !== undefined && asked.groups.length === 0 ? serviceAccountGroups(account.namespace) : asked.groups;
+		fixedGroups ??
+		(account !== undefined && asked.groups.length === 0 ? serviceAccountGroups(account.namespace) : asked.groups);
 	const implied = asked.username === anonymousName ? allUnauthenticated : allAuthenticated;
 	const complete = own.includes(allUnauthenticated) || own.includes(implied);
 	return {
@@ -106,19 +79,4 @@ export function impersonatedUser(asked: Impersonation): UserInfo {
 		groups: complete ? [...own] : [...own, implied],
 		extra: asked.extra,
 	};
-}
-
-/**
- * The user `requestor` acts as by these headers, or undefined where it acts as itself. `mayImpersonate` throws the 403 of
- * the first permission that is missing.
- */
-export function impersonate(
-	headers: Parameters<typeof parseImpersonation>[0],
-	requestor: UserInfo,
-	mayImpersonate: (requestor: UserInfo, check: ImpersonationCheck) => void,
-): UserInfo | undefined {
-	const asked = parseImpersonation(headers);
-	if (asked === undefined) return undefined;
-	for (const check of impersonationChecks(asked)) mayImpersonate(requestor, check);
-	return impersonatedUser(asked);
 }

@@ -1,6 +1,7 @@
 /** Users by service account token: a signed JWT, bound to objects that must still exist. */
 import { compactVerify, decodeJwt, decodeProtectedHeader, errors } from "jose";
 import type { Clock } from "../../kit/clock.ts";
+import { dns1123LabelProblems, dns1123SubdomainProblems } from "../machinery/names.ts";
 import type { Node, Pod, Secret, ServiceAccount } from "../scheme/types.gen.ts";
 import { type KubernetesClaims, type ObjectRef, readClaims, type TokenClaims } from "./claims.ts";
 import type { VerifyingKey } from "./keys.ts";
@@ -52,9 +53,8 @@ export const serviceAccountGroups = (namespace: string): string[] => [
 export function splitServiceAccountUsername(username: string): { namespace: string; name: string } | undefined {
 	if (!username.startsWith(serviceAccountPrefix)) return undefined;
 	const [namespace = "", name = "", ...rest] = username.slice(serviceAccountPrefix.length).split(":");
-	const dns = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-	const subdomain = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
-	return rest.length === 0 && dns.test(namespace) && subdomain.test(name) ? { namespace, name } : undefined;
+	const valid = dns1123LabelProblems(namespace).length === 0 && dns1123SubdomainProblems(name).length === 0;
+	return rest.length === 0 && valid ? { namespace, name } : undefined;
 }
 
 const invalidated = () => new AuthenticationError("service account token has been invalidated");

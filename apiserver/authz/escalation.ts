@@ -1,9 +1,9 @@
 /**
- * Nobody grants more than they have: whoever writes a role must hold every permission in it, and whoever binds one every
- * permission it gives, unless they may `escalate` or `bind` it.
+ * Nobody grants more than they have: whoever writes a role in any way must hold every permission in it, and whoever writes
+ * a binding every permission it gives, unless they may `escalate` or `bind` it.
  */
 import { systemMasters, type UserInfo } from "../authn/types.ts";
-import { type ApiError, forbidden, notFound } from "../machinery/errors.ts";
+import { ApiError, badRequest, forbidden, notFound } from "../machinery/errors.ts";
 import { semanticEqual } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { AggregationRule, PolicyRule, RoleRef } from "../scheme/types.gen.ts";
@@ -77,11 +77,12 @@ export function uncovered(held: readonly PolicyRule[], wanted: readonly PolicyRu
 function describe(missing: readonly Permission[]): string {
 	const list = (label: string, values: readonly string[]) =>
 		values.length === 0 ? [] : [`${label}:[${values.map((v) => JSON.stringify(v)).join(" ")}]`];
-	const byTarget = new Map<string, { target: Permission; verbs: Set<string> }>();
+	const byTarget = new Map<string, { target: Permission; verbs: string[] }>();
 	for (const p of missing) {
-		const key = JSON.stringify([p.apiGroup, p.resource, p.resourceName, p.path]);
-		const entry = byTarget.get(key) ?? { target: p, verbs: new Set<string>() };
-		entry.verbs.add(p.verb);
+		// Paths stay apart by verb, as upstream leaves them.
+		const key = JSON.stringify([p.apiGroup, p.resource, p.resourceName, p.path, p.path === undefined ? "" : p.verb]);
+		const entry = byTarget.get(key) ?? { target: p, verbs: [] };
+		entry.verbs.push(p.verb);
 		byTarget.set(key, entry);
 	}
 	const one = (value: string | undefined) => (value === undefined ? [] : [value]);
@@ -91,7 +92,7 @@ function describe(missing: readonly Permission[]): string {
 			...list("Resources", one(target.resource)),
 			...list("NonResourceURLs", one(target.path)),
 			...list("ResourceNames", one(target.resourceName)),
-			...list("Verbs", [...verbs]),
+			...list("Verbs", verbs),
 		];
 		return `{${parts.join(", ")}}`;
 	});
@@ -121,20 +122,24 @@ export function escalationProblem(
 }
 
 export interface RbacWrite {
-	readonly operation: "CREATE" | "UPDATE";
 	/** roles, clusterroles, rolebindings or clusterrolebindings. */
 	readonly resource: string;
 	readonly namespace: string;
+	/** The path's; "" for a POST. */
+	readonly name: string;
 	readonly object: KubeObject;
 	readonly oldObject?: KubeObject | undefined;
 	readonly user: UserInfo;
 }
 
-/** Owner references and finalizers may be changed by whoever cleans up, without holding the role's permissions. */
+/**
+ * Owner references and finalizers may be changed by whoever cleans up, without holding the role's permissions. Everything
+ * else is a change, labels too: they decide which other roles take up this one's rules.
+ */
 function changesOnlyOwners(write: RbacWrite): boolean {
 	if (write.oldObject === undefined) return false;
 	const rest = (object: KubeObject) => {
-		const { finalizers, ownerReferences, managedFields, resourceVersion, ...metadata } = object.metadata;
+		const { finalizers, ownerReferences, managedFields, ...metadata } = object.metadata;
 		return { ...object, metadata };
 	};
 	return semanticEqual(rest(write.object), rest(write.oldObject));
@@ -143,50 +148,59 @@ function changesOnlyOwners(write: RbacWrite): boolean {
 const refusal = (write: RbacWrite, why: string): ApiError =>
 	forbidden({ group, resource: write.resource }, write.object.metadata.name ?? "", why);
 
+const aggregates = (object: KubeObject | undefined): boolean =>
+	((object?.["aggregationRule"] as AggregationRule | undefined)?.clusterRoleSelectors ?? []).length > 0;
+
 function checkRole(write: RbacWrite, evaluator: RbacEvaluator, authorizer: Authorizer): void {
-	const { object, oldObject, user, namespace } = write;
-	const rules = (object["rules"] ?? []) as readonly PolicyRule[];
-	const aggregation = (o: KubeObject | undefined) => o?.["aggregationRule"] as AggregationRule | undefined;
-	const sameRules = oldObject !== undefined && semanticEqual(rules, oldObject["rules"]);
-	if (sameRules && semanticEqual(aggregation(object), aggregation(oldObject))) return;
-	const name = object.metadata.name ?? "";
-	const mayEscalate = authorizer.authorize(
-		resourceAttributes(user, "escalate", {
-			namespace,
-			apiGroup: group,
-			apiVersion: "v1",
-			resource: write.resource,
-			name,
-		}),
-	);
-	if (mayEscalate.decision === "allow") return;
-	if (write.resource === "clusterroles" && (aggregation(object) ?? aggregation(oldObject)) !== undefined) {
-		if (escalationProblem(evaluator, user, namespace, everyAuthority) !== undefined) {
-			throw refusal(write, "must have cluster-admin privileges to use an aggregationRule");
-		}
-	}
-	const problem = escalationProblem(evaluator, user, namespace, rules);
+	const { object, oldObject, user, namespace, resource, name } = write;
+	// By the path's name, which a create has none of: `escalate` on one name is for a role that is there.
+	const attributes = resourceAttributes(user, "escalate", {
+		namespace,
+		apiGroup: group,
+		apiVersion: "*",
+		resource,
+		name,
+	});
+	if (authorizer.authorize(attributes).decision === "allow" || changesOnlyOwners(write)) return;
+	const problem = escalationProblem(evaluator, user, namespace, (object["rules"] ?? []) as readonly PolicyRule[]);
 	if (problem !== undefined) throw refusal(write, problem);
+	// A sum may come to hold anything; and taking its rule away keeps what it has gathered.
+	if (resource !== "clusterroles" || !(aggregates(object) || aggregates(oldObject))) return;
+	if (escalationProblem(evaluator, user, namespace, everyAuthority) !== undefined) {
+		throw refusal(write, "must have cluster-admin privileges to use the aggregationRule");
+	}
+}
+
+/** The rules of the role a binding names. Throws ApiError as upstream, which looks before it validates the reference. */
+function boundRules(write: RbacWrite, evaluator: RbacEvaluator): readonly PolicyRule[] {
+	const roleRef = (write.object["roleRef"] ?? {}) as RoleRef;
+	const kind = roleRef.kind ?? "";
+	if (kind !== "Role" && kind !== "ClusterRole") {
+		throw new ApiError(500, "", `unsupported role reference kind: ${JSON.stringify(kind)}`);
+	}
+	if (kind === "Role" && write.namespace === "") throw badRequest("Namespace parameter required.");
+	const rules = evaluator.rulesOf(roleRef, write.namespace);
+	// Upstream names the resource of the request, not that of the role.
+	if (rules === undefined) throw notFound({ group, resource: write.resource }, roleRef.name ?? "");
+	return rules;
 }
 
 function checkBinding(write: RbacWrite, evaluator: RbacEvaluator, authorizer: Authorizer): void {
-	const roleRef = (write.object["roleRef"] ?? {}) as RoleRef;
-	const resource = roleRef.kind === "Role" ? "roles" : "clusterroles";
-	const name = roleRef.name ?? "";
-	const { user, namespace } = write;
-	const mayBind = authorizer.authorize(
-		resourceAttributes(user, "bind", { namespace, apiGroup: group, apiVersion: "v1", resource, name }),
-	);
-	if (mayBind.decision === "allow") return;
-	const rules = evaluator.rulesOf(roleRef, namespace);
-	if (rules === undefined) throw notFound({ group, resource }, name);
-	const problem = escalationProblem(evaluator, user, namespace, rules);
+	const { user, namespace, object } = write;
+	if (changesOnlyOwners(write)) return;
+	const { kind, name = "", apiGroup = "" } = (object["roleRef"] ?? {}) as RoleRef;
+	const resource = kind === "Role" ? "roles" : kind === "ClusterRole" ? "clusterroles" : undefined;
+	if (resource !== undefined) {
+		const attributes = resourceAttributes(user, "bind", { namespace, apiGroup, apiVersion: "*", resource, name });
+		if (authorizer.authorize(attributes).decision === "allow") return;
+	}
+	const problem = escalationProblem(evaluator, user, namespace, boundRules(write, evaluator));
 	if (problem !== undefined) throw refusal(write, problem);
 }
 
 /** Throws ApiError (403, or 404 for the role of a binding) where the write would give away more than the writer has. */
 export function checkEscalation(write: RbacWrite, evaluator: RbacEvaluator, authorizer: Authorizer): void {
-	if (write.user.groups.includes(systemMasters) || changesOnlyOwners(write)) return;
+	if (write.user.groups.includes(systemMasters)) return;
 	if (write.resource === "roles" || write.resource === "clusterroles") checkRole(write, evaluator, authorizer);
 	else checkBinding(write, evaluator, authorizer);
 }

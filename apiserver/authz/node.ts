@@ -49,6 +49,7 @@ export class NodeAuthorizer implements Authorizer {
 				case "persistentvolumes":
 					return this.#get(node, a);
 				case "serviceaccounts":
+					if (a.verb === "get" && a.subresource === "") return this.#readRelated(node, a);
 					return this.#createToken(node, a);
 				case "leases.coordination.k8s.io":
 					return this.#ownLease(node, a);

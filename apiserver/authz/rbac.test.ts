@@ -415,8 +415,8 @@ describe("escalation", () => {
 		() =>
 			checkEscalation(
 				{
-					operation: oldObject === undefined ? "CREATE" : "UPDATE",
 					resource,
+					name: oldObject === undefined ? "" : "n",
 					namespace: resource.startsWith("cluster") ? "" : "ns",
 					object: { apiVersion: "v1", kind: "x", metadata: { name: "n" }, ...object },
 					oldObject:
@@ -448,23 +448,29 @@ describe("escalation", () => {
 				{ ...secrets, metadata: { name: "n", finalizers: ["x"] } },
 			),
 		);
-		assert.doesNotThrow(write("eve", "roles", { ...secrets, metadata: { name: "n", labels: { a: "b" } } }, secrets));
+		assert.throws(
+			write("eve", "roles", { ...secrets, metadata: { name: "n", labels: { a: "b" } } }, secrets),
+			ApiError,
+		);
 		assert.throws(write("eve", "roles", secrets, pods), ApiError);
 	});
 	it("guards bindings", () => {
-		const binding = (name: string) => ({ roleRef: { kind: "ClusterRole", name } });
+		const binding = (name: string) => ({
+			roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+		});
 		assert.throws(write("eve", "rolebindings", binding("secret-reader")), /permissions not currently held/);
 		assert.doesNotThrow(write("eve", "rolebindings", binding("pod-reader")));
 		assert.doesNotThrow(write("bob", "rolebindings", binding("secret-reader")));
 		assert.throws(write("eve", "clusterrolebindings", binding("nothing")), {
 			code: 404,
-			message: 'clusterroles.rbac.authorization.k8s.io "nothing" not found',
+			message: 'clusterrolebindings.rbac.authorization.k8s.io "nothing" not found',
 		});
 	});
 	it("guards aggregation", () => {
-		const sum = { rules: [], aggregationRule: { clusterRoleSelectors: [] } };
-		assert.throws(write("eve", "clusterroles", sum), /must have cluster-admin privileges to use an aggregationRule/);
-		assert.doesNotThrow(write("eve", "clusterroles", { ...sum, metadata: { name: "n", labels: { x: "y" } } }, sum));
+		const sum = { rules: [], aggregationRule: { clusterRoleSelectors: [{}] } };
+		const needed = /must have cluster-admin privileges to use the aggregationRule/;
+		assert.throws(write("eve", "clusterroles", sum), needed);
+		assert.throws(write("eve", "clusterroles", { ...sum, metadata: { name: "n", labels: { x: "y" } } }, sum), needed);
 	});
 	it("does not lose itself in huge rules", () => {
 		const many = Array.from({ length: 1000 }, (_, i) => `x${i}`);

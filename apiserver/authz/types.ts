@@ -82,7 +82,12 @@ export const pathAttributes = (user: UserInfo, verb: string, path: string): Attr
 	resourceRequest: false,
 });
 
-function denial(a: Attributes): string {
+const markup: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+/** What was not allowed. What the client sent is in it: nothing of that may be markup where a browser shows it. */
+const denial = (a: Attributes): string => denialText(a).replaceAll(/[&<>]/g, (c) => markup[c] ?? c);
+
+function denialText(a: Attributes): string {
 	const who = `User ${JSON.stringify(a.user.username)} cannot ${a.verb}`;
 	if (!a.resourceRequest) return `${who} path ${JSON.stringify(a.path)}`;
 	const resource = a.subresource === "" ? a.resource : `${a.resource}/${a.subresource}`;

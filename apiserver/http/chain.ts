@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock, Timer } from "../../kit/clock.ts";
 import { readDuration } from "../../kit/duration.ts";
 import type { Logger } from "../../kit/log.ts";
-import { impersonate } from "../authn/impersonation.ts";
+import { parseImpersonation } from "../authn/impersonation.ts";
 import {
 	type Authenticated,
 	AuthenticationError,
@@ -15,6 +15,7 @@ import {
 	type UserInfo,
 } from "../authn/types.ts";
 import { bearerToken } from "../authn/union.ts";
+import { Impersonator } from "../authz/impersonation.ts";
 import {
 	type Attributes,
 	type Authorizer,
@@ -72,7 +73,7 @@ function errorFormat(request: ApiRequest): Pick<Representation, "format" | "pret
 
 function attributesOf(info: RequestInfo, user: UserInfo, query: URLSearchParams): Attributes {
 	if (!info.isResource) return pathAttributes(user, info.verb, info.path);
-	const collection = ["list", "watch", "deletecollection"].includes(info.verb);
+	const collection = !info.verbInPath && ["list", "watch", "deletecollection"].includes(info.verb);
 	const text = query.get("fieldSelector");
 	return {
 		...resourceAttributes(user, info.verb, {
@@ -110,6 +111,7 @@ function timeLimitMs(query: URLSearchParams, most: number): number {
 }
 
 export function filterChain(options: ChainOptions): Handler {
+	const impersonator = new Impersonator(options.authorizer);
 	return async (request, inner) => {
 		const began = options.clock.monotonic();
 		const info = readRequestInfo(request.method, request.path, request.query);
@@ -135,7 +137,7 @@ export function filterChain(options: ChainOptions): Handler {
 			if (!longRunning) {
 				timer = options.clock.after(timeLimitMs(request.query, options.requestTimeoutMs), onTimeout);
 			}
-			await pass(options, { request, response, info, signal, longRunning });
+			await pass(options, impersonator, { request, response, info, signal, longRunning });
 		} catch (error) {
 			if (!request.signal.aborted) answerError(options, request, response, error);
 		} finally {
@@ -155,14 +157,13 @@ interface Passing {
 	readonly longRunning: boolean;
 }
 
-async function pass(options: ChainOptions, passing: Passing): Promise<void> {
+async function pass(options: ChainOptions, impersonator: Impersonator, passing: Passing): Promise<void> {
 	const { request, response, info } = passing;
 	const warnings: string[] = [];
 	const asker = await authenticate(options, request, warnings);
+	const wanted = parseImpersonation(request.headers);
 	const user =
-		impersonate(request.headers, asker, (requestor, check) =>
-			requireAllowed(options.authorizer, resourceAttributes(requestor, "impersonate", { apiVersion: "v1", ...check })),
-		) ?? asker;
+		wanted === undefined ? asker : impersonator.impersonate(wanted, attributesOf(info, asker, request.query));
 	const leave = passing.longRunning ? () => {} : options.limits.enter(info, asker.groups.includes(systemMasters));
 	if (leave === undefined) {
 		sendBytes(response, 429, textType, "Too many requests, please try again later.\n", { "retry-after": "1" });

@@ -1,4 +1,6 @@
 /** What a request is about, read from its method and path as upstream's RequestInfoFactory does. */
+import { parseFieldSelector } from "../machinery/fieldselectors.ts";
+import { pathSegmentProblems } from "../machinery/names.ts";
 import { boolParameter } from "./parameters.ts";
 
 export interface RequestInfo {
@@ -13,6 +15,8 @@ export interface RequestInfo {
 	readonly subresource: string;
 	/** Of a list or watch that its field selector narrows to one object: that object's. */
 	readonly name: string;
+	/** The verb stands in the path (`/watch/…`): no selector narrows what is authorized then. */
+	readonly verbInPath: boolean;
 	/** From the path alone. */
 	readonly pathName: string;
 	/** Segments after the subresource's name (`/proxy/some/path`). */
@@ -54,6 +58,7 @@ export function readRequestInfo(method: string, path: string, query: URLSearchPa
 		resource: "",
 		subresource: "",
 		name: "",
+		verbInPath: false,
 		pathName: "",
 		rest: [],
 	});
@@ -65,7 +70,8 @@ export function readRequestInfo(method: string, path: string, query: URLSearchPa
 	const version = parts[head - 1] ?? "";
 	let rest = parts.slice(head);
 	let verb = verbs[method] ?? "";
-	if (rest[0] === "watch" && rest.length > 1) {
+	const verbInPath = rest[0] === "watch" && rest.length > 1;
+	if (verbInPath) {
 		verb = "watch";
 		rest = rest.slice(1);
 	}
@@ -75,16 +81,42 @@ export function readRequestInfo(method: string, path: string, query: URLSearchPa
 		if (rest.length > 2 && !namespaceSubresources.has(rest[2] ?? "")) rest = rest.slice(2);
 	}
 	const [resource = "", name = "", subresource = "", ...tail] = rest;
-	const info = { isResource: true, path, group, version, namespace, resource, subresource, pathName: name, rest: tail };
+	const info = {
+		isResource: true,
+		path,
+		group,
+		version,
+		namespace,
+		resource,
+		subresource,
+		verbInPath,
+		pathName: name,
+		rest: tail,
+	};
 	return { ...info, ...refineVerb(verb, name, query) };
 }
 
 function refineVerb(verb: string, name: string, query: URLSearchParams): { verb: string; name: string } {
-	if (name !== "" || !["get", "delete", "watch"].includes(verb)) return { verb, name };
+	if (name !== "") return { verb, name };
 	if (verb === "delete") return { verb: "deletecollection", name };
-	// A watch or list of one object by name is authorized by that name.
-	const byName = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";
-	return { verb: verb === "watch" || boolParameter(query, "watch") === true ? "watch" : "list", name: byName };
+	// The old paths of watches are not narrowed by a selector: upstream has some that take none.
+	if (verb !== "get") return { verb, name };
+	return { verb: boolParameter(query, "watch") === true ? "watch" : "list", name: selectedName(query) };
+}
+
+/** The one object a list or watch asks for, by whose name it is authorized; "" where it asks for more, or cannot be read. */
+function selectedName(query: URLSearchParams): string {
+	const text = query.get("fieldSelector") ?? "";
+	if (!text.includes("metadata.name")) return "";
+	if (["limit", "timeoutSeconds"].some((key) => !/^([-+]?\d+)?$/.test(query.get(key) ?? ""))) return "";
+	try {
+		// Read as the verb will read it: what a pattern finds in the text may be part of another term's value.
+		const name = parseFieldSelector(text).exactValue("metadata.name") ?? "";
+		return pathSegmentProblems(name).length === 0 ? name : "";
+	} catch {
+		// The verb will refuse it with its own words.
+		return "";
+	}
 }
 
 /** Requests that may last: watches, and streams to and from a container. */

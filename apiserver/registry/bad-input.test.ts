@@ -325,7 +325,7 @@ describe("registry/bad input", () => {
 				status: 403,
 				reason: "Forbidden",
 				message:
-					'users "admin" is forbidden: User "bob" cannot impersonate resource "users" in API group "" at the cluster scope',
+					'configmaps is forbidden: User "bob" cannot impersonate-on:user-info:list resource "configmaps" in API group "" in the namespace "default"',
 			},
 		);
 		await refused(

@@ -1,6 +1,7 @@
 /** CREATE. */
 import { append } from "../../kit/lists.ts";
 import type { UserInfo } from "../authn/types.ts";
+import { type Attributes, requireAllowed, resourceAttributes } from "../authz/types.ts";
 import { ApiError, alreadyExists, generateNameConflict } from "../machinery/errors.ts";
 import { decodeStored } from "../scheme/codec/stored.ts";
 import type { KubeObject } from "../scheme/object.ts";
@@ -19,6 +20,8 @@ import { readWriteOptions } from "./write-options.ts";
 export interface CreateRequest {
 	readonly resource: ResourceInfo;
 	readonly namespace: string;
+	/** The path's: "" but for a PUT that creates. */
+	readonly name: string;
 	readonly user: UserInfo;
 	readonly object: KubeObject;
 	readonly dryRun: boolean;
@@ -43,7 +46,7 @@ export async function createObject(scope: Scope): Promise<void> {
 
 /** Admits, checks and writes a new object. Throws ApiError. */
 export async function create(services: Services, request: CreateRequest): Promise<Written> {
-	const { resource, object, namespace, user, dryRun } = request;
+	const { resource, object, namespace, name, user, dryRun } = request;
 	settleNamespace(resource, object, namespace);
 	if ((object.metadata.resourceVersion ?? "") !== "" && object.metadata.resourceVersion !== "0") {
 		throw new ApiError(500, "", "resourceVersion should not be set on objects to be created");
@@ -54,7 +57,7 @@ export async function create(services: Services, request: CreateRequest): Promis
 		resource,
 		subresource: "",
 		namespace,
-		name: object.metadata.name ?? "",
+		name,
 		object,
 		user,
 		dryRun,
@@ -67,6 +70,8 @@ export async function create(services: Services, request: CreateRequest): Promis
 	const release = await strategy.reserve?.({ dryRun }, object, undefined);
 	try {
 		checkCreate(resource, object);
+		// A PUT was allowed to update: that it may create is asked where upstream asks it.
+		if (name !== "") requireAllowed(services.authorizer, createAttributes(request));
 		await admitValidating(services, subject);
 		append(request.warnings, strategy.warnings?.(object, undefined) ?? []);
 		return await write(services, request, isNamed ? 1 : maxNames);
@@ -76,6 +81,15 @@ export async function create(services: Services, request: CreateRequest): Promis
 		throw error;
 	}
 }
+
+const createAttributes = ({ resource, namespace, name, user }: CreateRequest): Attributes =>
+	resourceAttributes(user, "create", {
+		namespace,
+		apiGroup: resource.group,
+		apiVersion: resource.version,
+		resource: resource.resource,
+		name,
+	});
 
 /** `names`: how many may be tried. */
 async function write(services: Services, request: CreateRequest, names: number): Promise<Written> {

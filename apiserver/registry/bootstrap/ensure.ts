@@ -48,7 +48,7 @@ export async function ensure(services: Services, resource: ResourceInfo, object:
 	if (findCached(services, resource, object) !== undefined) return false;
 	const { namespace = "" } = object.metadata;
 	try {
-		await create(services, { ...common(), resource, namespace, object: deepClone(object) });
+		await create(services, { ...common(), resource, namespace, name: "", object: deepClone(object) });
 		return true;
 	} catch (error) {
 		if (!has(error, "AlreadyExists")) throw error;

@@ -1,7 +1,8 @@
 /** TokenRequest: a signed token for a service account. */
-import { internalError, notFound } from "../../machinery/errors.ts";
+import { fieldInvalid, internalError, invalid, notFound } from "../../machinery/errors.ts";
 import type { ServiceAccount, TokenRequest } from "../../scheme/types.gen.ts";
 import { admitMutating, admitValidating } from "../admit.ts";
+import { settleNamespace } from "../before.ts";
 import type { Scope } from "../context.ts";
 import { decodeBody } from "../decode.ts";
 import { readConsistent } from "../read.ts";
@@ -19,9 +20,16 @@ export async function createToken(scope: Scope): Promise<void> {
 		{ group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" },
 		fieldValidation,
 	);
+	settleNamespace(resource, object, namespace);
 	const entry = await readConsistent(services, resource, namespace, name);
 	if (entry === undefined) throw notFound(resource, name);
 	const account = decodeView(resource, entry.bytes, entry.revision) as unknown as ServiceAccount;
+	const named = object.metadata.name ?? "";
+	if (named !== "" && named !== name) {
+		throw invalid("authentication.k8s.io", "TokenRequest", name, [
+			fieldInvalid("metadata.name", named, "must match the service account name if specified"),
+		]);
+	}
 	const subject = {
 		operation: "CREATE" as const,
 		resource,

@@ -37,7 +37,17 @@ import type {
 	TokenRequest,
 	TokenReview,
 } from "../types.gen.ts";
-import { each, immutable, nonNegative, oneOf, positive, problems, qualifiedName, required } from "./common.ts";
+import {
+	each,
+	immutable,
+	labelSelector,
+	nonNegative,
+	oneOf,
+	positive,
+	problems,
+	qualifiedName,
+	required,
+} from "./common.ts";
 import { resourceAmounts } from "./container.ts";
 import { finalizerName } from "./meta.ts";
 import { taintEffects } from "./pod.ts";
@@ -297,8 +307,16 @@ function policyRule(path: string, rule: PolicyRule, namespaced: boolean): FieldE
 export const validateRole = (role: Role): FieldError[] =>
 	each("rules", role.rules, (at, rule) => policyRule(at, rule, true));
 
-export const validateClusterRole = (role: ClusterRole): FieldError[] =>
-	each("rules", role.rules, (at, rule) => policyRule(at, rule, false));
+export function validateClusterRole(role: ClusterRole): FieldError[] {
+	const errors = each("rules", role.rules, (at, rule) => policyRule(at, rule, false));
+	if (role.aggregationRule === undefined) return errors;
+	const path = "aggregationRule.clusterRoleSelectors";
+	const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
+	if (selectors.length === 0) {
+		errors.push(fieldRequired(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"));
+	}
+	return [...errors, ...each(path, selectors, (at, selector) => labelSelector(at, selector))];
+}
 
 function subject(path: string, given: Subject, namespaced: boolean): FieldError[] {
 	const errors: FieldError[] = [];
@@ -348,8 +366,12 @@ export const validateClusterRoleBinding = (binding: ClusterRoleBinding): FieldEr
 export const roleRefUpdate = (
 	binding: RoleBinding | ClusterRoleBinding,
 	old: RoleBinding | ClusterRoleBinding,
-): FieldError[] =>
-	deepEqual(binding.roleRef, old.roleRef) ? [] : [fieldInvalid("roleRef", binding.roleRef, "cannot change roleRef")];
+): FieldError[] => {
+	if (deepEqual(binding.roleRef, old.roleRef)) return [];
+	const { apiGroup = "", kind = "", name = "" } = binding.roleRef ?? {};
+	// Upstream shows its internal type, whose fields have no names in JSON.
+	return [fieldInvalid("roleRef", { APIGroup: apiGroup, Kind: kind, Name: name }, "cannot change roleRef")];
+};
 
 export function validateBinding(binding: Binding): FieldError[] {
 	const errors: FieldError[] = [];

@@ -320,7 +320,7 @@ describe("scheme/validation: services, config, rbac", () => {
 				o["roleRef"] = { kind: "Role", name: "s", apiGroup: "rbac.authorization.k8s.io" };
 			}),
 			[
-				'roleRef: Invalid value: {"kind":"Role","name":"s","apiGroup":"rbac.authorization.k8s.io"}: cannot change roleRef',
+				'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"s"}: cannot change roleRef',
 			],
 		);
 		assert.deepEqual(
