@@ -66,11 +66,11 @@ export class StoreProcesses {
 		return this.#member(name).output;
 	}
 
-	/** Resolves when the member says that it is ready; to its exit code where it ends before. */
-	start(name: string): Promise<number | "ready"> {
+	/** Resolves when the member says that it is ready; to its exit code where it ends before. `flags`: for this start alone. */
+	start(name: string, flags: readonly string[] = []): Promise<number | "ready"> {
 		const member = this.#member(name);
 		member.output = "";
-		const child = spawn(process.execPath, [launcher, "store", ...this.#flags(member)], {
+		const child = spawn(process.execPath, [launcher, "store", ...this.#flags(member), ...flags], {
 			stdio: ["ignore", "pipe", "pipe"],
 		});
 		member.child = child;
@@ -101,7 +101,7 @@ export class StoreProcesses {
 	#flags(member: Member): string[] {
 		return [
 			`--name=${member.name}`,
-			`--data-dir=${path.join(this.directory, member.name)}`,
+			`--data-dir=${this.dataDir(member.name)}`,
 			`--listen-client-urls=${member.clientUrl}`,
 			`--advertise-client-urls=${member.clientUrl}`,
 			`--listen-peer-urls=${member.peerUrl}`,
@@ -137,6 +137,27 @@ export class StoreProcesses {
 
 	async killAll(): Promise<void> {
 		await Promise.all(this.names.map((name) => this.kill(name)));
+	}
+
+	dataDir(name: string): string {
+		return path.join(this.directory, name);
+	}
+
+	/** Empties its data directory. */
+	wipe(name: string): Promise<void> {
+		return rm(this.dataDir(name), { recursive: true, force: true });
+	}
+
+	/** The name of a member that says it leads; undefined: none does. */
+	async leader(): Promise<string | undefined> {
+		for (const { name, clientUrl } of this.#members) {
+			const metrics = await fetch(`${clientUrl}/metrics`).then(
+				(answer) => answer.text(),
+				() => "",
+			);
+			if (/^etcd_server_is_leader(\{.*\})? 1$/m.test(metrics)) return name;
+		}
+		return undefined;
 	}
 
 	/** The member's log segments, oldest first. */

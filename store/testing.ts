@@ -8,6 +8,7 @@ import type { KeyPair } from "../kit/pki.ts";
 import type { StoreClient } from "./api.ts";
 import { type ConnectOptions, connectStore } from "./client/client.ts";
 import { initialCluster, parseUrl } from "./member/cluster.ts";
+import type { PeerGate } from "./member/incarnations.ts";
 import { StoreServer, type StoreServerOptions } from "./process/server.ts";
 
 export interface TestClusterOptions {
@@ -148,6 +149,14 @@ export class TestCluster {
 		await rm(this.directory, { recursive: true, force: true });
 	}
 }
+
+/** For links alone: who greets is let in. */
+export const openGate: PeerGate = {
+	standing: () => ({ data: 1n, starts: 1, nonce: 1n, begun: true, term: 1 }),
+	meet: () => Promise.resolve(undefined),
+	answered: () => {},
+	expelled: () => {},
+};
 
 /** Polls until `probe` gives something other than undefined or false. Generous, since it only bounds a hang. */
 export async function eventually<T>(

@@ -6,6 +6,8 @@ import type { ClockView, VirtualClock } from "../../kit/sim/clock.ts";
 import { SimDisk } from "../../kit/sim/disk.ts";
 import { MemoryEngine } from "../../store/engine/memory.ts";
 import { type Machine, openMachine } from "../../store/machine/machine.ts";
+import { askToBegin } from "../../store/member/bootstrap.ts";
+import { DataLossError, Incarnations } from "../../store/member/incarnations.ts";
 import { Member } from "../../store/member/member.ts";
 import { Requests } from "../../store/member/requests.ts";
 import { type MemberId, none } from "../../store/raft/types.ts";
@@ -22,7 +24,8 @@ const clusterId = 0xba59_0e00_0000_0001n;
 const supervisorMs = 50;
 /** A member that was asked to stop is killed after this long. */
 const stopMs = 400;
-export const walDirectory = "/data/wal";
+const dataDirectory = "/data";
+export const walDirectory = `${dataDirectory}/wal`;
 
 export interface ClusterOptions {
 	readonly clock: VirtualClock;
@@ -73,6 +76,8 @@ export class SimNode {
 	excused = false;
 	/** It must not start again before its disk is repaired. */
 	quarantined = false;
+	/** It got an empty disk; this puts the old one back. */
+	putBack: (() => void) | undefined;
 	/** Tells its clients that it is about to stop. */
 	goAway: () => void = () => {};
 	readonly #engineMs: number;
@@ -220,19 +225,28 @@ export class SimCluster {
 		node.hardware.resume();
 	}
 
-	/** The machine gets an empty disk. Whether that is safe is the caller's to know. */
+	/** The machine gets an empty disk. It must not take part until it has its own again. */
 	wipe(node: SimNode): void {
 		this.crash(node, "power");
-		node.disk.wipe();
+		const { engine } = node;
+		const putBack = node.disk.wipe();
 		node.engine = node.newEngine();
-		node.image.damaged = false;
-		this.#options.ledger.wiped(node.image);
+		node.image.damaged = true;
+		node.putBack = () => {
+			putBack();
+			node.engine = engine;
+		};
 	}
 
 	/** Undoes damage of the disk, so that the node may start again. */
 	repair(node: SimNode): void {
-		if (!node.image.damaged || node.up) return;
+		if (!node.image.damaged) return;
+		// With an empty disk it may be up, and wait.
+		if (node.putBack !== undefined) this.crash(node, "kill");
+		if (node.up) return;
 		this.#options.note(`${node.name}'s disk is repaired`);
+		node.putBack?.();
+		node.putBack = undefined;
 		node.disk.repair();
 		node.image.damaged = false;
 		node.quarantined = false;
@@ -263,7 +277,9 @@ export class SimCluster {
 	async #start(node: SimNode, life: number): Promise<void> {
 		const { network, note, reached, swarm, ledger } = this.#options;
 		const view = node.view!;
-		const { log, recovered } = await this.#openLog(node, view);
+		const opened = await this.#openData(node, life, view);
+		if (opened === undefined) return;
+		const { log, recovered, incarnations, transport } = opened;
 		const onFatal = (error: unknown) => this.#died(node, life, error as Error);
 		const machine = await openMachine(node.engine, {
 			recentBytes: 8192,
@@ -305,7 +321,7 @@ export class SimCluster {
 			log: this.#spyLog(node, life, log),
 			recovered,
 			machine,
-			transport: network.transport(node.name),
+			transport,
 			onFatal,
 			observer: {
 				onSoftState: (leader, role, term) => {
@@ -330,6 +346,8 @@ export class SimCluster {
 		if (node.life !== life || !node.up) return;
 		node.member = member;
 		node.machine = machine;
+		incarnations.term = () => member.term;
+		incarnations.onExpelled = (error) => member.fail(error);
 		const requests = new Requests(member);
 		network.listen(node.name, (channel) => {
 			const connection = new NativeConnection(channel, {
@@ -344,30 +362,68 @@ export class SimCluster {
 		});
 	}
 
-	async #openLog(node: SimNode, view: ClockView) {
+	/** As `store/data.ts` and `store/server.ts` do; undefined when the process ended meanwhile. */
+	async #openData(node: SimNode, life: number, view: ClockView) {
+		const { network, ids, swarm, reached } = this.#options;
 		const { disk } = node;
 		const identity = { clusterId, memberId: node.id };
+		const ended = () => node.life !== life || !node.up;
+		if (node.image.damaged && node.putBack === undefined) await this.#lookAtDamage(node);
+		await disk.makeDirectory(dataDirectory);
+		const begun = await logExists(disk, walDirectory);
 		const options = {
 			clock: view,
 			random: node.random,
-			segmentBytes: this.#options.swarm.segmentBytes,
+			segmentBytes: swarm.segmentBytes,
 			writer: createDiskWriter(disk, { preallocateBytes: 4096 }),
 		};
-		if (!(await logExists(disk, walDirectory))) {
-			if (node.image.damaged) throw new DamageError("no log");
-			await disk.makeDirectory("/data");
-			const empty = await createLog(disk, walDirectory, identity, options);
-			this.#recovered(node, empty.recovered);
-			return empty;
+		let opened = begun ? await openLog(disk, walDirectory, identity, options) : undefined;
+		const incarnations = await Incarnations.open({
+			disk,
+			directory: dataDirectory,
+			identity,
+			random: node.random,
+			log: opened?.recovered.hardState,
+			nameOf: (id) => ids.get(id) ?? "a stranger",
+		});
+		if (ended()) return undefined;
+		const transport = network.transport(node.name, incarnations);
+		if (opened === undefined) {
+			await askToBegin({
+				clock: view,
+				logger: silentLogger,
+				others: [...ids.keys()].filter((id) => id !== node.id),
+				nameOf: (id) => ids.get(id) ?? "a stranger",
+				incarnations,
+				transport,
+				askEveryMs: swarm.electionMs / 2,
+			}).catch((error: unknown) => {
+				if (error instanceof DataLossError) reached("a member that lost its data is refused");
+				throw error;
+			});
+			if (ended()) return undefined;
+			if (node.putBack !== undefined) this.#forgets(node);
+			opened = await createLog(disk, walDirectory, identity, options);
+			await incarnations.markBegun();
 		}
-		if (node.image.damaged) {
-			// Looked at before anything is written: after this the damage could not be repaired.
-			const { recovered } = await recoverSegments(disk, walDirectory, identity);
-			if (!this.#options.ledger.recovered(node.image, recovered)) throw new DamageError("the log lost what it held");
-		}
-		const opened = await openLog(disk, walDirectory, identity, options);
 		this.#recovered(node, opened.recovered);
-		return opened;
+		return { ...opened, incarnations, transport };
+	}
+
+	/** Before anything is written: after this the damage could not be repaired. */
+	async #lookAtDamage(node: SimNode): Promise<void> {
+		const { disk, image, id } = node;
+		if (!(await logExists(disk, walDirectory))) throw new DamageError("no log");
+		const { recovered } = await recoverSegments(disk, walDirectory, { clusterId, memberId: id });
+		if (!this.#options.ledger.recovered(image, recovered)) throw new DamageError("the log lost what it held");
+	}
+
+	/** An empty disk was taken for a new member's. */
+	#forgets(node: SimNode): void {
+		this.#options.note(`${node.name} begins anew and has forgotten everything`);
+		node.putBack = undefined;
+		node.image.damaged = false;
+		this.#options.ledger.wiped(node.image);
 	}
 
 	#recovered(node: SimNode, recovered: Parameters<Ledger["recovered"]>[1]): void {

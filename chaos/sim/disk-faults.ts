@@ -2,8 +2,8 @@
  * Faults of disks and engines.
  *
  * The atlas: data may be damaged or lost for good only where a quorum keeps good copies of all that was acknowledged. So
- * at most a minority of disks is damaged at a time, a damaged member whose log lost something stays down until it is
- * repaired, and a disk is replaced by an empty one only at a moment when all others hold everything.
+ * at most a minority of disks is damaged at a time, a damaged member whose log lost something stays out until it is
+ * repaired, and so does one whose disk was replaced by an empty one.
  */
 import type { Random } from "../../kit/random.ts";
 import { type SimNode, walDirectory } from "./cluster.ts";
@@ -267,30 +267,23 @@ function misdirectWrite(ground: Ground, node: SimNode, random: Random): Deed | u
 }
 
 /**
- * An empty disk under the same name forgets votes and entries, which Raft allows to nobody. Nobody misses them when all
- * others follow one leader and hold everything there is; the leader is restarted because it knows what the old disk had.
+ * An empty disk under the same name: votes and entries are forgotten, whatever the others hold. The member must not take
+ * part; after a while it gets its own disk back. Only once all have taken part in elections: before, nobody could know.
  */
 function wipe(ground: Ground, node: SimNode, random: Random): Deed | undefined {
-	const { cluster, clock, ledger } = ground.options;
-	const others = cluster.nodes.filter((each) => each !== node);
-	const leader = others.find((each) => each.member?.status.role === "leader");
-	if (leader === undefined || !node.up || node.image.damaged) return undefined;
-	const { term } = leader.member!;
-	const settled = others.every((each) => {
-		const status = each.member?.status;
-		const good = each.up && !each.paused && !each.image.damaged && each.image.durable.hard.term === term;
-		return good && status?.term === term && status.leader === leader.id && status.lastIndex === ledger.committed;
-	});
-	const known = node.member === undefined || node.member.term <= term;
-	if (!settled || !known || !ledger.sameAndCommitted(others.map((each) => each.image))) return undefined;
+	const { cluster, clock } = ground.options;
+	if (!mayDamage(ground, node) || cluster.nodes.some((each) => each.image.durable.hard.term === 0)) return undefined;
 	return {
 		hits: [node.name],
 		strike: (over) => {
 			cluster.wipe(node);
-			ground.crashFor(leader, "kill", 1 + random.float() * 10);
-			clock.after(60 + random.float() * 100, () => {
+			const ms = downMs(random);
+			// Whoever is left may be too few, or know too little: then it waits, and must go on waiting.
+			const { leader } = cluster;
+			if (leader !== undefined && random.int(2) === 0) ground.crashFor(leader, "kill", downMs(random));
+			clock.after(ms, () => {
 				over();
-				if (!ground.stopped) cluster.boot(node);
+				if (!ground.stopped) ground.restoreLater(node, ms);
 			});
 		},
 	};

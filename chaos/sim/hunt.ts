@@ -48,6 +48,7 @@ export const wantedEvents: readonly string[] = [
 	"a torn end of the log is cut",
 	"a damaged log is refused",
 	"damage that cannot be told from a torn write",
+	"a member that lost its data is refused",
 	"a member ends itself",
 	"a member stops in order",
 	"a snapshot is delivered",

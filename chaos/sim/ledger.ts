@@ -229,13 +229,6 @@ export class Ledger {
 		this.#adopt(member, new LogImage());
 	}
 
-	/** Everything committed is durable on all of these, and they hold no more. */
-	sameAndCommitted(members: readonly MemberImage[]): boolean {
-		return members.every(
-			(each) => each.durable.last === this.#highest && each.written.last === this.#highest && each.pending.length === 0,
-		);
-	}
-
 	// ---- promises ----
 
 	/** What a message says of the sender's disk is true when it leaves. */

@@ -236,7 +236,8 @@ export class Nemesis implements Ground {
 	restoreLater(node: SimNode, ms: number): void {
 		const { cluster, clock } = this.options;
 		cluster.boot(node);
-		if (node.image.damaged) clock.after(300 + ms, () => node.quarantined && !this.stopped && this.restore(node));
+		const isOut = () => node.quarantined || node.putBack !== undefined;
+		if (node.image.damaged) clock.after(300 + ms, () => isOut() && !this.stopped && this.restore(node));
 	}
 
 	#pause(victims: readonly SimNode[], random: Random): Deed | undefined {

@@ -5,6 +5,8 @@
 
 import type { Random } from "../../kit/random.ts";
 import type { ClockView, VirtualClock } from "../../kit/sim/clock.ts";
+import type { Greeter } from "../../store/member/bootstrap.ts";
+import type { PeerGate } from "../../store/member/incarnations.ts";
 import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../../store/member/types.ts";
 import type { FrameChannel, FrameHandlers } from "../../store/native/protocol.ts";
 import type { MemberId, Message } from "../../store/raft/types.ts";
@@ -43,9 +45,14 @@ const lateSnapshotMs = 600;
 /** Each frame costs the receiver four bytes of length before it. */
 const lengthBytes = 4;
 
+/** A process with its links. */
 interface Peer {
 	readonly node: NodeName;
-	readonly handlers: PeerHandlers;
+	readonly gate: PeerGate;
+	handlers: PeerHandlers | undefined;
+	/** Processes that have greeted it and were let in, and those that just greet. */
+	readonly met: WeakSet<Peer>;
+	readonly greeting: WeakSet<Peer>;
 }
 
 export class SimNetwork {
@@ -155,17 +162,72 @@ export class SimNetwork {
 	}
 
 	/** One process's transport; dies with `down`. */
-	transport(node: NodeName): PeerTransport {
+	transport(node: NodeName, gate: PeerGate): PeerTransport & Greeter {
+		const peer: Peer = { node, gate, handlers: undefined, met: new WeakSet(), greeting: new WeakSet() };
 		return {
-			start: (handlers) => void this.#peers.set(node, { node, handlers }),
-			send: (messages) => {
-				for (const message of messages) this.#sendMessage(node, message);
+			start: (handlers) => {
+				peer.handlers = handlers;
+				this.#peers.set(node, peer);
 			},
-			forward: (to, forward) => this.#forward(node, to, forward),
-			refuse: (to, id, reason) => this.#refuse(node, to, id, reason),
-			sendSnapshot: (message, chunks) => this.#sendSnapshot(node, message, chunks),
+			greet: () => {
+				for (const to of this.#names.values()) if (to !== node) this.#reach(peer, to, () => {}, true);
+			},
+			send: (messages) => {
+				for (const message of messages) this.#sendMessage(peer, message);
+			},
+			forward: (to, forward) => this.#forward(peer, to, forward),
+			refuse: (to, id, reason) => this.#refuse(peer, to, id, reason),
+			sendSnapshot: (message, chunks) => this.#sendSnapshot(peer, message, chunks),
 			close: async () => this.down(node),
 		};
+	}
+
+	/**
+	 * Over a link: what arrives before it is greeted is lost, as before a connection is there. A link is between two
+	 * processes; each new one is greeted anew.
+	 */
+	#reach(from: Peer, to: NodeName, deliver: (handlers: PeerHandlers) => void, anew = false): void {
+		const receiver = this.#peers.get(to);
+		if (receiver?.handlers === undefined || this.isCut(from.node, to)) return;
+		if (receiver.met.has(from) && !anew) deliver(receiver.handlers);
+		else this.#greet(from, receiver);
+	}
+
+	/** The receiver meets the greeter, answers, and is met; a message lost on the way ends it. */
+	#greet(from: Peer, to: Peer): void {
+		if (to.greeting.has(from)) return;
+		to.greeting.add(from);
+		const [fromId, toId] = [this.#id(from.node), this.#id(to.node)];
+		const end = () => void to.greeting.delete(from);
+		const answer = (work: () => void) => {
+			if (this.isCut(to.node, from.node) || this.random.float() < this.weather.loss) return end();
+			this.clock.after(this.delay(), () =>
+				this.arrive(to.node, from.node, () => {
+					if (this.#peers.get(from.node) === from) work();
+					else end();
+				}),
+			);
+		};
+		const hello = from.gate.standing();
+		to.gate.meet(fromId, hello).then((loss) => {
+			if (this.#peers.get(to.node) !== to) return end();
+			if (loss !== undefined) {
+				answer(() => {
+					end();
+					from.gate.expelled(toId, loss);
+				});
+				return;
+			}
+			const standing = to.gate.standing();
+			answer(() => {
+				from.gate.meet(toId, standing).then((refusal) => {
+					end();
+					if (refusal !== undefined || this.#peers.get(from.node) !== from) return;
+					to.met.add(from);
+					from.gate.answered(toId, standing);
+				}, end);
+			});
+		}, end);
 	}
 
 	#name(id: MemberId): NodeName {
@@ -178,48 +240,48 @@ export class SimNetwork {
 	}
 
 	/** Delivers to whichever process of the node listens when it arrives. */
-	#datagram(from: NodeName, to: NodeName, mayRepeat: boolean, deliver: (handlers: PeerHandlers) => void): void {
+	#datagram(sender: Peer, to: NodeName, mayRepeat: boolean, deliver: (handlers: PeerHandlers) => void): void {
+		const from = sender.node;
 		if (this.isCut(from, to) || this.random.float() < this.weather.loss) return;
 		const copies = mayRepeat && this.random.float() < this.weather.duplicate ? 2 : 1;
 		for (let i = 0; i < copies; i++) {
 			this.clock.after(this.delay(), () => {
-				this.arrive(from, to, () => {
-					const peer = this.#peers.get(to);
-					if (peer !== undefined && !this.isCut(from, to)) deliver(peer.handlers);
-				});
+				this.arrive(from, to, () => this.#reach(sender, to, deliver));
 			});
 		}
 	}
 
-	#sendMessage(from: NodeName, message: Message): void {
+	#sendMessage(sender: Peer, message: Message): void {
+		const from = sender.node;
 		const to = this.#name(message.to);
 		this.onDatagram?.(from, message);
 		const frame = join(encodeMessage(message));
 		if (this.isCut(from, to) && this.random.int(4) === 0) {
-			this.clock.after(this.delay(), () => this.#peers.get(from)?.handlers.onUnreachable(message.to));
+			this.clock.after(this.delay(), () => this.#peers.get(from)?.handlers?.onUnreachable(message.to));
 		}
-		this.#datagram(from, to, true, (handlers) => handlers.onMessages([decodeMessage(Buffer.from(frame))]));
+		this.#datagram(sender, to, true, (handlers) => handlers.onMessages([decodeMessage(Buffer.from(frame))]));
 	}
 
-	#forward(from: NodeName, toId: MemberId, forward: Forward): boolean {
+	#forward(sender: Peer, toId: MemberId, forward: Forward): boolean {
 		const to = this.#name(toId);
-		if (this.isCut(from, to) && this.random.int(2) === 0) return false;
+		if (this.isCut(sender.node, to) && this.random.int(2) === 0) return false;
 		const frame = join(encodeForward(forward));
-		const sender = this.#id(from);
-		this.#datagram(from, to, false, (handlers) => handlers.onForward(sender, decodeForward(frame)));
+		const from = this.#id(sender.node);
+		this.#datagram(sender, to, false, (handlers) => handlers.onForward(from, decodeForward(frame)));
 		return true;
 	}
 
-	#refuse(from: NodeName, toId: MemberId, id: number, reason: RefusalReason): void {
+	#refuse(sender: Peer, toId: MemberId, id: number, reason: RefusalReason): void {
 		const frame = join(encodeRefuse(id, reason));
-		const sender = this.#id(from);
-		this.#datagram(from, this.#name(toId), false, (handlers) => {
+		const from = this.#id(sender.node);
+		this.#datagram(sender, this.#name(toId), false, (handlers) => {
 			const refusal = decodeRefuse(frame);
-			handlers.onRefused(sender, refusal.id, refusal.reason);
+			handlers.onRefused(from, refusal.id, refusal.reason);
 		});
 	}
 
-	async #sendSnapshot(from: NodeName, message: Message, chunks: AsyncIterable<Buffer>): Promise<void> {
+	async #sendSnapshot(sender: Peer, message: Message, chunks: AsyncIterable<Buffer>): Promise<void> {
+		const from = sender.node;
 		const to = this.#name(message.to);
 		this.onDatagram?.(from, message);
 		const stream = new Stream(this, from, to);
@@ -227,23 +289,32 @@ export class SimNetwork {
 		const received = new ChunkReader(stream.right);
 		const answer = new ChunkReader(stream.left);
 		const frame = join(encodeMessage(message));
-		this.clock.after(this.delay(), () => this.arrive(from, to, () => this.#takeSnapshot(frame, stream, received)));
+		this.clock.after(this.delay(), () =>
+			this.arrive(from, to, () => this.#takeSnapshot(sender, frame, stream, received)),
+		);
 		const sent: Buffer[] = [];
 		for await (const chunk of chunks) {
 			stream.left.send(chunk);
 			sent.push(Buffer.from(chunk));
 		}
 		stream.left.send(Buffer.alloc(0));
-		if (this.random.float() < this.weather.duplicate) this.#repeatSnapshot(to, frame, sent);
+		if (this.random.float() < this.weather.duplicate) this.#repeatSnapshot(sender, to, frame, sent);
 		const reply = (await answer.next()).toString();
 		stream.left.close();
 		if (reply !== "ok") throw new Error(reply);
 	}
 
-	#takeSnapshot(frame: Buffer, stream: Stream, received: ChunkReader): void {
+	#takeSnapshot(sender: Peer, frame: Buffer, stream: Stream, received: ChunkReader): void {
 		const [from, to] = [stream.left.node, stream.right.node];
 		const peer = this.#peers.get(to);
-		if (peer === undefined || stream.broken || stream.right.dead || this.isCut(from, to) || this.isCut(to, from)) {
+		if (
+			peer?.handlers === undefined ||
+			!peer.met.has(sender) ||
+			stream.broken ||
+			stream.right.dead ||
+			this.isCut(from, to) ||
+			this.isCut(to, from)
+		) {
 			stream.break("connection refused");
 			return;
 		}
@@ -254,13 +325,15 @@ export class SimNetwork {
 	}
 
 	/** As a sender does whose answer was lost: the same snapshot again, perhaps long after. */
-	#repeatSnapshot(to: NodeName, frame: Buffer, chunks: readonly Buffer[]): void {
+	#repeatSnapshot(sender: Peer, to: NodeName, frame: Buffer, chunks: readonly Buffer[]): void {
 		this.clock.after(this.random.float() * lateSnapshotMs, () => {
 			const again = async function* () {
 				for (const chunk of chunks) yield Buffer.from(chunk);
 			};
 			const refused = () => undefined;
-			this.#peers.get(to)?.handlers.onSnapshot(decodeMessage(frame), again()).catch(refused);
+			const peer = this.#peers.get(to);
+			if (peer?.met.has(sender) !== true) return;
+			peer.handlers?.onSnapshot(decodeMessage(frame), again()).catch(refused);
 		});
 	}
 }

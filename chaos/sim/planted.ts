@@ -180,6 +180,18 @@ export const bugs: readonly Bug[] = [
 		text: "await this.#disk.rename(temporary, path);\n\t\tawait this.#disk.syncDirectory(dirname(path));",
 		replacement: "await this.#disk.rename(temporary, path);",
 	},
+	{
+		name: "a wiped member votes: nobody knows it by the data it had",
+		file: "store/member/incarnations.ts",
+		text: "const loss = known === undefined ? undefined : lossBetween(known, told);",
+		replacement: "const loss = known === undefined || known.starts >= 0 ? undefined : lossBetween(known, told);",
+	},
+	{
+		name: "a member with an empty directory begins without asking",
+		file: "store/member/bootstrap.ts",
+		text: "if (mayBegin(size, [])) resolve();\n\telse transport.greet();",
+		replacement: "resolve();",
+	},
 ];
 
 /**

@@ -151,7 +151,7 @@ export class SimDisk implements Disk {
 	#names = new Map<string, Inode>();
 	#durableNames = new Map<string, Inode>();
 	#nameChanges: NameChange[] = [];
-	readonly #directories = new Set<string>();
+	#directories = new Set<string>();
 	#generation = 0;
 	/** Asked before every operation: an error code makes it fail. Set by tests and nemeses. */
 	fault: ((operation: DiskOperation, path: string) => string | undefined) | undefined;
@@ -220,13 +220,18 @@ export class SimDisk implements Disk {
 		for (const inode of this.#names.values()) inode.repair();
 	}
 
-	/** A new, empty disk in place of this one. */
-	wipe(): void {
-		this.#generation++;
-		this.#names = new Map();
-		this.#durableNames = new Map();
-		this.#nameChanges = [];
-		this.#directories.clear();
+	/** A new, empty disk in place of this one; the function returned puts the old one back. Nothing is under way at either. */
+	wipe(): () => void {
+		const old = [this.#names, this.#durableNames, this.#nameChanges, this.#directories] as const;
+		const put = ([names, durableNames, nameChanges, directories]: typeof old) => {
+			this.#generation++;
+			this.#names = names;
+			this.#durableNames = durableNames;
+			this.#nameChanges = nameChanges;
+			this.#directories = directories;
+		};
+		put([new Map(), new Map(), [], new Set()]);
+		return () => put(old);
 	}
 
 	used(): number {

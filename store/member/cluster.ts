@@ -13,6 +13,14 @@ export interface InitialCluster {
 	readonly self: ClusterMember;
 }
 
+/** How a member is called in texts for people. */
+export function memberNames({ members }: InitialCluster): (id: bigint) => string {
+	return (id) => {
+		const name = members.find((member) => member.id === id)?.name;
+		return name === undefined ? `member ${id.toString(16)}` : `member ${name} (${id.toString(16)})`;
+	};
+}
+
 /** What is wrong with the flags, naming them. */
 export class ClusterConfigError extends Error {
 	override name = "ClusterConfigError";

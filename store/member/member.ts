@@ -432,10 +432,13 @@ export class Member {
 		for (const { id, match, stalled } of this.#raft.progress()) {
 			if (!stalled || this.#stalled.has(id)) continue;
 			this.#stalled.add(id);
-			this.#logger.error("a member has lost what it acknowledged: its data directory was emptied or replaced", {
-				peer: id,
-				acknowledged: match,
-			});
+			this.#logger.error(
+				"a member refuses entries up to which it acknowledged the log: one of the two has lost a part of it",
+				{
+					peer: id,
+					acknowledged: match,
+				},
+			);
 		}
 	}
 

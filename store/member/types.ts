@@ -18,7 +18,7 @@ export type RefusalReason = "not_leader" | "overloaded";
 
 /** The links to the other members. Anything may be lost or delayed, Raft messages also repeated and reordered; a forward arrives at most as often as it is handed over. */
 export interface PeerTransport {
-	/** Called once, before anything is sent. */
+	/** Called before anything is sent; called again, the new handlers take the place of the old. */
 	start(handlers: PeerHandlers): void;
 	/** Never blocks; what cannot be queued is dropped and reported by `onUnreachable`. */
 	send(messages: readonly Message[]): void;

@@ -192,6 +192,10 @@ export async function runStore(argv: readonly string[]): Promise<number> {
 	try {
 		return await serve(values, logger);
 	} catch (error) {
+		if (error instanceof StoppedError) {
+			logger.info("stopped before it began", { signal: error.message });
+			return 0;
+		}
 		const wrongFlags = error instanceof ClusterConfigError;
 		logger.error("cannot start", {
 			error,
@@ -227,6 +231,8 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	const failed = new Promise<Error>((resolve) => {
 		fatal = resolve;
 	});
+	const stopped = new AbortController();
+	void signalled.then((signal) => stopped.abort(new StoppedError(signal)));
 	const server = await StoreServer.start({
 		dataDir: values["data-dir"] === "" ? `${name}.barque` : values["data-dir"],
 		cluster,
@@ -248,6 +254,7 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 		autoCompaction: autoCompaction(values),
 		version: await packageVersion(),
 		logger,
+		signal: stopped.signal,
 		onFatal: fatal,
 	});
 	// Whoever started us waits for this line.
@@ -264,6 +271,9 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	await server.stop();
 	return 0;
 }
+
+/** Asked to stop before it began. */
+class StoppedError extends Error {}
 
 const stopSignals = ["SIGTERM", "SIGINT"] as const;
 

@@ -1,15 +1,13 @@
 /** One member of the store as a running server: data directory, log, machine, links, listeners. Composes the rooms of `store/`. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
 import { systemClock } from "../../kit/clock.ts";
-import { realDisk } from "../../kit/disk-real.ts";
 import type { Logger } from "../../kit/log.ts";
 import { systemRandom } from "../../kit/random.ts";
-import { openLevelEngine } from "../engine/level.ts";
-import type { Engine } from "../engine/types.ts";
-import { type Machine, openMachine } from "../machine/machine.ts";
-import { type Address, ClusterConfigError, type InitialCluster, parseUrl } from "../member/cluster.ts";
+import type { Machine } from "../machine/machine.ts";
+import { askToBegin } from "../member/bootstrap.ts";
+import { type Address, type InitialCluster, memberNames, parseUrl } from "../member/cluster.ts";
+import type { Incarnations } from "../member/incarnations.ts";
 import { Member } from "../member/member.ts";
 import { Requests } from "../member/requests.ts";
 import type { AutoCompaction } from "../member/types.ts";
@@ -17,9 +15,8 @@ import { httpHandler } from "../serve/http.ts";
 import { Listener, type ListenerTls } from "../serve/listener.ts";
 import { createStoreMetrics, type StoreMetrics } from "../serve/metrics.ts";
 import { type PeerTls, TcpTransport } from "../transport/transport.ts";
-import { createThreadWriter } from "../wal/thread-writer.ts";
-import { createLog, logExists, openLog } from "../wal/wal.ts";
-import type { LogWriter } from "../wal/writer.ts";
+import type { OpenedLog } from "../wal/wal.ts";
+import { openData } from "./data.ts";
 import { fileSpool } from "./file-spool.ts";
 
 export interface StoreServerOptions {
@@ -46,6 +43,8 @@ export interface StoreServerOptions {
 	readonly autoCompaction?: AutoCompaction | undefined;
 	readonly version: string;
 	readonly logger: Logger;
+	/** Gives up a start that waits for the other members. */
+	readonly signal?: AbortSignal | undefined;
 	/** The member stopped itself; the process should end. */
 	readonly onFatal: (error: Error) => void;
 }
@@ -53,12 +52,10 @@ export interface StoreServerOptions {
 /** etcd's allowance for what surrounds a request's keys and values. */
 const requestOverheadBytes = 512 << 10;
 
-/** How long applied commands wait for others to share an engine batch with; answers do not wait for it. */
-const engineGatherMs = 10;
-
 interface Opened {
 	readonly machine: Machine;
-	readonly log: Awaited<ReturnType<typeof openLog>>;
+	readonly log: OpenedLog;
+	readonly incarnations: Incarnations;
 }
 
 export class StoreServer {
@@ -81,8 +78,9 @@ export class StoreServer {
 		const metrics = createStoreMetrics();
 		// The machine is opened before its member; a failure of its engine must still reach the member.
 		const broken: { fail: (error: unknown) => void } = { fail: options.onFatal as (error: unknown) => void };
-		const { machine, log } = await openData(options, metrics, (error) => broken.fail(error));
-		const undo: (() => Promise<unknown>)[] = [() => log.log.close(), () => machine.close()];
+		const data = await openData(options, metrics, (error) => broken.fail(error));
+		const { machine, incarnations } = data;
+		const undo: (() => Promise<unknown>)[] = [() => data.close()];
 		try {
 			const transport = await TcpTransport.listen({
 				clock: systemClock,
@@ -95,12 +93,26 @@ export class StoreServer {
 					...parseUrl("initial-cluster", member.peerUrls[0] ?? ""),
 				})),
 				listen: options.listenPeer,
+				gate: incarnations,
 				tls: options.peerTls,
 				// Longer than a passing hitch, and not much longer than members wait before they elect another leader.
 				silenceMs: Math.max(1000, 1.5 * options.electionMs),
 			});
 			undo.unshift(() => transport.close());
-			const server = await assemble(options, { machine, log }, transport, metrics, undo);
+			if (!incarnations.begun) {
+				await askToBegin({
+					clock: systemClock,
+					logger,
+					others: cluster.members.filter((member) => member !== cluster.self).map((member) => member.id),
+					nameOf: memberNames(cluster),
+					incarnations,
+					transport,
+					askEveryMs: options.electionMs,
+					signal: options.signal,
+				});
+			}
+			const log = await data.log();
+			const server = await assemble(options, { machine, log, incarnations }, transport, metrics, undo);
 			broken.fail = (error) => server.member.fail(error);
 			logger.info("store member started", {
 				name: cluster.self.name,
@@ -162,7 +174,7 @@ export class StoreServer {
 
 async function assemble(
 	options: StoreServerOptions,
-	{ machine, log }: Opened,
+	{ machine, log, incarnations }: Opened,
 	transport: TcpTransport,
 	metrics: StoreMetrics,
 	undo: (() => Promise<unknown>)[],
@@ -203,6 +215,8 @@ async function assemble(
 		},
 	});
 	undo.splice(0, undo.length, () => member.close());
+	incarnations.term = () => member.term;
+	incarnations.onExpelled = (error) => member.fail(error);
 	let watchers = 0;
 	const limits = {
 		maxRequestBytes: options.maxRequestBytes,
@@ -247,76 +261,4 @@ async function assemble(
 	});
 	server = StoreServer.of(member, transport, listeners, logger);
 	return server;
-}
-
-/** The engine's own lock makes the directory ours alone; it is taken before anything else is read or written. */
-async function openData(
-	options: StoreServerOptions,
-	metrics: StoreMetrics,
-	fatal: (error: unknown) => void,
-): Promise<Opened> {
-	const directory = join(options.dataDir, "member");
-	const identity = { clusterId: options.cluster.id, memberId: options.cluster.self.id };
-	const wal = join(directory, "wal");
-	const begun = await logExists(realDisk, wal);
-	if (!begun && options.clusterState === "existing") {
-		throw new ClusterConfigError(
-			`--initial-cluster-state is existing, but ${options.dataDir} holds no member: a member that lost its data cannot come back under its old id`,
-		);
-	}
-	await mkdir(join(directory, "snap"), { recursive: true, mode: 0o700 });
-	const engine = await openEngine(join(directory, "data"));
-	let machine: Machine | undefined;
-	try {
-		machine = await openMachine(engine, {
-			logger: options.logger,
-			// The quota is enforced where requests come in: members may be started with different ones, and must not diverge.
-			quotaBytes: Number.MAX_SAFE_INTEGER,
-			gather: () => new Promise((resolve) => setTimeout(resolve, engineGatherMs)),
-			turn: () => new Promise((resolve) => setImmediate(resolve)),
-			onFatal: (error) => fatal(error),
-		});
-		if (!begun && machine.appliedIndex > 0) {
-			throw new ClusterConfigError(`${options.dataDir} holds a state but no log: ${wal} is missing`);
-		}
-		const writer = timed(createThreadWriter(), metrics);
-		const log = begun
-			? await openLog(realDisk, wal, identity, { writer })
-			: await createLog(realDisk, wal, identity, { writer });
-		const { repaired } = log.recovered;
-		if (repaired !== undefined) {
-			options.logger.warn("cut a torn tail of the log: an unfinished write of the last run", repaired);
-		}
-		return { machine, log };
-	} catch (error) {
-		await (machine ?? engine).close();
-		throw error;
-	}
-}
-
-async function openEngine(path: string): Promise<Engine> {
-	try {
-		return await openLevelEngine(path);
-	} catch (error) {
-		const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-		if (cause?.code === "LEVEL_LOCKED" || /lock/i.test(cause?.message ?? "")) {
-			throw new ClusterConfigError(`${path}: in use by another process`);
-		}
-		throw new Error(`${path}: ${cause?.message ?? (error as Error).message}`, { cause: error });
-	}
-}
-
-function timed(writer: LogWriter, metrics: StoreMetrics): LogWriter {
-	return {
-		allocate: (bytes) => writer.allocate(bytes),
-		free: (buffer) => writer.free(buffer),
-		create: (path, data) => writer.create(path, data),
-		open: (...from) => writer.open(...from),
-		async write(...write) {
-			const before = performance.now();
-			await writer.write(...write);
-			metrics.observeFsync((performance.now() - before) / 1000);
-		},
-		close: () => writer.close(),
-	};
 }

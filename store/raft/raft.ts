@@ -680,11 +680,11 @@ export class Raft implements RaftCore {
 	#onAppend(message: Message): void {
 		const log = this.#log;
 		const { from, index, entries } = message;
+		if (!hasValidEntries(message)) return;
+		this.#checkCommitted(message);
 		if (index < log.committed) {
 			// What is committed matches any leader's log; no need to look at the entries.
 			this.#sendWhenDurable("append_response", from, { index: log.committed });
-		} else if (!hasValidEntries(message)) {
-			return;
 		} else if (log.termAt(index) !== message.logTerm) {
 			this.#rejectAppend(message);
 		} else {
@@ -693,6 +693,25 @@ export class Raft implements RaftCore {
 			const lastNew = index + entries.length;
 			log.commitTo(Math.min(message.commit, lastNew));
 			this.#sendWhenDurable("append_response", from, { index: lastNew });
+		}
+	}
+
+	/** Whoever leads holds everything that was committed (paper 5.4). Where it does not, somebody's log was lost or replaced. */
+	#checkCommitted({ from, index, logTerm, entries }: Message): void {
+		const log = this.#log;
+		const check = (at: number, term: number) => {
+			const known = log.termAt(at);
+			if (known === undefined || known === term) return;
+			throw new RaftInvariantError(
+				`entry ${at} of term ${known} is committed here, up to entry ${log.committed}, but leader ${from.toString(16)} holds one of term ${term} in its place: ` +
+					"a quorum of the members that acknowledged it has lost it, and this member still has it",
+			);
+		};
+		if (index > log.committed) return;
+		check(index, logTerm);
+		for (const entry of entries) {
+			if (entry.index > log.committed) break;
+			check(entry.index, entry.term);
 		}
 	}
 
@@ -705,9 +724,15 @@ export class Raft implements RaftCore {
 		this.#sendWhenDurable("append_response", from, { index, reject: true, rejectHint, logTerm: hintTerm });
 	}
 
-	#onHeartbeat({ from, commit, context }: Message): void {
-		// The leader names no more than we acknowledged; anything else is not for this log.
-		if (commit <= this.#log.lastIndex) this.#log.commitTo(commit);
+	#onHeartbeat({ from, commit, context, index }: Message): void {
+		const { lastIndex } = this.#log;
+		// The leader names what we acknowledged to it in its term, and commits no more of it.
+		const acknowledged = Math.max(commit, index);
+		if (acknowledged > lastIndex)
+			throw new RaftInvariantError(
+				`this member acknowledged entries up to ${acknowledged} to leader ${from.toString(16)}, but its log ends at ${lastIndex}: what follows is lost here, and the leader has it`,
+			);
+		this.#log.commitTo(commit);
 		this.#send("heartbeat_response", from, { context });
 	}
 
@@ -763,7 +788,10 @@ export class Raft implements RaftCore {
 
 	#onAcknowledged(progress: Progress, { index, from }: Message): void {
 		const log = this.#log;
-		if (index > log.lastIndex) return;
+		if (index > log.lastIndex)
+			throw new RaftInvariantError(
+				`member ${from.toString(16)} has entries up to ${index} and holds them for committed, but the log of this leader ends at ${log.lastIndex}: entries from ${log.lastIndex + 1} are lost here, and that member has them`,
+			);
 		progress.recentActive = true;
 		const news = progress.maybeUpdate(index);
 		if (!news && !(progress.state === "probe" && progress.match === index)) return;

@@ -43,7 +43,7 @@ export class Replicator {
 			if (progress.id === this.#id) continue;
 			// Never beyond what is known to match: the follower's log may differ after it.
 			const commit = Math.min(progress.match, this.#log.committed);
-			out.push(makeMessage("heartbeat", this.#id, progress.id, term, { commit, context }));
+			out.push(makeMessage("heartbeat", this.#id, progress.id, term, { index: progress.match, commit, context }));
 		}
 	}
 

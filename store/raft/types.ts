@@ -67,7 +67,7 @@ export interface Message {
 	readonly to: MemberId;
 	/** 0 only for forwarded proposals' kin (read_index), which carry none. */
 	readonly term: number;
-	/** append: term and index of the entry before `entries`; vote: of the candidate's last entry; append_response: what is acknowledged or rejected. */
+	/** append: term and index of the entry before `entries`; vote: of the candidate's last entry; append_response: what is acknowledged or rejected; heartbeat: up to where the follower acknowledged in this term (0 from versions that did not tell). */
 	readonly logTerm: number;
 	readonly index: number;
 	readonly entries: readonly Entry[];

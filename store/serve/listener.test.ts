@@ -9,6 +9,7 @@ import { systemRandom } from "../../kit/random.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { openMachine } from "../machine/machine.ts";
 import { type Replica, Requests } from "../member/requests.ts";
+import { openGate } from "../testing.ts";
 import { TcpTransport } from "../transport/transport.ts";
 import { httpHandler } from "./http.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
@@ -81,6 +82,7 @@ describe("store/serve/listener", function () {
 	it("so do the links between members", async () => {
 		await listen();
 		const transport = await TcpTransport.listen({
+			gate: openGate,
 			clock: systemClock,
 			random: systemRandom,
 			logger: silentLogger,

@@ -63,7 +63,8 @@ describe("store/transport/codec", () => {
 		const forward = { id: 5, term: 7, commands: [Buffer.from("a"), Buffer.alloc(0), Buffer.alloc(5000, 1)] };
 		assert.deepEqual(decodeForward(frameOf(encodeForward(forward))), forward);
 		assert.deepEqual(decodeRefuse(frameOf(encodeRefuse(9, "overloaded"))), { id: 9, reason: "overloaded" });
-		const hello = { minVersion: 1, maxVersion: 2, clusterId: 3n, from: 4n, to: 5n, channel: "bulk" as const };
+		const standing = { data: 6n, starts: 7, nonce: 8n, begun: true, term: 9 };
+		const hello = { minVersion: 1, maxVersion: 2, clusterId: 3n, from: 4n, to: 5n, channel: "bulk" as const, standing };
 		assert.deepEqual(decodeHello(encodeHello(hello)), hello);
 	});
 

@@ -1,15 +1,19 @@
 /**
- * What members say to each other, in bytes. Version 1: every frame begins with its kind; integers are big-endian, 64-bit
- * where they count entries or terms. Entry data is not copied when large, and the entries of an append are encoded once
- * for all followers.
+ * What members say to each other, in bytes. Every frame begins with its kind; integers are big-endian, 64-bit where they
+ * count entries or terms. Entry data is not copied when large, and the entries of an append are encoded once for all
+ * followers. Version 2: both sides of a greeting tell what data they stand on; frames are those of version 1.
  */
+import type { Standing } from "../member/incarnations.ts";
 import type { Forward, RefusalReason } from "../member/types.ts";
 import type { ConfState, Entry, EntryKind, Message, MessageType, SnapshotMeta } from "../raft/types.ts";
 import { FrameError } from "./frames.ts";
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 export const magic = 0x42515031; // "BQP1"
-export const helloBytes = 4 + 2 + 2 + 8 + 8 + 8 + 1;
+/** What every version begins with. */
+export const helloHeadBytes = 4 + 2 + 2 + 8 + 8 + 8 + 1;
+const standingBytes = 8 + 8 + 8 + 1 + 8;
+export const helloBytes = helloHeadBytes + standingBytes;
 export const maxFrameBytes = 64 << 20;
 
 export const frameKind = {
@@ -348,13 +352,35 @@ export function encodeBytes(kind: number, body: Buffer): Pieces {
 	return body.length === 0 ? [head] : [head, body];
 }
 
-export interface Hello {
+export interface HelloHead {
 	readonly minVersion: number;
 	readonly maxVersion: number;
 	readonly clusterId: bigint;
 	readonly from: bigint;
 	readonly to: bigint;
 	readonly channel: Channel;
+}
+
+export interface Hello extends HelloHead {
+	readonly standing: Standing;
+}
+
+function writeStanding(writer: Writer, { data, starts, nonce, begun, term }: Standing): void {
+	writer.u64(data);
+	writer.u53(starts);
+	writer.u64(nonce);
+	writer.u8(begun ? 1 : 0);
+	writer.u53(term);
+}
+
+function readStanding(reader: Reader): Standing {
+	return {
+		data: reader.u64(),
+		starts: reader.u53(),
+		nonce: reader.u64(),
+		begun: (reader.u8() & 1) !== 0,
+		term: reader.u53(),
+	};
 }
 
 /** First bytes of a connection, without a length prefix. */
@@ -367,10 +393,12 @@ export function encodeHello(hello: Hello): Buffer {
 	writer.u64(hello.from);
 	writer.u64(hello.to);
 	writer.u8(channels.indexOf(hello.channel));
+	writeStanding(writer, hello.standing);
 	return writer.buffer;
 }
 
-export function decodeHello(bytes: Buffer): Hello {
+/** The first `helloHeadBytes` of a greeting of any version. */
+export function decodeHelloHead(bytes: Buffer): HelloHead {
 	const reader = new Reader(bytes);
 	if (reader.u32() !== magic) throw new FrameError("not a member of a barque store (wrong first bytes)");
 	const minVersion = reader.u16();
@@ -383,18 +411,46 @@ export function decodeHello(bytes: Buffer): Hello {
 	return { minVersion, maxVersion, clusterId, from, to, channel };
 }
 
-/** The acceptor's answer: empty text when welcome, otherwise why not. */
-export function encodeWelcome(version: number, refusal: string): Pieces {
-	const text = Buffer.from(refusal);
-	const body = Buffer.allocUnsafe(2 + text.length);
-	body.writeUInt16BE(version);
-	text.copy(body, 2);
-	return encodeBytes(frameKind.welcome, body);
+export function decodeHello(bytes: Buffer): Hello {
+	return { ...decodeHelloHead(bytes), standing: readStanding(new Reader(bytes, helloHeadBytes)) };
 }
 
-export function decodeWelcome(frame: Buffer): { readonly version: number; readonly refusal: string } {
+/**
+ * The acceptor's answer. `expelled`: the greeter's data is not what it was, and it must stop. `refusal` says why not, and is
+ * empty for a welcome; only a welcome tells the acceptor's standing.
+ */
+export type Welcome =
+	| { readonly kind: "welcome"; readonly standing: Standing }
+	| { readonly kind: "refused" | "expelled"; readonly refusal: string };
+
+const welcomeKinds: readonly Welcome["kind"][] = ["welcome", "refused", "expelled"];
+
+export function encodeWelcome(welcome: Welcome): Pieces {
+	const text = welcome.kind === "welcome" ? Buffer.alloc(0) : Buffer.from(welcome.refusal);
+	const writer = new Writer(3 + (welcome.kind === "welcome" ? standingBytes : text.length));
+	writer.u16(protocolVersion);
+	writer.u8(welcomeKinds.indexOf(welcome.kind));
+	if (welcome.kind === "welcome") writeStanding(writer, welcome.standing);
+	else writer.bytes(text);
+	return encodeBytes(frameKind.welcome, writer.buffer);
+}
+
+/** A refusal in the form of version 1, for members that speak no other. */
+export function encodeRefusalOfVersion1(refusal: string): Pieces {
+	const text = Buffer.from(refusal);
+	const writer = new Writer(2 + text.length);
+	writer.u16(1);
+	writer.bytes(text);
+	return encodeBytes(frameKind.welcome, writer.buffer);
+}
+
+export function decodeWelcome(frame: Buffer): Welcome {
 	const reader = new Reader(frame);
 	if (reader.u8() !== frameKind.welcome) throw new FrameError("the member did not answer the greeting");
-	const version = reader.u16();
-	return { version, refusal: reader.bytes(reader.left).toString() };
+	// A member that speaks version 1 alone refuses ours in its own form.
+	if (reader.u16() === 1) return { kind: "refused", refusal: reader.bytes(reader.left).toString() };
+	const kind = welcomeKinds[reader.u8()];
+	if (kind === undefined) throw new FrameError("unknown kind of answer to the greeting");
+	if (kind === "welcome") return { kind, standing: readStanding(reader) };
+	return { kind, refusal: reader.bytes(reader.left).toString() };
 }

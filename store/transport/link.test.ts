@@ -7,13 +7,22 @@ import { systemRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
 import { makeMessage } from "../raft/message.ts";
 import type { Message } from "../raft/types.ts";
-import { eventually } from "../testing.ts";
-import { encodeBytes, encodeWelcome, frameKind, helloBytes } from "./codec.ts";
+import { eventually, openGate } from "../testing.ts";
+import { encodeBytes, encodeWelcome, frameKind, helloBytes, protocolVersion } from "./codec.ts";
 import { FrameReader } from "./frames.ts";
 import { Link } from "./link.ts";
 import { TcpTransport } from "./transport.ts";
 
 const silenceMs = 600;
+const hello = {
+	minVersion: protocolVersion,
+	maxVersion: protocolVersion,
+	clusterId: 7n,
+	from: 1n,
+	to: 2n,
+	channel: "control" as const,
+	standing: openGate.standing(),
+};
 const portOf = (server: Server) => (server.address() as { port: number }).port;
 
 async function listening(server: Server): Promise<Server> {
@@ -44,7 +53,8 @@ describe("store/transport: a link that hangs", () => {
 					if (!isStill) for (const piece of encodeBytes(frameKind.pong, Buffer.alloc(0))) socket.write(piece);
 				});
 				socket.on("data", (chunk: Buffer) => {
-					if (!greeted) for (const piece of encodeWelcome(1, "")) socket.write(piece);
+					if (!greeted)
+						for (const piece of encodeWelcome({ kind: "welcome", standing: openGate.standing() })) socket.write(piece);
 					reader.push(greeted ? chunk : chunk.subarray(helloBytes));
 					greeted = true;
 				});
@@ -67,10 +77,10 @@ describe("store/transport: a link that hangs", () => {
 				dials.push(socket);
 				return { socket, ready: "connect" };
 			},
-			clusterId: 7n,
-			from: 1n,
 			to: 2n,
 			channel: "control",
+			hello: () => hello,
+			gate: openGate,
 			maxQueued: 1000,
 			silenceMs,
 			onDown: () => undefined,
@@ -223,7 +233,14 @@ describe("store/transport: members whose packets were dropped for a while", func
 		holes = ids.map(() => new Hole());
 		await Promise.all(holes.map(({ server }) => listening(server)));
 		const peers = ids.map((id, i) => ({ id, host: "127.0.0.1", port: portOf(holes[i]!.server), tls: false }));
-		const common = { clock: systemClock, random: systemRandom, logger: silentLogger, clusterId: 7n, peers };
+		const common = {
+			clock: systemClock,
+			random: systemRandom,
+			logger: silentLogger,
+			clusterId: 7n,
+			peers,
+			gate: openGate,
+		};
 		const listen = [{ host: "127.0.0.1", port: 0, tls: false }];
 		transports = await Promise.all(ids.map((id) => TcpTransport.listen({ ...common, id, listen, silenceMs: 300 })));
 		heard.length = 0;

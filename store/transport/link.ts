@@ -6,15 +6,17 @@ import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
+import type { PeerGate } from "../member/incarnations.ts";
 import {
 	type Channel,
 	decodeWelcome,
 	encodeBytes,
 	encodeHello,
 	frameKind,
+	type Hello,
 	maxFrameBytes,
 	type Pieces,
-	protocolVersion,
+	type Welcome,
 } from "./codec.ts";
 import { FrameReader } from "./frames.ts";
 import { Outbox } from "./outbox.ts";
@@ -34,10 +36,11 @@ export interface LinkOptions {
 	readonly logger: Logger;
 	/** Starts a connection; "secure" or "connect" fires once it can be written. */
 	readonly dial: () => { readonly socket: Socket; readonly ready: string };
-	readonly clusterId: bigint;
-	readonly from: bigint;
 	readonly to: bigint;
 	readonly channel: Channel;
+	/** As it is when a connection comes to be. */
+	readonly hello: () => Hello;
+	readonly gate: PeerGate;
 	/** Bytes that may wait in the socket. */
 	readonly maxQueued: number;
 	/**
@@ -55,6 +58,8 @@ export class Link {
 	readonly #options: LinkOptions;
 	#socket: Socket | undefined;
 	#up = false;
+	/** The peer's answer to our greeting is being judged. */
+	#admitting = false;
 	#closed = false;
 	#retryMs = firstRetryMs;
 	#timer: Timer | undefined;
@@ -101,6 +106,11 @@ export class Link {
 		this.#socket.destroy(new Error("hangs, although the member connects to us"));
 	}
 
+	/** Greets the peer anew. */
+	greet(): void {
+		if (this.#up) this.#socket?.destroy(new Error("to be greeted again"));
+	}
+
 	close(): void {
 		this.#closed = true;
 		this.#timer?.cancel();
@@ -118,12 +128,9 @@ export class Link {
 		this.#dialledAt = clock.monotonic();
 		this.#limitConnecting(socket);
 		socket.setNoDelay(true);
-		const reader = new FrameReader(maxFrameBytes, (frame) => this.#onFrame(frame));
+		const reader = new FrameReader(maxFrameBytes, (frame) => this.#onFrame(socket, frame));
 		socket.once(ready, () => {
-			const { clusterId, from, to, channel } = this.#options;
-			socket.write(
-				encodeHello({ minVersion: protocolVersion, maxVersion: protocolVersion, clusterId, from, to, channel }),
-			);
+			socket.write(encodeHello(this.#options.hello()));
 		});
 		socket.on("data", (chunk: Buffer) => {
 			this.#heard = true;
@@ -172,21 +179,34 @@ export class Link {
 		});
 	}
 
-	#onFrame(frame: Buffer): void {
-		if (this.#up) return;
+	#onFrame(socket: Socket, frame: Buffer): void {
+		if (this.#up || this.#admitting) return;
 		const welcome = decodeWelcome(frame);
-		if (welcome.refusal !== "") throw new Error(`refused: ${welcome.refusal}`);
+		const { gate, to } = this.#options;
+		if (welcome.kind === "expelled") gate.expelled(to, welcome.refusal);
+		if (welcome.kind !== "welcome") throw new Error(`refused: ${welcome.refusal}`);
+		this.#admitting = true;
+		this.#admit(socket, welcome).catch((error: Error) => socket.destroy(error));
+	}
+
+	/** Nothing is said to a member whose data is not what it was, either. */
+	async #admit(socket: Socket, { standing }: Welcome & { kind: "welcome" }): Promise<void> {
+		const { logger, to, channel, gate } = this.#options;
+		const refusal = await gate.meet(to, standing);
+		if (refusal !== undefined) throw new Error(refusal);
+		if (this.#socket !== socket || socket.destroyed) return;
 		this.#up = true;
 		this.#retryMs = firstRetryMs;
 		this.#lastComplaint = "";
-		const { logger, to, channel } = this.#options;
 		logger.info("connected to member", { peer: to, channel });
+		gate.answered(to, standing);
 	}
 
 	#onClose(socket: Socket, reason: string): void {
 		if (this.#socket !== socket) return;
 		const wasUp = this.#up;
 		this.#up = false;
+		this.#admitting = false;
 		this.#socket = undefined;
 		this.#connecting = false;
 		this.#outbox = undefined;

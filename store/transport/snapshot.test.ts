@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { makeMessage } from "../raft/message.ts";
 import type { Message } from "../raft/types.ts";
+import { openGate } from "../testing.ts";
 import {
 	encodeBytes,
 	encodeHello,
@@ -15,7 +16,15 @@ import {
 } from "./codec.ts";
 import { receiveSnapshot, sendSnapshot } from "./snapshot.ts";
 
-const hello: Hello = { minVersion: 1, maxVersion: 1, clusterId: 1n, from: 1n, to: 2n, channel: "snapshot" };
+const hello: Hello = {
+	minVersion: protocolVersion,
+	maxVersion: protocolVersion,
+	clusterId: 1n,
+	from: 1n,
+	to: 2n,
+	channel: "snapshot",
+	standing: openGate.standing(),
+};
 const conf = { voters: [1n, 2n], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 const message = makeMessage("snapshot", 1n, 2n, 3, { snapshot: { index: 5, term: 2, conf } });
 type Handle = (message: Message, chunks: AsyncIterable<Buffer>) => Promise<void>;
@@ -37,7 +46,7 @@ describe("store/transport/snapshot", function () {
 				first = Buffer.concat([first, chunk]);
 				if (first.length < helloBytes) return;
 				socket.off("data", onData);
-				for (const piece of encodeWelcome(protocolVersion, "")) socket.write(piece);
+				for (const piece of encodeWelcome({ kind: "welcome", standing: openGate.standing() })) socket.write(piece);
 				receiveSnapshot(socket, first.subarray(helloBytes), handle, silenceMs).then(done.resolve, done.reject);
 			};
 			socket.on("data", onData);

@@ -68,7 +68,7 @@ export async function sendSnapshot(
 		await Promise.race([once(socket, ready), failed]);
 		socket.write(encodeHello(hello));
 		const welcome = decodeWelcome(await reply());
-		if (welcome.refusal !== "") throw new Error(`refused: ${welcome.refusal}`);
+		if (welcome.kind !== "welcome") throw new Error(`refused: ${welcome.refusal}`);
 		await write(encodeMessage(message, frameKind.snapshot));
 		for await (const chunk of chunks) await write(encodeBytes(frameKind.chunk, chunk));
 		await write(encodeBytes(frameKind.end, Buffer.alloc(0)));

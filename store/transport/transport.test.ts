@@ -5,9 +5,12 @@ import { systemClock } from "../../kit/clock.ts";
 import { silentLogger } from "../../kit/log.ts";
 import { type Authority, createAuthority } from "../../kit/pki.ts";
 import { systemRandom } from "../../kit/random.ts";
-import { decodeWelcome, encodeHello } from "./codec.ts";
+import { openGate } from "../testing.ts";
+import { decodeWelcome, encodeHello, protocolVersion } from "./codec.ts";
 import { FrameReader } from "./frames.ts";
 import { TcpTransport } from "./transport.ts";
+
+const versions = { minVersion: protocolVersion, maxVersion: protocolVersion };
 
 describe("store/transport: who may speak as a member", function () {
 	this.timeout(20_000);
@@ -26,6 +29,7 @@ describe("store/transport: who may speak as a member", function () {
 			peers: [1n, 2n, 3n].map((id) => ({ id, host: `10.0.0.${id}`, port: 1, tls: true })),
 			listen: [{ host: "127.0.0.1", port: 0, tls: true }],
 			tls: { ...pair, ca: authority.cert, clientCertAuth: true },
+			gate: openGate,
 			silenceMs: 1000,
 		});
 	});
@@ -37,14 +41,19 @@ describe("store/transport: who may speak as a member", function () {
 		const socket = connect({ host: "127.0.0.1", port: transport.ports[0]!, ...pair, ca: authority.cert });
 		try {
 			const answer = new Promise<string>((resolve, reject) => {
-				const reader = new FrameReader(1000, (frame) => resolve(decodeWelcome(frame).refusal));
+				const reader = new FrameReader(1000, (frame) => {
+					const welcome = decodeWelcome(frame);
+					resolve(welcome.kind === "welcome" ? "" : welcome.refusal);
+				});
 				socket.on("data", (chunk: Buffer) => reader.push(chunk));
 				socket.on("error", reject);
 				socket.on("close", () => reject(new Error("closed")));
 			});
 			answer.catch(() => undefined);
 			await once(socket, "secureConnect");
-			socket.write(encodeHello({ minVersion: 1, maxVersion: 1, clusterId: 7n, from, to: 1n, channel: "control" }));
+			socket.write(
+				encodeHello({ ...versions, clusterId: 7n, from, to: 1n, channel: "control", standing: openGate.standing() }),
+			);
 			return await answer;
 		} finally {
 			socket.destroy();

@@ -14,22 +14,27 @@ import {
 import type { Clock } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
+import type { PeerGate } from "../member/incarnations.ts";
 import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../member/types.ts";
 import type { MemberId, Message, MessageType } from "../raft/types.ts";
 import {
 	type Channel,
 	decodeForward,
 	decodeHello,
+	decodeHelloHead,
 	decodeMessage,
 	decodeRefuse,
 	encodeBytes,
 	encodeForward,
 	encodeMessage,
+	encodeRefusalOfVersion1,
 	encodeRefuse,
 	encodeWelcome,
 	frameKind,
 	type Hello,
+	type HelloHead,
 	helloBytes,
+	helloHeadBytes,
 	maxFrameBytes,
 	protocolVersion,
 } from "./codec.ts";
@@ -67,6 +72,7 @@ export interface TransportOptions {
 	readonly id: MemberId;
 	readonly peers: readonly PeerAddress[];
 	readonly listen: readonly ListenAddress[];
+	readonly gate: PeerGate;
 	readonly tls?: PeerTls | undefined;
 	/** A peer silent for this long is dialled anew, ms. */
 	readonly silenceMs: number;
@@ -122,8 +128,15 @@ export class TcpTransport implements PeerTransport {
 	}
 
 	start(handlers: PeerHandlers): void {
+		const first = this.#handlers === undefined;
 		this.#handlers = handlers;
+		if (!first) return;
 		for (const address of this.#addresses.values()) this.#peers.set(address.id, this.#connect(address));
+	}
+
+	/** Tells all others our standing anew. */
+	greet(): void {
+		for (const { control } of this.#peers.values()) control.greet();
 	}
 
 	send(messages: readonly Message[]): void {
@@ -169,8 +182,9 @@ export class TcpTransport implements PeerTransport {
 	}
 
 	#hello(to: MemberId, channel: Channel): Hello {
-		const { clusterId, id } = this.#options;
-		return { minVersion: protocolVersion, maxVersion: protocolVersion, clusterId, from: id, to, channel };
+		const { clusterId, id, gate } = this.#options;
+		const [minVersion, maxVersion] = [protocolVersion, protocolVersion];
+		return { minVersion, maxVersion, clusterId, from: id, to, channel, standing: gate.standing() };
 	}
 
 	/** A link drops often while nobody could have missed anything; Raft hears of it in its own turn, never inside `send`. */
@@ -181,17 +195,17 @@ export class TcpTransport implements PeerTransport {
 	}
 
 	#connect(address: PeerAddress): Peer {
-		const { clock, random, logger, clusterId, id, silenceMs } = this.#options;
+		const { clock, random, logger, gate, silenceMs } = this.#options;
 		const link = (channel: Channel, maxQueued: number) =>
 			new Link({
 				clock,
 				random,
 				logger,
 				dial: () => this.#dial(address),
-				clusterId,
-				from: id,
 				to: address.id,
 				channel,
+				hello: () => this.#hello(address.id, channel),
+				gate,
 				maxQueued,
 				silenceMs,
 				onDown: () => this.#unreachable(address.id),
@@ -259,46 +273,76 @@ export class TcpTransport implements PeerTransport {
 		socket.once("close", () => timer.cancel());
 		socket.on("error", (error: Error) => logger.debug("peer connection failed", { remote, error }));
 		let first: Buffer = Buffer.alloc(0);
+		let isOld = false;
 		const onData = (chunk: Buffer) => {
 			first = first.length === 0 ? chunk : Buffer.concat([first, chunk]);
-			if (first.length < helloBytes) return;
-			socket.off("data", onData);
-			timer.cancel();
+			if (first.length < helloHeadBytes) return;
 			try {
-				this.#greet(socket, decodeHello(first.subarray(0, helloBytes)), first.subarray(helloBytes));
+				isOld ||= decodeHelloHead(first).maxVersion < protocolVersion;
+				if (!isOld && first.length < helloBytes) return;
 			} catch (error) {
 				logger.warn("peer connection refused", { remote, error });
 				socket.destroy();
+				return;
+			}
+			socket.off("data", onData);
+			timer.cancel();
+			if (isOld) this.#refuseOld(socket, decodeHelloHead(first));
+			else {
+				// Nothing more is read before it is known who greets.
+				socket.pause();
+				this.#greet(socket, decodeHello(first), first.subarray(helloBytes)).catch((error: unknown) => {
+					logger.warn("peer connection refused", { remote, error });
+					socket.destroy();
+				});
 			}
 		};
 		socket.on("data", onData);
 	}
 
-	#greet(socket: Socket, hello: Hello, rest: Buffer): void {
-		const refusal = this.#refusal(hello) || this.#impersonation(socket, hello.from);
-		for (const piece of encodeWelcome(protocolVersion, refusal)) socket.write(piece);
-		if (refusal !== "") {
-			this.#options.logger.warn("peer refused", { peer: hello.from, remote: socket.remoteAddress, refusal });
+	#refuseOld(socket: Socket, hello: HelloHead): void {
+		const refusal = this.#refusal(hello);
+		this.#options.logger.warn("peer refused", { peer: hello.from, remote: socket.remoteAddress, refusal });
+		for (const piece of encodeRefusalOfVersion1(refusal)) socket.write(piece);
+		socket.end();
+	}
+
+	async #greet(socket: Socket, hello: Hello, rest: Buffer): Promise<void> {
+		const { gate, logger } = this.#options;
+		const refuse = (kind: "refused" | "expelled", refusal: string) => {
+			logger[kind === "expelled" ? "error" : "warn"]("peer refused", {
+				peer: hello.from,
+				remote: socket.remoteAddress,
+				refusal,
+			});
+			for (const piece of encodeWelcome({ kind, refusal })) socket.write(piece);
+			socket.resume();
 			socket.end();
-			return;
-		}
+		};
+		const refusal = this.#refusal(hello) || this.#impersonation(socket, hello.from);
+		if (refusal !== "") return refuse("refused", refusal);
+		const loss = await gate.meet(hello.from, hello.standing);
+		if (this.#closed || socket.destroyed) return;
+		if (loss !== undefined) return refuse("expelled", loss);
+		for (const piece of encodeWelcome({ kind: "welcome", standing: gate.standing() })) socket.write(piece);
 		if (hello.channel === "snapshot") {
 			const handle = (message: Message, chunks: AsyncIterable<Buffer>) => {
 				if (message.from !== hello.from) throw new FrameError("a snapshot in another member's name");
 				return this.#handlers?.onSnapshot(message, chunks) ?? Promise.reject(new Error("not started"));
 			};
 			receiveSnapshot(socket, rest, handle).catch((error: unknown) => {
-				this.#options.logger.warn("snapshot not received", { from: hello.from, error });
+				logger.warn("snapshot not received", { from: hello.from, error });
 			});
-			return;
+		} else {
+			const peer = this.#peers.get(hello.from);
+			peer?.control.peerIsBack();
+			peer?.bulk.peerIsBack();
+			this.#receive(socket, hello, rest);
 		}
-		const peer = this.#peers.get(hello.from);
-		peer?.control.peerIsBack();
-		peer?.bulk.peerIsBack();
-		this.#receive(socket, hello, rest);
+		socket.resume();
 	}
 
-	#refusal(hello: Hello): string {
+	#refusal(hello: HelloHead): string {
 		if (hello.minVersion > protocolVersion || hello.maxVersion < protocolVersion) {
 			return `protocol versions ${hello.minVersion} to ${hello.maxVersion} are not spoken here, only ${protocolVersion}`;
 		}

@@ -1,0 +1,290 @@
+/**
+ * Which data each member is known to stand on. Raft rests on members that never forget: a vote or an acknowledgement is
+ * a promise about what is on the giver's disk. A disk that was emptied, replaced or set back keeps no promise, and must
+ * not speak under the old name.
+ *
+ * So every data directory has a number of its own, drawn when it is first used, and counts its process's starts. Both are
+ * told in each greeting and kept, durably, by whoever hears them, before anything else of that member is listened to.
+ * Hence whoever counted a promise knows the data that it was given on, and tells it apart from any other.
+ */
+import { dirname, join } from "node:path";
+import { crc32c } from "../../kit/crc32c.ts";
+import type { Disk } from "../../kit/disk.ts";
+import type { Random } from "../../kit/random.ts";
+import type { HardState, MemberId } from "../raft/types.ts";
+import type { LogIdentity } from "../wal/types.ts";
+
+export interface Incarnation {
+	/** Of the data directory, drawn at random when it was first used. */
+	readonly data: bigint;
+	/** How often a process began to run on it. */
+	readonly starts: number;
+	/** Of this start: tells two starts of one number apart, which an old copy of the directory makes. */
+	readonly nonce: bigint;
+}
+
+/** What a member tells of itself in a greeting. */
+export interface Standing extends Incarnation {
+	/** It has a log, so it may have made promises. */
+	readonly begun: boolean;
+	/** 0: it never took part in an election. */
+	readonly term: number;
+}
+
+/** What links ask before members listen to each other. */
+export interface PeerGate {
+	standing(): Standing;
+	/** Resolves once it is known durably what the member stands on; to the reason why it must not be listened to. */
+	meet(from: MemberId, standing: Standing): Promise<string | undefined>;
+	/** The member has met us and answers. */
+	answered(from: MemberId, standing: Standing): void;
+	/** The member knows that our data is not what it was. */
+	expelled(by: MemberId, why: string): void;
+}
+
+/** This member's data is not the data that another member knows it by. */
+export class DataLossError extends Error {
+	override name = "DataLossError";
+}
+
+/** The file is damaged, of another member, or contradicts what lies beside it. */
+export class IncarnationsError extends Error {
+	override name = "IncarnationsError";
+}
+
+const fileName = "incarnations";
+const format = 1;
+
+export interface IncarnationsOptions {
+	readonly disk: Disk;
+	/** Where log and state lie; exists. */
+	readonly directory: string;
+	readonly identity: LogIdentity;
+	readonly random: Random;
+	/** As the log beside the file has it; undefined: there is no log. */
+	readonly log: Pick<HardState, "term" | "commit"> | undefined;
+	/** A member's id in texts. */
+	readonly nameOf: (id: MemberId) => string;
+}
+
+/** Of this member: `floor` is what its log held when it last started, and holds ever since. */
+interface Own extends Incarnation {
+	readonly begun: boolean;
+	readonly floor: Pick<HardState, "term" | "commit">;
+}
+
+interface Kept {
+	readonly own: Own;
+	readonly peers: ReadonlyMap<MemberId, Incarnation>;
+}
+
+export class Incarnations implements PeerGate {
+	readonly #options: IncarnationsOptions;
+	#own: Own;
+	readonly #peers: Map<MemberId, Incarnation>;
+	/** Being written down, by peer. */
+	readonly #meeting = new Map<MemberId, Promise<void>>();
+	#writing: Promise<void> = Promise.resolve();
+	/** The member's term, for greetings. */
+	term: () => number = () => 0;
+	onAnswer: (from: MemberId, standing: Standing) => void = () => {};
+	onExpelled: (error: DataLossError) => void = () => {};
+
+	private constructor(options: IncarnationsOptions, kept: Kept) {
+		this.#options = options;
+		this.#own = kept.own;
+		this.#peers = new Map(kept.peers);
+	}
+
+	/** Counts this start, durably. Throws IncarnationsError, and the disk's errors. */
+	static async open(options: IncarnationsOptions): Promise<Incarnations> {
+		const { random, log } = options;
+		const path = join(options.directory, fileName);
+		const found = await read(options, path);
+		if (found !== undefined) checkLog(path, found.own, log);
+		// A log without the file was written by a version that had none, and begins to be known now.
+		const own = {
+			data: found?.own.data ?? random.bytes(8).readBigUInt64BE(),
+			starts: (found?.own.starts ?? 0) + 1,
+			nonce: random.bytes(8).readBigUInt64BE(),
+			begun: log !== undefined,
+			floor: { term: log?.term ?? 0, commit: log?.commit ?? 0 },
+		};
+		const opened = new Incarnations(options, { own, peers: found?.peers ?? new Map() });
+		await opened.#write();
+		return opened;
+	}
+
+	get begun(): boolean {
+		return this.#own.begun;
+	}
+
+	/** The log is there, durably; from now on its absence is a loss. */
+	async markBegun(): Promise<void> {
+		this.#own = { ...this.#own, begun: true };
+		await this.#write();
+	}
+
+	standing(): Standing {
+		const { data, starts, nonce, begun } = this.#own;
+		return { data, starts, nonce, begun, term: this.term() };
+	}
+
+	async meet(from: MemberId, { data, starts, nonce }: Standing): Promise<string | undefined> {
+		const known = this.#peers.get(from);
+		const told = { data, starts, nonce };
+		const loss = known === undefined ? undefined : lossBetween(known, told);
+		if (loss !== undefined) return this.#describe(from, loss);
+		if (known?.starts !== starts) this.#meeting.set(from, this.#writeDown(from, told, known));
+		await this.#meeting.get(from);
+		return undefined;
+	}
+
+	async #writeDown(from: MemberId, told: Incarnation, known: Incarnation | undefined): Promise<void> {
+		this.#peers.set(from, told);
+		try {
+			await this.#write();
+		} catch (error) {
+			// Not known, then, and the next greeting tries again.
+			if (known === undefined) this.#peers.delete(from);
+			else this.#peers.set(from, known);
+			throw error;
+		} finally {
+			this.#meeting.delete(from);
+		}
+	}
+
+	answered(from: MemberId, standing: Standing): void {
+		this.onAnswer(from, standing);
+	}
+
+	expelled(by: MemberId, why: string): void {
+		this.onExpelled(new DataLossError(`${this.#options.nameOf(by)} does not listen to this member: ${why}`));
+	}
+
+	#describe(from: MemberId, loss: string): string {
+		const { nameOf, identity } = this.#options;
+		return (
+			`${nameOf(from)} ${loss}. What it voted for and acknowledged before may be missing from its data now, ` +
+			`and it cannot take part; ${nameOf(identity.memberId)} keeps its own data. ` +
+			`Give ${nameOf(from)} its latest data directory back, or leave it down`
+		);
+	}
+
+	#write(): Promise<void> {
+		const content = encode(this.#options.identity, { own: this.#own, peers: this.#peers });
+		const written = this.#writing.catch(() => {}).then(() => replaceFile(this.#options, content));
+		this.#writing = written;
+		return written;
+	}
+}
+
+/** A log that is gone, or older than when it was last looked at, has forgotten. */
+function checkLog(path: string, own: Own, log: IncarnationsOptions["log"]): void {
+	const advice = "Give the member its whole data directory back, or leave it down; the others keep what they hold";
+	if (own.begun && log === undefined) {
+		throw new IncarnationsError(
+			`${path}: this data directory had a log, which is missing: what the member voted for and acknowledged stood there. ${advice}`,
+		);
+	}
+	if (log === undefined || (log.term >= own.floor.term && log.commit >= own.floor.commit)) return;
+	throw new IncarnationsError(
+		`${path}: the log is older than the rest of this data directory: it is of term ${log.term} and committed up to ${log.commit}, ` +
+			`and was of term ${own.floor.term} and committed up to ${own.floor.commit} at the last start. ${advice}`,
+	);
+}
+
+/** Why data that is told of cannot be the continuation of what is known; undefined when it can. */
+function lossBetween(known: Incarnation, told: Incarnation): string | undefined {
+	if (known.data !== told.data) {
+		return `was known by data directory ${hex(known.data)} and comes with another one, ${hex(told.data)}: its disk was emptied or replaced`;
+	}
+	const older = told.starts < known.starts || (told.starts === known.starts && told.nonce !== known.nonce);
+	if (!older) return undefined;
+	return `was known by start ${known.starts} of its data directory ${hex(known.data)} and comes with an older copy of it`;
+}
+
+const hex = (id: bigint) => id.toString(16).padStart(16, "0");
+
+function encode({ clusterId, memberId }: LogIdentity, { own, peers }: Kept): Buffer {
+	const plain = ({ data, starts, nonce }: Incarnation) => ({ data: hex(data), starts, nonce: hex(nonce) });
+	const text = JSON.stringify({
+		format,
+		cluster: hex(clusterId),
+		member: hex(memberId),
+		begun: own.begun,
+		floor: own.floor,
+		...plain(own),
+		peers: Object.fromEntries([...peers].map(([id, peer]) => [hex(id), plain(peer)])),
+	});
+	return Buffer.from(`${text}\n${checksum(text)}\n`);
+}
+
+function checksum(text: string): string {
+	return crc32c(Buffer.from(text)).toString(16).padStart(8, "0");
+}
+
+/** Under another name first: a crash leaves the old file or the new one, whole. */
+async function replaceFile({ disk, directory }: IncarnationsOptions, content: Buffer): Promise<void> {
+	const path = join(directory, fileName);
+	const temporary = `${path}.tmp`;
+	const file = await disk.open(temporary, { create: true });
+	try {
+		await file.truncate(0);
+		await file.write(content, 0);
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+	await disk.rename(temporary, path);
+	await disk.syncDirectory(dirname(path));
+}
+
+async function read({ disk, directory, identity }: IncarnationsOptions, path: string): Promise<Kept | undefined> {
+	if (!(await disk.list(directory)).includes(fileName)) return undefined;
+	const file = await disk.open(path);
+	let content: string;
+	try {
+		const bytes = Buffer.alloc(await file.size());
+		content = bytes.toString("utf8", 0, await file.read(bytes, 0));
+	} finally {
+		await file.close();
+	}
+	const [text = "", sum = ""] = content.split("\n");
+	if (sum !== checksum(text)) throw new IncarnationsError(`${path}: damaged: its checksum is wrong`);
+	return decode(path, identity, JSON.parse(text) as Stored);
+}
+
+interface StoredIncarnation {
+	readonly data: string;
+	readonly starts: number;
+	readonly nonce: string;
+}
+
+interface Stored extends StoredIncarnation {
+	readonly format: number;
+	readonly cluster: string;
+	readonly member: string;
+	readonly begun: boolean;
+	readonly floor: Own["floor"];
+	readonly peers: Readonly<Record<string, StoredIncarnation>>;
+}
+
+function decode(path: string, identity: LogIdentity, stored: Stored): Kept {
+	if (stored.format !== format) throw new IncarnationsError(`${path}: unknown format ${stored.format}`);
+	if (stored.cluster !== hex(identity.clusterId) || stored.member !== hex(identity.memberId)) {
+		throw new IncarnationsError(
+			`${path}: this data is of member ${stored.member} of cluster ${stored.cluster}, not of member ${hex(identity.memberId)} of cluster ${hex(identity.clusterId)}`,
+		);
+	}
+	const id = (text: string) => BigInt(`0x${text}`);
+	const one = ({ data, starts, nonce }: StoredIncarnation): Incarnation => ({
+		data: id(data),
+		starts,
+		nonce: id(nonce),
+	});
+	return {
+		own: { ...one(stored), begun: stored.begun, floor: stored.floor },
+		peers: new Map(Object.entries(stored.peers).map(([member, peer]) => [id(member), one(peer)])),
+	};
+}
