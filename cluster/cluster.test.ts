@@ -29,6 +29,24 @@ describe("cluster: ports", function () {
 	});
 });
 
+describe("cluster: a master whose store lost its data", function () {
+	this.timeout(60_000);
+
+	it("is not revived with an empty directory as if it were new", async () => {
+		const cluster = await startCluster({ masters: 3, nodes: 0, runtime: "hollow" });
+		try {
+			await cluster.killMaster("master-2");
+			await rm(path.join(cluster.dir, "master-2", "store"), { recursive: true });
+			await assert.rejects(
+				cluster.reviveMaster("master-2"),
+				/master-2-store ended .*--initial-cluster-state is existing, but .* holds no member/s,
+			);
+		} finally {
+			await cluster.stop();
+		}
+	});
+});
+
 describe("cluster: a part that cannot start", function () {
 	this.timeout(60_000);
 

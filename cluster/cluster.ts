@@ -1,5 +1,6 @@
 /** What one can do with a cluster on this machine: start it, wait until it is ready, kill and revive masters, stop it. */
-import { mkdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { killLeftovers } from "../agents/kubelet/leftovers.ts";
@@ -10,7 +11,15 @@ import type { KubeObject } from "../apiserver/scheme/object.ts";
 import type { Node } from "../apiserver/scheme/types.gen.ts";
 import { adminTls, makeCertificates } from "./certificates.ts";
 import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
-import { findLayout, type Layout, type LayoutOptions, type MasterEndpoints, planLayout, saveLayout } from "./layout.ts";
+import {
+	begunFile,
+	findLayout,
+	type Layout,
+	type LayoutOptions,
+	type MasterEndpoints,
+	planLayout,
+	saveLayout,
+} from "./layout.ts";
 import { releasePorts } from "./ports.ts";
 import { knownParts, type Launch, logTail, type Part, runningPid, startPart, stopPart } from "./processes.ts";
 
@@ -47,10 +56,25 @@ export async function prepare(options: LayoutOptions, progress: Progress): Promi
 	}
 }
 
+/** A store member that has begun must not take an empty directory for a new member's. */
+function withState(dir: string, part: Part): Part {
+	if (part.command !== "store" || !existsSync(begunFile(dir, part.name))) return part;
+	return { ...part, args: [...part.args, "--initial-cluster-state=existing"] };
+}
+
+/** These masters' store members follow a leader, so they have begun. */
+async function markBegun(dir: string, masters: readonly MasterEndpoints[]): Promise<void> {
+	for (const { name } of masters) {
+		const file = begunFile(dir, `${name}-store`);
+		await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+		await writeFile(file, "");
+	}
+}
+
 /** Starts the parts that do not run already. */
 export async function startParts(dir: string, parts: readonly Part[], launch?: Launch): Promise<void> {
 	const starts = parts.map(async (part) => {
-		if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, part, launch);
+		if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, withState(dir, part), launch);
 	});
 	// Whoever cleans up after a failure must find all that was started.
 	for (const start of await Promise.allSettled(starts)) if (start.status === "rejected") throw start.reason;
@@ -122,6 +146,7 @@ export async function waitForMasters(dir: string, layout: Layout, masters: reado
 			}
 		}),
 	);
+	await markBegun(dir, masters);
 }
 
 /** Waits until what a master runs besides store and apiserver is there, leading or not. */

@@ -101,6 +101,8 @@ async function apiPorts(dir: string, port: number, masters: number): Promise<num
 export const pkiDirectory = (dir: string) => path.join(dir, "pki");
 export const layoutFile = (dir: string) => path.join(dir, "endpoints.json");
 export const pidFile = (dir: string, part: string) => path.join(dir, "run", `${part}.pid`);
+/** Says that this part's store member has begun its log: from then on an empty data directory is one that lost it. */
+export const begunFile = (dir: string, part: string) => path.join(dir, "begun", part);
 export const logFile = (dir: string, part: string) => path.join(dir, "logs", `${part}.log`);
 
 /** Chooses ports and names; writes nothing. The ports are kept for `dir` until `releasePorts(dir)`. */

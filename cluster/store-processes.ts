@@ -120,6 +120,11 @@ export class StoreProcesses {
 		await gone;
 	}
 
+	/** SIGTERM. */
+	terminate(name: string): void {
+		this.#member(name).child?.kill("SIGTERM");
+	}
+
 	/** SIGSTOP: it stands still, its sockets stay open. */
 	pause(name: string): void {
 		this.#member(name).child?.kill("SIGSTOP");

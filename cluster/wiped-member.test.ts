@@ -115,6 +115,15 @@ describe("cluster: a member that lost its data", function () {
 		assert.equal(await keys(), puts);
 	});
 
+	it("and one that waits for others ends when it is asked to", async () => {
+		members = await StoreProcesses.create(3);
+		const end = members.start("m1");
+		await eventually("it to look for the others", () => /no connection to member/.test(members.output("m1")));
+		members.terminate("m1");
+		assert.equal(await end, 0);
+		assert.match(members.output("m1"), /stopped before it began/);
+	});
+
 	it("with an older copy of its directory is refused by those who met a later start", async () => {
 		const [, follower] = await acknowledged();
 		await members.kill(follower);

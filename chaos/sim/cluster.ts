@@ -76,6 +76,8 @@ export class SimNode {
 	excused = false;
 	/** It must not start again before its disk is repaired. */
 	quarantined = false;
+	/** It has begun its log. */
+	begun = false;
 	/** It got an empty disk; this puts the old one back. */
 	putBack: (() => void) | undefined;
 	/** Tells its clients that it is about to stop. */
@@ -406,6 +408,7 @@ export class SimCluster {
 			opened = await createLog(disk, walDirectory, identity, options);
 			await incarnations.markBegun();
 		}
+		node.begun = true;
 		this.#recovered(node, opened.recovered);
 		return { ...opened, incarnations, transport };
 	}

@@ -198,15 +198,7 @@ export const bugs: readonly Bug[] = [
  * What the simulator found in the product and hunts would seldom meet again: planted again, each shows at its seed of the
  * corpus.
  */
-export const remembered: readonly (Bug & { readonly seed: number })[] = [
-	{
-		name: "a new leader stamps an entry before its lease clock is set",
-		seed: 1851106,
-		file: "store/member/member.ts",
-		text: "const time = this.#leaseNow();\n\t\tfor (const command",
-		replacement: "const time = this.#leaseClock.now(this.machine.time);\n\t\tfor (const command",
-	},
-];
+export const remembered: readonly (Bug & { readonly seed: number })[] = [];
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

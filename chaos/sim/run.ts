@@ -188,7 +188,9 @@ class Run {
 	/** Phase two: a majority is healed and the others are cut off; that must be enough for every client. */
 	async #heal(workDone: () => boolean): Promise<void> {
 		const { nodes } = this.#cluster;
-		const order = shuffled(nodes, seededRandom(this.#seed * 31 + 53));
+		const drawn = shuffled(nodes, seededRandom(this.#seed * 31 + 53));
+		// A member that has not begun and is late may have to wait for those that are cut off (`store/member/bootstrap.ts`).
+		const order = [...drawn.filter(({ begun }) => begun), ...drawn.filter(({ begun }) => !begun)];
 		const majority = order.slice(0, Math.floor(nodes.length / 2) + 1);
 		const others = order.slice(majority.length);
 		const cuts = others.flatMap((a) =>

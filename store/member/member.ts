@@ -160,7 +160,9 @@ export class Member {
 				electionTicks: Math.max(2, Math.round(config.electionMs / config.heartbeatMs)),
 				heartbeatTicks: 1,
 				randomInt: (bound) => random.int(bound),
-				preVote: config.preVote,
+				// A term beyond 0 must mean that a quorum has begun, or nobody else could be sure enough to (`bootstrap.ts`): so no
+				// member leaves term 0 by itself.
+				preVote: config.preVote || start.recovered.hardState.term === 0,
 				checkQuorum: true,
 				maxBytesPerAppend,
 				maxInflightAppends,
