@@ -123,17 +123,16 @@ export class Definitions {
 		}
 		const required: string[] = [];
 		for (const field of message.fields.values()) {
-			properties[field.name] = this.#property(message, field);
+			properties[field.name] = this.#property(field);
 			if (field.required) required.push(field.name);
 		}
-		if (message.isKind)
-			schema["description"] = `${message.name.slice(message.name.indexOf(".") + 1)} as the API serves it.`;
+		if (message.description !== "") schema["description"] = message.description;
 		if (Object.keys(properties).length > 0) schema["properties"] = properties;
 		if (required.length > 0) schema["required"] = required;
 		if (message.atomic) schema["x-kubernetes-map-type"] = "atomic";
 	}
 
-	#property(message: Message, field: Field): JsonSchema {
+	#property(field: Field): JsonSchema {
 		const schema = this.#type(field.type);
 		const property: JsonSchema = "$ref" in schema ? { allOf: [schema] } : schema;
 		if (field.value) property["default"] = {};
@@ -143,8 +142,7 @@ export class Definitions {
 			else if (type === "integer") property["default"] = 0;
 			else if (type === "boolean") property["default"] = false;
 		}
-		const description = message.isKind ? topLevelDescriptions[field.name] : undefined;
-		if (description !== undefined) property["description"] = description;
+		if (field.description !== "") property["description"] = field.description;
 		return { ...property, ...extensions(field) };
 	}
 
@@ -173,12 +171,6 @@ export class Definitions {
 		return schema["type"] === "integer" ? { ...schema, default: 0 } : schema;
 	}
 }
-
-const topLevelDescriptions: Readonly<Record<string, string>> = {
-	metadata: "Name, namespace, labels and what else every object carries.",
-	spec: "What is wanted.",
-	status: "What is observed.",
-};
 
 function extensions(field: Field): JsonSchema {
 	const result: JsonSchema = {};

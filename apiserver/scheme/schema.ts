@@ -3,9 +3,10 @@
  *
  * Line format of the texts in `schema/`:
  *
- *     TypeName [kind] [atomic]          a message; `kind` marks a top-level kind of this group version
- *       field NUMBER TYPE [facts...]    a field of it
+ *     TypeName [kind] [atomic] # text          a message; `kind` marks a top-level kind of this group version
+ *       field NUMBER TYPE [facts...] # text    a field of it
  *
+ * Each text says in a sentence or two, in words of ours, what it is for: `kubectl explain`, OpenAPI documents and hovers show it.
  * NUMBER is the protobuf field number; `2.6` means field 6 of a message embedded as field 2 (inlined in JSON).
  * TYPE is string, int32, int64, double, bool, bytes, time, microtime, quantity, intorstring, raw, fieldsv1,
  * a message name (`group_version.Name` for another text's), `[]TYPE` or `map<TYPE>` (keys are strings).
@@ -64,6 +65,8 @@ export type FieldType =
 
 export interface Field {
 	readonly name: string;
+	/** What it is for, for people. */
+	readonly description: string;
 	/** Protobuf field numbers from the message down to the value: one, or two through an embedded message. */
 	readonly path: readonly number[];
 	readonly type: FieldType;
@@ -84,6 +87,7 @@ export interface Field {
 export interface Message {
 	/** `core_v1.Pod`: the text's name and the type's. */
 	readonly name: string;
+	readonly description: string;
 	readonly isKind: boolean;
 	readonly atomic: boolean;
 	readonly fields: ReadonlyMap<string, Field>;
@@ -111,12 +115,19 @@ function parseType(text: string, owner: string): FieldType {
 	return { form: "message", name: text.includes(".") ? text : `${owner}.${text}` };
 }
 
+/** The facts of a line, and its text. */
+function parseLine(line: string): readonly [facts: readonly string[], description: string] {
+	const mark = line.indexOf(" # ");
+	return mark < 0 ? [line.trim().split(" "), ""] : [line.slice(0, mark).trim().split(" "), line.slice(mark + 3)];
+}
+
 function parseField(line: string, owner: string): Field {
-	const [name = "", path = "", type = "", ...facts] = line.trim().split(" ");
+	const [[name = "", path = "", type = "", ...facts], description] = parseLine(line);
 	const fact = (key: string) => facts.find((f) => f.startsWith(`${key}=`))?.slice(key.length + 1);
 	const [listType, listMapKeys] = fact("list")?.split(":") ?? [];
 	return {
 		name,
+		description,
 		path: path.split(".").map(Number),
 		type: parseType(type, owner),
 		required: facts.includes("required"),
@@ -141,10 +152,11 @@ function parseText(owner: string, text: string): Map<string, Message> {
 			fields.set(field.name, field);
 			continue;
 		}
-		const [name = "", ...flags] = line.split(" ");
+		const [[name = "", ...flags], description] = parseLine(line);
 		fields = new Map();
 		messages.set(`${owner}.${name}`, {
 			name: `${owner}.${name}`,
+			description,
 			isKind: flags.includes("kind"),
 			atomic: flags.includes("atomic"),
 			fields,

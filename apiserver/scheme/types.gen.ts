@@ -11,2529 +11,4236 @@ import type {
 
 export type * from "../machinery/meta-types.gen.ts";
 
+/** A volume of AWS, by its id; served by a CSI driver today. */
 export interface AWSElasticBlockStoreVolumeSource {
+	/** Id of the volume. */
 	volumeID?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Partition to mount; 0: the whole volume. */
 	partition?: number | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** Rules about where a pod may or should run. */
 export interface Affinity {
+	/** Rules about nodes. */
 	nodeAffinity?: NodeAffinity | undefined;
+	/** Rules to run near other pods. */
 	podAffinity?: PodAffinity | undefined;
+	/** Rules to run away from other pods. */
 	podAntiAffinity?: PodAntiAffinity | undefined;
 }
 
+/** AppArmor profile of containers. */
 export interface AppArmorProfile {
+	/** RuntimeDefault, Unconfined or Localhost. */
 	type?: string | undefined;
+	/** Name of a profile loaded on the node, for Localhost. */
 	localhostProfile?: string | undefined;
 }
 
+/** A volume that is attached to a node. */
 export interface AttachedVolume {
+	/** Name of the volume. */
 	name?: string | undefined;
+	/** Device under which the node has it. */
 	devicePath?: string | undefined;
 }
 
+/** A disk of Azure; served by a CSI driver today. */
 export interface AzureDiskVolumeSource {
+	/** Name of the disk. */
 	diskName?: string | undefined;
+	/** URI of the disk. */
 	diskURI?: string | undefined;
+	/** Caching of the disk: None, ReadOnly or ReadWrite. */
 	cachingMode?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Shared, Dedicated or Managed. */
 	kind?: string | undefined;
 }
 
+/** A file share of Azure; served by a CSI driver today. */
 export interface AzureFilePersistentVolumeSource {
+	/** Secret with the storage account's name and key. */
 	secretName?: string | undefined;
+	/** Name of the share. */
 	shareName?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Namespace of the Secret; by default the claim's. */
 	secretNamespace?: string | undefined;
 }
 
+/** A file share of Azure; served by a CSI driver today. */
 export interface AzureFileVolumeSource {
+	/** Secret with the storage account's name and key. */
 	secretName?: string | undefined;
+	/** Name of the share. */
 	shareName?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** Binds a pod to a node. */
 export interface Binding {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The node, as a reference by name. */
 	target?: ObjectReference | undefined;
 }
 
+/** A volume that a CSI driver serves. */
 export interface CSIPersistentVolumeSource {
+	/** Name of the driver. */
 	driver?: string | undefined;
+	/** Id of the volume, as the driver knows it. */
 	volumeHandle?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Attributes the driver gave the volume. */
 	volumeAttributes?: Record<string, string> | undefined;
+	/** Secret for attaching the volume to a node. */
 	controllerPublishSecretRef?: SecretReference | undefined;
+	/** Secret for staging the volume on a node. */
 	nodeStageSecretRef?: SecretReference | undefined;
+	/** Secret for mounting the volume for a pod. */
 	nodePublishSecretRef?: SecretReference | undefined;
+	/** Secret for growing the volume. */
 	controllerExpandSecretRef?: SecretReference | undefined;
+	/** Secret for growing its file system on a node. */
 	nodeExpandSecretRef?: SecretReference | undefined;
 }
 
+/** A volume that a CSI driver makes for the life of a pod. */
 export interface CSIVolumeSource {
+	/** Name of the driver. */
 	driver?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Attributes for the driver, in its own words. */
 	volumeAttributes?: Record<string, string> | undefined;
+	/** Secret for mounting the volume. */
 	nodePublishSecretRef?: LocalObjectReference | undefined;
 }
 
+/** Capabilities that a container gains and loses. */
 export interface Capabilities {
+	/** Capabilities to add, such as NET_ADMIN; ALL is every one. */
 	add?: string[] | undefined;
+	/** Capabilities to drop; ALL is every one. */
 	drop?: string[] | undefined;
 }
 
+/** A mount of CephFS; no longer served. */
 export interface CephFSPersistentVolumeSource {
+	/** Addresses of the Ceph monitors. */
 	monitors?: string[] | undefined;
+	/** Folder to mount as root; / by default. */
 	path?: string | undefined;
+	/** Name of the Ceph user; admin by default. */
 	user?: string | undefined;
+	/** File with the user's key. */
 	secretFile?: string | undefined;
+	/** Secret with the user's key; goes before secretFile. */
 	secretRef?: SecretReference | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A mount of CephFS; no longer served. */
 export interface CephFSVolumeSource {
+	/** Addresses of the Ceph monitors. */
 	monitors?: string[] | undefined;
+	/** Folder to mount as root; / by default. */
 	path?: string | undefined;
+	/** Name of the Ceph user; admin by default. */
 	user?: string | undefined;
+	/** File with the user's key. */
 	secretFile?: string | undefined;
+	/** Secret with the user's key; goes before secretFile. */
 	secretRef?: LocalObjectReference | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A volume of OpenStack; served by a CSI driver today. */
 export interface CinderPersistentVolumeSource {
+	/** Id of the volume. */
 	volumeID?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Secret with access to OpenStack. */
 	secretRef?: SecretReference | undefined;
 }
 
+/** A volume of OpenStack; served by a CSI driver today. */
 export interface CinderVolumeSource {
+	/** Id of the volume. */
 	volumeID?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Secret with access to OpenStack. */
 	secretRef?: LocalObjectReference | undefined;
 }
 
+/** Affinity by the address of the client. */
 export interface ClientIPConfig {
+	/** Seconds a client stays with a backend; 10800 by default. */
 	timeoutSeconds?: number | undefined;
 }
 
+/** Certificates of trust bundles as one file. */
 export interface ClusterTrustBundleProjection {
+	/** Name of one bundle; excludes signerName. */
 	name?: string | undefined;
+	/** Takes all bundles of this signer. */
 	signerName?: string | undefined;
+	/** Chooses among the signer's bundles. */
 	labelSelector?: LabelSelector | undefined;
+	/** Name of the file in the volume. */
 	path?: string | undefined;
+	/** Whether the pod starts where there is no such bundle. */
 	optional?: boolean | undefined;
 }
 
+/** State of a component of the control plane. */
 export interface ComponentCondition {
+	/** Name of the condition; Healthy. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** What the component said. */
 	message?: string | undefined;
+	/** Code of the failure, where there is one. */
 	error?: string | undefined;
 }
 
+/** State of a component of the control plane; a kind of the past. */
 export interface ComponentStatus {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The conditions that were seen. */
 	conditions?: ComponentCondition[] | undefined;
 }
 
+/** A list of ComponentStatus objects. */
 export interface ComponentStatusList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ComponentStatus[] | undefined;
 }
 
+/** Settings as names and values, for pods to read. */
 export interface ConfigMap {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** Values that are text. */
 	data?: Record<string, string> | undefined;
+	/** Values that need not be text. */
 	binaryData?: Record<string, string> | undefined;
+	/** Whether the data can no longer be changed. */
 	immutable?: boolean | undefined;
 }
 
+/** A ConfigMap whose entries become variables. */
 export interface ConfigMapEnvSource {
+	/** Name of the ConfigMap. */
 	name?: string | undefined;
+	/** Whether the container starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** One entry of a ConfigMap. */
 export interface ConfigMapKeySelector {
+	/** Name of the ConfigMap. */
 	name?: string | undefined;
+	/** The entry. */
 	key?: string | undefined;
+	/** Whether the container starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** A list of ConfigMap objects. */
 export interface ConfigMapList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ConfigMap[] | undefined;
 }
 
+/** A ConfigMap with a kubelet's configuration; no longer used. */
 export interface ConfigMapNodeConfigSource {
+	/** Namespace of the ConfigMap. */
 	namespace?: string | undefined;
+	/** Name of the ConfigMap. */
 	name?: string | undefined;
+	/** Identity of the ConfigMap. */
 	uid?: string | undefined;
+	/** Version of the ConfigMap. */
 	resourceVersion?: string | undefined;
+	/** Entry with the configuration. */
 	kubeletConfigKey?: string | undefined;
 }
 
+/** Entries of a ConfigMap as files in a projected volume. */
 export interface ConfigMapProjection {
+	/** Name of the ConfigMap. */
 	name?: string | undefined;
+	/** Entries to show, and under which paths; unset: all by their names. */
 	items?: KeyToPath[] | undefined;
+	/** Whether the pod starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** A volume with the entries of a ConfigMap as files. */
 export interface ConfigMapVolumeSource {
+	/** Name of the ConfigMap. */
 	name?: string | undefined;
+	/** Entries to show, and under which paths; unset: all by their names. */
 	items?: KeyToPath[] | undefined;
+	/** Permissions of the files; 0644 by default. */
 	defaultMode?: number | undefined;
+	/** Whether the pod starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** A program that a pod runs. */
 export interface Container {
+	/** Name of the container, unique in the pod. */
 	name?: string | undefined;
+	/** Image with the program. */
 	image?: string | undefined;
+	/** Program and first arguments, in place of the image's entry point; $(NAME) is replaced by the variable. */
 	command?: string[] | undefined;
+	/** Arguments, in place of the image's own; $(NAME) is replaced by the variable. */
 	args?: string[] | undefined;
+	/** Folder the program starts in; by default the image's. */
 	workingDir?: string | undefined;
+	/** Ports it listens on; only those named here have names, and others can be reached too. */
 	ports?: ContainerPort[] | undefined;
+	/** Variables of its environment. */
 	env?: EnvVar[] | undefined;
+	/** What it requests and may use. */
 	resources?: ResourceRequirements | undefined;
+	/** Where the pod's volumes appear. */
 	volumeMounts?: VolumeMount[] | undefined;
+	/** Tells whether it is alive; it is restarted when not. */
 	livenessProbe?: Probe | undefined;
+	/** Tells whether it takes requests; Services leave it out when not. */
 	readinessProbe?: Probe | undefined;
+	/** What is done after its start and before its end. */
 	lifecycle?: Lifecycle | undefined;
+	/** File in which it leaves its last words; /dev/termination-log by default. */
 	terminationMessagePath?: string | undefined;
+	/** When the image is fetched: Always, IfNotPresent or Never. */
 	imagePullPolicy?: string | undefined;
+	/** As whom and with what rights it runs; goes before the pod's. */
 	securityContext?: SecurityContext | undefined;
+	/** Whether its standard input is kept open. */
 	stdin?: boolean | undefined;
+	/** Whether its standard input is closed after the first attached client. */
 	stdinOnce?: boolean | undefined;
+	/** Whether it has a terminal; needs stdin. */
 	tty?: boolean | undefined;
+	/** ConfigMaps and Secrets whose entries become variables. */
 	envFrom?: EnvFromSource[] | undefined;
+	/** File, or FallbackToLogsOnError: the end of its output where it left no words. */
 	terminationMessagePolicy?: string | undefined;
+	/** Where the pod's block volumes appear. */
 	volumeDevices?: VolumeDevice[] | undefined;
+	/** Tells whether it has started; the other probes wait for that. */
 	startupProbe?: Probe | undefined;
+	/** Whether a change of its resources restarts it. */
 	resizePolicy?: ContainerResizePolicy[] | undefined;
+	/** Its own restart policy; Always makes an init container a sidecar. */
 	restartPolicy?: string | undefined;
+	/** Exit codes for which restartPolicy does not decide. */
 	restartPolicyRules?: ContainerRestartRule[] | undefined;
 }
 
+/** Which claim serves a container's extended resource. */
 export interface ContainerExtendedResourceRequest {
+	/** Name of the container. */
 	containerName?: string | undefined;
+	/** Name of the extended resource. */
 	resourceName?: string | undefined;
+	/** Name of the request in the claim. */
 	requestName?: string | undefined;
 }
 
+/** An image that a node has. */
 export interface ContainerImage {
+	/** Names of the image. */
 	names?: string[] | undefined;
+	/** Size of the image in bytes. */
 	sizeBytes?: number | undefined;
 }
 
+/** A port that a container listens on. */
 export interface ContainerPort {
+	/** Name that Services may use. */
 	name?: string | undefined;
+	/** Port of the node that leads to it; 0: none. */
 	hostPort?: number | undefined;
+	/** Number of the port. */
 	containerPort?: number | undefined;
+	/** TCP, UDP or SCTP; TCP by default. */
 	protocol?: string | undefined;
+	/** Address of the node to bind hostPort to. */
 	hostIP?: string | undefined;
 }
 
+/** What a change of one resource does. */
 export interface ContainerResizePolicy {
+	/** The resource: cpu or memory. */
 	resourceName?: string | undefined;
+	/** NotRequired, or RestartContainer. */
 	restartPolicy?: string | undefined;
 }
 
+/** What to do about some exit codes. */
 export interface ContainerRestartRule {
+	/** Restart. */
 	action?: string | undefined;
+	/** Codes for which the rule fits. */
 	exitCodes?: ContainerRestartRuleOnExitCodes | undefined;
 }
 
+/** Fits by exit code. */
 export interface ContainerRestartRuleOnExitCodes {
+	/** In or NotIn. */
 	operator?: string | undefined;
+	/** The exit codes, at most 255. */
 	values?: number[] | undefined;
 }
 
+/** What a container is doing: one of the three. */
 export interface ContainerState {
+	/** It has not started. */
 	waiting?: ContainerStateWaiting | undefined;
+	/** It runs. */
 	running?: ContainerStateRunning | undefined;
+	/** It has ended. */
 	terminated?: ContainerStateTerminated | undefined;
 }
 
+/** A container that runs. */
 export interface ContainerStateRunning {
+	/** When it was started. */
 	startedAt?: string | undefined;
 }
 
+/** A container that has ended. */
 export interface ContainerStateTerminated {
+	/** Exit code of the program. */
 	exitCode?: number | undefined;
+	/** Signal that ended it. */
 	signal?: number | undefined;
+	/** Why it ended, as one word, such as Completed or Error. */
 	reason?: string | undefined;
+	/** Its last words. */
 	message?: string | undefined;
+	/** When it was started. */
 	startedAt?: string | undefined;
+	/** When it ended. */
 	finishedAt?: string | undefined;
+	/** Id of the container, with that of its runtime. */
 	containerID?: string | undefined;
 }
 
+/** A container that has not started. */
 export interface ContainerStateWaiting {
+	/** Why it waits, as one word, such as ImagePullBackOff. */
 	reason?: string | undefined;
+	/** Why it waits, in words. */
 	message?: string | undefined;
 }
 
+/** What is observed of a container. */
 export interface ContainerStatus {
+	/** Name of the container. */
 	name?: string | undefined;
+	/** What it does now. */
 	state?: ContainerState | undefined;
+	/** How its run before ended. */
 	lastState?: ContainerState | undefined;
+	/** Whether it is ready. */
 	ready?: boolean | undefined;
+	/** How often it was started again. */
 	restartCount?: number | undefined;
+	/** Image it runs. */
 	image?: string | undefined;
+	/** Id of that image. */
 	imageID?: string | undefined;
+	/** Id of the container, with that of its runtime. */
 	containerID?: string | undefined;
+	/** Whether it has started: its startup probe succeeded. */
 	started?: boolean | undefined;
+	/** Resources that the node set aside for it. */
 	allocatedResources?: Record<string, string> | undefined;
+	/** Requests and limits in force. */
 	resources?: ResourceRequirements | undefined;
+	/** Volumes it has. */
 	volumeMounts?: VolumeMountStatus[] | undefined;
+	/** As whom its first process started. */
 	user?: ContainerUser | undefined;
+	/** State of its devices. */
 	allocatedResourcesStatus?: ResourceStatus[] | undefined;
+	/** Signal that asks it to end. */
 	stopSignal?: string | undefined;
 }
 
+/** As whom a container runs. */
 export interface ContainerUser {
+	/** The user on Linux. */
 	linux?: LinuxContainerUser | undefined;
 }
 
+/** Where a daemon listens. */
 export interface DaemonEndpoint {
+	/** Number of the port. */
 	Port?: number | undefined;
 }
 
+/** Fields of the pod as files in a projected volume. */
 export interface DownwardAPIProjection {
+	/** The files. */
 	items?: DownwardAPIVolumeFile[] | undefined;
 }
 
+/** One field of the pod as a file. */
 export interface DownwardAPIVolumeFile {
+	/** Name of the file in the volume. */
 	path?: string | undefined;
+	/** Field of the pod: metadata or status. */
 	fieldRef?: ObjectFieldSelector | undefined;
+	/** Request or limit of a container. */
 	resourceFieldRef?: ResourceFieldSelector | undefined;
+	/** Permissions of the file. */
 	mode?: number | undefined;
 }
 
+/** A volume with fields of the pod as files. */
 export interface DownwardAPIVolumeSource {
+	/** The files. */
 	items?: DownwardAPIVolumeFile[] | undefined;
+	/** Permissions of the files; 0644 by default. */
 	defaultMode?: number | undefined;
 }
 
+/** An empty folder that lives as long as the pod. */
 export interface EmptyDirVolumeSource {
+	/** Empty: the node's disk; Memory: a file system in memory. */
 	medium?: string | undefined;
+	/** Most that it may hold. */
 	sizeLimit?: string | undefined;
 }
 
+/** Address of a backend. */
 export interface EndpointAddress {
+	/** The address. */
 	ip?: string | undefined;
+	/** The object behind it, usually a Pod. */
 	targetRef?: ObjectReference | undefined;
+	/** Its name in DNS, below that of the Service. */
 	hostname?: string | undefined;
+	/** Node it is on. */
 	nodeName?: string | undefined;
 }
 
+/** A port of backends. */
 export interface EndpointPort {
+	/** Name of the port, as the Service has it. */
 	name?: string | undefined;
+	/** Number of the port. */
 	port?: number | undefined;
+	/** TCP, UDP or SCTP; TCP by default. */
 	protocol?: string | undefined;
+	/** Protocol spoken on the port, such as kubernetes.io/h2c. */
 	appProtocol?: string | undefined;
 }
 
+/** Backends with the same ports. */
 export interface EndpointSubset {
+	/** Those that are ready. */
 	addresses?: EndpointAddress[] | undefined;
+	/** Those that are not ready. */
 	notReadyAddresses?: EndpointAddress[] | undefined;
+	/** The ports. */
 	ports?: EndpointPort[] | undefined;
 }
 
+/** The backends of a Service in the older form; EndpointSlices are the newer one. */
 export interface Endpoints {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The backends, by their ports. */
 	subsets?: EndpointSubset[] | undefined;
 }
 
+/** A list of Endpoints objects. */
 export interface EndpointsList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Endpoints[] | undefined;
 }
 
+/** A source of several variables. */
 export interface EnvFromSource {
+	/** Put before each name. */
 	prefix?: string | undefined;
+	/** ConfigMap with the variables. */
 	configMapRef?: ConfigMapEnvSource | undefined;
+	/** Secret with the variables. */
 	secretRef?: SecretEnvSource | undefined;
 }
 
+/** A variable of a container's environment. */
 export interface EnvVar {
+	/** Name of the variable. */
 	name?: string | undefined;
+	/** Its value; $(NAME) is replaced by an earlier variable. */
 	value?: string | undefined;
+	/** Where the value comes from; excludes value. */
 	valueFrom?: EnvVarSource | undefined;
 }
 
+/** Where the value of a variable comes from: one of these. */
 export interface EnvVarSource {
+	/** Field of the pod, such as metadata.name or status.podIP. */
 	fieldRef?: ObjectFieldSelector | undefined;
+	/** Request or limit of a container. */
 	resourceFieldRef?: ResourceFieldSelector | undefined;
+	/** Entry of a ConfigMap. */
 	configMapKeyRef?: ConfigMapKeySelector | undefined;
+	/** Entry of a Secret. */
 	secretKeyRef?: SecretKeySelector | undefined;
+	/** Entry of a file in a volume. */
 	fileKeyRef?: FileKeySelector | undefined;
 }
 
+/** A container added to a running pod, to look into it. */
 export interface EphemeralContainer {
+	/** Name of the container, unique in the pod. */
 	name?: string | undefined;
+	/** Image with the program. */
 	image?: string | undefined;
+	/** Program and first arguments, in place of the image's entry point; $(NAME) is replaced by the variable. */
 	command?: string[] | undefined;
+	/** Arguments, in place of the image's own; $(NAME) is replaced by the variable. */
 	args?: string[] | undefined;
+	/** Folder the program starts in; by default the image's. */
 	workingDir?: string | undefined;
+	/** Ports it listens on; only those named here have names, and others can be reached too. */
 	ports?: ContainerPort[] | undefined;
+	/** Variables of its environment. */
 	env?: EnvVar[] | undefined;
+	/** What it requests and may use. */
 	resources?: ResourceRequirements | undefined;
+	/** Where the pod's volumes appear. */
 	volumeMounts?: VolumeMount[] | undefined;
+	/** Tells whether it is alive; it is restarted when not. */
 	livenessProbe?: Probe | undefined;
+	/** Tells whether it takes requests; Services leave it out when not. */
 	readinessProbe?: Probe | undefined;
+	/** What is done after its start and before its end. */
 	lifecycle?: Lifecycle | undefined;
+	/** File in which it leaves its last words; /dev/termination-log by default. */
 	terminationMessagePath?: string | undefined;
+	/** When the image is fetched: Always, IfNotPresent or Never. */
 	imagePullPolicy?: string | undefined;
+	/** As whom and with what rights it runs; goes before the pod's. */
 	securityContext?: SecurityContext | undefined;
+	/** Whether its standard input is kept open. */
 	stdin?: boolean | undefined;
+	/** Whether its standard input is closed after the first attached client. */
 	stdinOnce?: boolean | undefined;
+	/** Whether it has a terminal; needs stdin. */
 	tty?: boolean | undefined;
+	/** ConfigMaps and Secrets whose entries become variables. */
 	envFrom?: EnvFromSource[] | undefined;
+	/** File, or FallbackToLogsOnError: the end of its output where it left no words. */
 	terminationMessagePolicy?: string | undefined;
+	/** Where the pod's block volumes appear. */
 	volumeDevices?: VolumeDevice[] | undefined;
+	/** Tells whether it has started; the other probes wait for that. */
 	startupProbe?: Probe | undefined;
+	/** Whether a change of its resources restarts it. */
 	resizePolicy?: ContainerResizePolicy[] | undefined;
+	/** Its own restart policy; Always makes an init container a sidecar. */
 	restartPolicy?: string | undefined;
+	/** Exit codes for which restartPolicy does not decide. */
 	restartPolicyRules?: ContainerRestartRule[] | undefined;
+	/** Container whose processes it sees. */
 	targetContainerName?: string | undefined;
 }
 
+/** A volume made for the pod from a claim's template. */
 export interface EphemeralVolumeSource {
+	/** The claim, owned by the pod. */
 	volumeClaimTemplate?: PersistentVolumeClaimTemplate | undefined;
 }
 
+/** Something that happened to an object, for people to read; not kept for long. */
 export interface Event {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** Object that it is about. */
 	involvedObject?: ObjectReference | undefined;
+	/** Why it happened, as one word. */
 	reason?: string | undefined;
+	/** What happened, in words for people. */
 	message?: string | undefined;
+	/** Who reports it. */
 	source?: EventSource | undefined;
+	/** When it was first seen. */
 	firstTimestamp?: string | undefined;
+	/** When it was last seen. */
 	lastTimestamp?: string | undefined;
+	/** How often it was seen. */
 	count?: number | undefined;
+	/** Normal or Warning. */
 	type?: string | undefined;
+	/** When it was first seen, in microseconds. */
 	eventTime?: string | undefined;
+	/** How often and until when it happened again. */
 	series?: EventSeries | undefined;
+	/** What was done about the object. */
 	action?: string | undefined;
+	/** Second object that it involves. */
 	related?: ObjectReference | undefined;
+	/** Component that reports it, such as kubernetes.io/kubelet. */
 	reportingComponent?: string | undefined;
+	/** Which instance of the component reports it. */
 	reportingInstance?: string | undefined;
 }
 
+/** A list of Event objects. */
 export interface EventList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Event[] | undefined;
 }
 
+/** An event that keeps happening. */
 export interface EventSeries {
+	/** How often it has happened so far. */
 	count?: number | undefined;
+	/** When it was last seen. */
 	lastObservedTime?: string | undefined;
 }
 
+/** Who reports an event. */
 export interface EventSource {
+	/** Name of the component. */
 	component?: string | undefined;
+	/** Node of the component. */
 	host?: string | undefined;
 }
 
+/** Runs a command in the container. */
 export interface ExecAction {
+	/** Program and arguments; no shell reads them. Exit code 0 is success. */
 	command?: string[] | undefined;
 }
 
+/** A volume over Fibre Channel. */
 export interface FCVolumeSource {
+	/** Names of the targets. */
 	targetWWNs?: string[] | undefined;
+	/** Number of the volume at the target. */
 	lun?: number | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Identifiers of the volume; exclude targetWWNs and lun. */
 	wwids?: string[] | undefined;
 }
 
+/** An entry of a file of variables in a volume. */
 export interface FileKeySelector {
+	/** Name of the volume. */
 	volumeName?: string | undefined;
+	/** Path of the file in it. */
 	path?: string | undefined;
+	/** The entry. */
 	key?: string | undefined;
+	/** Whether the container starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** A volume of a program on the node; CSI replaces it. */
 export interface FlexPersistentVolumeSource {
+	/** Name of the program. */
 	driver?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Secret for the program. */
 	secretRef?: SecretReference | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Options for the program. */
 	options?: Record<string, string> | undefined;
 }
 
+/** A volume of a program on the node; CSI replaces it. */
 export interface FlexVolumeSource {
+	/** Name of the program. */
 	driver?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Secret for the program. */
 	secretRef?: LocalObjectReference | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Options for the program. */
 	options?: Record<string, string> | undefined;
 }
 
+/** A volume of Flocker; no longer served. */
 export interface FlockerVolumeSource {
+	/** Name of the dataset. */
 	datasetName?: string | undefined;
+	/** Id of the dataset. */
 	datasetUUID?: string | undefined;
 }
 
+/** A disk of Google Cloud; served by a CSI driver today. */
 export interface GCEPersistentDiskVolumeSource {
+	/** Name of the disk. */
 	pdName?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Partition to mount; 0: the whole disk. */
 	partition?: number | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** Asks a server over gRPC whether it is healthy. */
 export interface GRPCAction {
+	/** Port of the server. */
 	port?: number | undefined;
+	/** Service whose health is asked; empty: the server's. */
 	service?: string | undefined;
 }
 
+/** A folder filled from a git repository; no longer allowed by default. */
 export interface GitRepoVolumeSource {
+	/** Address of the repository. */
 	repository?: string | undefined;
+	/** Commit to check out. */
 	revision?: string | undefined;
+	/** Folder to check out into. */
 	directory?: string | undefined;
 }
 
+/** A mount of GlusterFS; no longer served. */
 export interface GlusterfsPersistentVolumeSource {
+	/** Endpoints object with the servers. */
 	endpoints?: string | undefined;
+	/** Path of the volume. */
 	path?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Namespace of the Endpoints; by default the claim's. */
 	endpointsNamespace?: string | undefined;
 }
 
+/** A mount of GlusterFS; no longer served. */
 export interface GlusterfsVolumeSource {
+	/** Endpoints object with the servers. */
 	endpoints?: string | undefined;
+	/** Path of the volume. */
 	path?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** Asks a server over HTTP; a status from 200 to 399 is success. */
 export interface HTTPGetAction {
+	/** Path to ask for. */
 	path?: string | undefined;
+	/** Port, by number or name. */
 	port?: number | string | undefined;
+	/** Host to connect to; by default the pod's address. */
 	host?: string | undefined;
+	/** HTTP or HTTPS; HTTP by default. */
 	scheme?: string | undefined;
+	/** Headers to send. */
 	httpHeaders?: HTTPHeader[] | undefined;
 }
 
+/** A header of a request. */
 export interface HTTPHeader {
+	/** Name of the header. */
 	name?: string | undefined;
+	/** Value of the header. */
 	value?: string | undefined;
 }
 
+/** A line of the pod's hosts file. */
 export interface HostAlias {
+	/** The address. */
 	ip?: string | undefined;
+	/** Names of the address. */
 	hostnames?: string[] | undefined;
 }
 
+/** An address of a node. */
 export interface HostIP {
+	/** The address. */
 	ip?: string | undefined;
 }
 
+/** A file or folder of the node; whoever may use it may harm the node. */
 export interface HostPathVolumeSource {
+	/** Path on the node. */
 	path?: string | undefined;
+	/** What has to be there: Directory, File, Socket and others; DirectoryOrCreate and FileOrCreate make it. */
 	type?: string | undefined;
 }
 
+/** A volume over iSCSI. */
 export interface ISCSIPersistentVolumeSource {
+	/** Address and port of the target. */
 	targetPortal?: string | undefined;
+	/** Name of the target. */
 	iqn?: string | undefined;
+	/** Number of the volume at the target. */
 	lun?: number | undefined;
+	/** Interface to use; default by default. */
 	iscsiInterface?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** More addresses of the target. */
 	portals?: string[] | undefined;
+	/** Whether discovery authenticates by CHAP. */
 	chapAuthDiscovery?: boolean | undefined;
+	/** Secret with the names and passwords for CHAP. */
 	secretRef?: SecretReference | undefined;
+	/** Whether sessions authenticate by CHAP. */
 	chapAuthSession?: boolean | undefined;
+	/** Name of this side. */
 	initiatorName?: string | undefined;
 }
 
+/** A volume over iSCSI. */
 export interface ISCSIVolumeSource {
+	/** Address and port of the target. */
 	targetPortal?: string | undefined;
+	/** Name of the target. */
 	iqn?: string | undefined;
+	/** Number of the volume at the target. */
 	lun?: number | undefined;
+	/** Interface to use; default by default. */
 	iscsiInterface?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** More addresses of the target. */
 	portals?: string[] | undefined;
+	/** Whether discovery authenticates by CHAP. */
 	chapAuthDiscovery?: boolean | undefined;
+	/** Secret with the names and passwords for CHAP. */
 	secretRef?: LocalObjectReference | undefined;
+	/** Whether sessions authenticate by CHAP. */
 	chapAuthSession?: boolean | undefined;
+	/** Name of this side. */
 	initiatorName?: string | undefined;
 }
 
+/** A volume with the content of an image. */
 export interface ImageVolumeSource {
+	/** Name of the image. */
 	reference?: string | undefined;
+	/** When the image is fetched: Always, IfNotPresent or Never. */
 	pullPolicy?: string | undefined;
 }
 
+/** State of an image's volume. */
 export interface ImageVolumeStatus {
+	/** Digest of the image that is mounted. */
 	imageRef?: string | undefined;
 }
 
+/** An entry as a file. */
 export interface KeyToPath {
+	/** The entry. */
 	key?: string | undefined;
+	/** Path of the file in the volume, which it must not leave. */
 	path?: string | undefined;
+	/** Permissions of the file. */
 	mode?: number | undefined;
 }
 
+/** What is done after a container's start and before its end. */
 export interface Lifecycle {
+	/** Done right after the start; a failure ends the container. */
 	postStart?: LifecycleHandler | undefined;
+	/** Done before it is asked to end, within its time to end. */
 	preStop?: LifecycleHandler | undefined;
+	/** Signal that asks it to end; needs the pod's os. */
 	stopSignal?: string | undefined;
 }
 
+/** One thing to do: one of these. */
 export interface LifecycleHandler {
+	/** Runs a command in the container. */
 	exec?: ExecAction | undefined;
+	/** Asks a server over HTTP. */
 	httpGet?: HTTPGetAction | undefined;
+	/** No longer used; kept so that old objects stay valid. */
 	tcpSocket?: TCPSocketAction | undefined;
+	/** Waits. */
 	sleep?: SleepAction | undefined;
 }
 
+/** Limits and defaults for what single pods, containers and claims of a namespace ask for. */
 export interface LimitRange {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the LimitRange. */
 	spec?: LimitRangeSpec | undefined;
 }
 
+/** Limits for one type. */
 export interface LimitRangeItem {
+	/** Pod, Container or PersistentVolumeClaim. */
 	type?: string | undefined;
+	/** Most that one may ask for. */
 	max?: Record<string, string> | undefined;
+	/** Least that one has to ask for. */
 	min?: Record<string, string> | undefined;
+	/** Limit of containers that have none. */
 	default?: Record<string, string> | undefined;
+	/** Request of containers that have none. */
 	defaultRequest?: Record<string, string> | undefined;
+	/** How many times the request the limit may be. */
 	maxLimitRequestRatio?: Record<string, string> | undefined;
 }
 
+/** A list of LimitRange objects. */
 export interface LimitRangeList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: LimitRange[] | undefined;
 }
 
+/** What is wanted of a LimitRange. */
 export interface LimitRangeSpec {
+	/** The limits, by type. */
 	limits?: LimitRangeItem[] | undefined;
 }
 
+/** As whom a container's first process runs on Linux. */
 export interface LinuxContainerUser {
+	/** Number of the user. */
 	uid?: number | undefined;
+	/** Number of the group. */
 	gid?: number | undefined;
+	/** Numbers of further groups. */
 	supplementalGroups?: number[] | undefined;
 }
 
+/** An entrance of a load balancer. */
 export interface LoadBalancerIngress {
+	/** Address of the entrance. */
 	ip?: string | undefined;
+	/** Name of the entrance, where it has no address. */
 	hostname?: string | undefined;
+	/** VIP: kept on the node's way; Proxy: sent to the balancer. */
 	ipMode?: string | undefined;
+	/** State of the Service's ports there. */
 	ports?: PortStatus[] | undefined;
 }
 
+/** State of a load balancer. */
 export interface LoadBalancerStatus {
+	/** Its entrances. */
 	ingress?: LoadBalancerIngress[] | undefined;
 }
 
+/** An object of the same namespace, of a kind that is known. */
 export interface LocalObjectReference {
+	/** Name of the object. */
 	name?: string | undefined;
 }
 
+/** A disk or folder of one node. */
 export interface LocalVolumeSource {
+	/** Path on the node. */
 	path?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
 }
 
+/** State of a change of a claim's attributes. */
 export interface ModifyVolumeStatus {
+	/** Class that is wanted. */
 	targetVolumeAttributesClassName?: string | undefined;
+	/** Pending, InProgress or Infeasible. */
 	status?: string | undefined;
 }
 
+/** A folder of an NFS server. */
 export interface NFSVolumeSource {
+	/** Name or address of the server. */
 	server?: string | undefined;
+	/** Folder that the server exports. */
 	path?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A space for names, and what policies are set for. */
 export interface Namespace {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Namespace. */
 	spec?: NamespaceSpec | undefined;
+	/** What is observed of the Namespace. */
 	status?: NamespaceStatus | undefined;
 }
 
+/** One aspect of the state of a Namespace, as last observed. */
 export interface NamespaceCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of Namespace objects. */
 export interface NamespaceList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Namespace[] | undefined;
 }
 
+/** What is wanted of a namespace. */
 export interface NamespaceSpec {
+	/** Who has to do something before the namespace may go. */
 	finalizers?: string[] | undefined;
 }
 
+/** What is observed of a namespace. */
 export interface NamespaceStatus {
+	/** Active or Terminating. */
 	phase?: string | undefined;
+	/** What holds up its deletion, where something does. */
 	conditions?: NamespaceCondition[] | undefined;
 }
 
+/** A machine that runs pods. */
 export interface Node {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Node. */
 	spec?: NodeSpec | undefined;
+	/** What is observed of the Node. */
 	status?: NodeStatus | undefined;
 }
 
+/** An address of a node. */
 export interface NodeAddress {
+	/** Hostname, InternalIP, ExternalIP, InternalDNS or ExternalDNS. */
 	type?: string | undefined;
+	/** The address. */
 	address?: string | undefined;
 }
 
+/** Rules about the nodes a pod may or should run on. */
 export interface NodeAffinity {
+	/** What a node must fulfil when the pod is placed. */
 	requiredDuringSchedulingIgnoredDuringExecution?: NodeSelector | undefined;
+	/** What a node should fulfil, by weight. */
 	preferredDuringSchedulingIgnoredDuringExecution?: PreferredSchedulingTerm[] | undefined;
 }
 
+/** What a claim takes of a node's own resources. */
 export interface NodeAllocatableResourceClaimStatus {
+	/** Name of the claim. */
 	resourceClaimName?: string | undefined;
+	/** Containers that use it. */
 	containers?: string[] | undefined;
+	/** What it takes, by resource. */
 	resources?: Record<string, string> | undefined;
 }
 
+/** One aspect of the state of a Node, as last observed. */
 export interface NodeCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the kubelet last wrote the condition. */
 	lastHeartbeatTime?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** Where a kubelet's configuration comes from; no longer used. */
 export interface NodeConfigSource {
+	/** ConfigMap with the configuration. */
 	configMap?: ConfigMapNodeConfigSource | undefined;
 }
 
+/** State of a kubelet's configuration; no longer used. */
 export interface NodeConfigStatus {
+	/** Configuration that is wanted. */
 	assigned?: NodeConfigSource | undefined;
+	/** Configuration in use. */
 	active?: NodeConfigSource | undefined;
+	/** Configuration to go back to. */
 	lastKnownGood?: NodeConfigSource | undefined;
+	/** What is wrong with the wanted one. */
 	error?: string | undefined;
 }
 
+/** Where daemons of a node listen. */
 export interface NodeDaemonEndpoints {
+	/** Where the kubelet listens. */
 	kubeletEndpoint?: DaemonEndpoint | undefined;
 }
 
+/** What a node's runtime can do. */
 export interface NodeFeatures {
+	/** Whether it knows supplementalGroupsPolicy. */
 	supplementalGroupsPolicy?: boolean | undefined;
 }
 
+/** A list of Node objects. */
 export interface NodeList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Node[] | undefined;
 }
 
+/** One way of a node to run containers. */
 export interface NodeRuntimeHandler {
+	/** Name of the handler; empty: the default one. */
 	name?: string | undefined;
+	/** What it can do. */
 	features?: NodeRuntimeHandlerFeatures | undefined;
 }
 
+/** What a runtime handler can do. */
 export interface NodeRuntimeHandlerFeatures {
+	/** Whether mounts can be read-only with all below them. */
 	recursiveReadOnlyMounts?: boolean | undefined;
+	/** Whether pods can have users of their own. */
 	userNamespaces?: boolean | undefined;
 }
 
+/** Chooses nodes: one of the terms must hold. */
 export interface NodeSelector {
+	/** The terms. */
 	nodeSelectorTerms?: NodeSelectorTerm[] | undefined;
 }
 
+/** One condition on a node. */
 export interface NodeSelectorRequirement {
+	/** Label or field of the node. */
 	key?: string | undefined;
+	/** In, NotIn, Exists, DoesNotExist, Gt or Lt. */
 	operator?: string | undefined;
+	/** Values to compare with; one whole number for Gt and Lt. */
 	values?: string[] | undefined;
 }
 
+/** Conditions that must all hold; an empty term takes no node. */
 export interface NodeSelectorTerm {
+	/** Conditions on labels. */
 	matchExpressions?: NodeSelectorRequirement[] | undefined;
+	/** Conditions on fields; only metadata.name. */
 	matchFields?: NodeSelectorRequirement[] | undefined;
 }
 
+/** What is wanted of a node. */
 export interface NodeSpec {
+	/** Range of its pods' addresses. */
 	podCIDR?: string | undefined;
+	/** An id of the machine that older versions had. */
 	externalID?: string | undefined;
+	/** Id of the machine at its provider. */
 	providerID?: string | undefined;
+	/** Whether no new pods are placed on it. */
 	unschedulable?: boolean | undefined;
+	/** What keeps pods away that do not tolerate it. */
 	taints?: Taint[] | undefined;
+	/** Source of the kubelet's configuration in older versions. */
 	configSource?: NodeConfigSource | undefined;
+	/** Ranges of its pods' addresses, at most one of each family. */
 	podCIDRs?: string[] | undefined;
 }
 
+/** What is observed of a node. */
 export interface NodeStatus {
+	/** What the machine has, by resource. */
 	capacity?: Record<string, string> | undefined;
+	/** What pods may have of it, by resource. */
 	allocatable?: Record<string, string> | undefined;
+	/** Phase of the node in older versions; conditions replace it. */
 	phase?: string | undefined;
+	/** Aspects of its state: Ready, MemoryPressure and others. */
 	conditions?: NodeCondition[] | undefined;
+	/** How it can be reached. */
 	addresses?: NodeAddress[] | undefined;
+	/** Where its daemons listen. */
 	daemonEndpoints?: NodeDaemonEndpoints | undefined;
+	/** What machine and system it is. */
 	nodeInfo?: NodeSystemInfo | undefined;
+	/** Images it has. */
 	images?: ContainerImage[] | undefined;
+	/** Volumes that its pods use. */
 	volumesInUse?: string[] | undefined;
+	/** Volumes attached to it. */
 	volumesAttached?: AttachedVolume[] | undefined;
+	/** State of the kubelet's configuration in older versions. */
 	config?: NodeConfigStatus | undefined;
+	/** Ways it has to run containers. */
 	runtimeHandlers?: NodeRuntimeHandler[] | undefined;
+	/** What its runtime can do. */
 	features?: NodeFeatures | undefined;
+	/** Features that its kubelet says it has. */
 	declaredFeatures?: string[] | undefined;
 }
 
+/** Swap of a node. */
 export interface NodeSwapStatus {
+	/** Its size in bytes. */
 	capacity?: number | undefined;
 }
 
+/** What machine and system a node is. */
 export interface NodeSystemInfo {
+	/** Id of the system, from /etc/machine-id. */
 	machineID?: string | undefined;
+	/** Id of the machine, from its firmware. */
 	systemUUID?: string | undefined;
+	/** Id that is new at each boot. */
 	bootID?: string | undefined;
+	/** Version of the kernel. */
 	kernelVersion?: string | undefined;
+	/** Name of the system. */
 	osImage?: string | undefined;
+	/** Name and version of the container runtime. */
 	containerRuntimeVersion?: string | undefined;
+	/** Version of the kubelet. */
 	kubeletVersion?: string | undefined;
+	/** No longer set. */
 	kubeProxyVersion?: string | undefined;
+	/** The operating system: linux or windows. */
 	operatingSystem?: string | undefined;
+	/** Architecture of the processor, such as amd64. */
 	architecture?: string | undefined;
+	/** Its swap. */
 	swap?: NodeSwapStatus | undefined;
 }
 
+/** A field of the pod. */
 export interface ObjectFieldSelector {
+	/** Version in which the field is named; v1 by default. */
 	apiVersion?: string | undefined;
+	/** Path of the field, such as metadata.name or metadata.labels['x']. */
 	fieldPath?: string | undefined;
 }
 
+/** Any object, by as much as is known. */
 export interface ObjectReference {
+	/** Kind of the object. */
 	kind?: string | undefined;
+	/** Namespace of the object. */
 	namespace?: string | undefined;
+	/** Name of the object. */
 	name?: string | undefined;
+	/** Identity of the object. */
 	uid?: string | undefined;
+	/** Group and version of the object. */
 	apiVersion?: string | undefined;
+	/** Version of the object. */
 	resourceVersion?: string | undefined;
+	/** Part of the object, such as spec.containers{web}. */
 	fieldPath?: string | undefined;
 }
 
+/** Storage that claims can be bound to. */
 export interface PersistentVolume {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the PersistentVolume. */
 	spec?: PersistentVolumeSpec | undefined;
+	/** What is observed of the PersistentVolume. */
 	status?: PersistentVolumeStatus | undefined;
 }
 
+/** Asks for storage, and stands for it in pods. */
 export interface PersistentVolumeClaim {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the PersistentVolumeClaim. */
 	spec?: PersistentVolumeClaimSpec | undefined;
+	/** What is observed of the PersistentVolumeClaim. */
 	status?: PersistentVolumeClaimStatus | undefined;
 }
 
+/** One aspect of the state of a PersistentVolumeClaim, as last observed. */
 export interface PersistentVolumeClaimCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the condition was last looked at. */
 	lastProbeTime?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of PersistentVolumeClaim objects. */
 export interface PersistentVolumeClaimList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: PersistentVolumeClaim[] | undefined;
 }
 
+/** What is wanted of a claim. */
 export interface PersistentVolumeClaimSpec {
+	/** How it is to be mounted: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod. */
 	accessModes?: string[] | undefined;
+	/** How much storage is asked for. */
 	resources?: VolumeResourceRequirements | undefined;
+	/** Volume it is bound to. */
 	volumeName?: string | undefined;
+	/** Chooses among volumes by labels. */
 	selector?: LabelSelector | undefined;
+	/** Class of storage; empty: no class; unset: the default one. */
 	storageClassName?: string | undefined;
+	/** Filesystem or Block; Filesystem by default. */
 	volumeMode?: string | undefined;
+	/** Snapshot or claim that it is filled from. */
 	dataSource?: TypedLocalObjectReference | undefined;
+	/** Object that it is filled from, of any kind. */
 	dataSourceRef?: TypedObjectReference | undefined;
+	/** Class of attributes that can change while it is used. */
 	volumeAttributesClassName?: string | undefined;
 }
 
+/** What is observed of a claim. */
 export interface PersistentVolumeClaimStatus {
+	/** Pending, Bound or Lost. */
 	phase?: string | undefined;
+	/** How the volume can be mounted. */
 	accessModes?: string[] | undefined;
+	/** What the volume has. */
 	capacity?: Record<string, string> | undefined;
+	/** Aspects of its state, such as Resizing. */
 	conditions?: PersistentVolumeClaimCondition[] | undefined;
+	/** What is set aside for it, while it grows too. */
 	allocatedResources?: Record<string, string> | undefined;
+	/** How far its growing is, by resource. */
 	allocatedResourceStatuses?: Record<string, string> | undefined;
+	/** Class of attributes it has now. */
 	currentVolumeAttributesClassName?: string | undefined;
+	/** State of a change of that class. */
 	modifyVolumeStatus?: ModifyVolumeStatus | undefined;
 }
 
+/** A claim to be made. */
 export interface PersistentVolumeClaimTemplate {
+	/** Labels and annotations of the claim. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the claim. */
 	spec?: PersistentVolumeClaimSpec | undefined;
 }
 
+/** The volume that a claim is bound to. */
 export interface PersistentVolumeClaimVolumeSource {
+	/** Name of the claim, in the pod's namespace. */
 	claimName?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A list of PersistentVolume objects. */
 export interface PersistentVolumeList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: PersistentVolume[] | undefined;
 }
 
+/** What is wanted of a volume. */
 export interface PersistentVolumeSpec {
+	/** What it has, by resource. */
 	capacity?: Record<string, string> | undefined;
+	/** A disk of Google Cloud. */
 	gcePersistentDisk?: GCEPersistentDiskVolumeSource | undefined;
+	/** A volume of AWS. */
 	awsElasticBlockStore?: AWSElasticBlockStoreVolumeSource | undefined;
+	/** A folder of the node, for clusters of one node. */
 	hostPath?: HostPathVolumeSource | undefined;
+	/** A mount of GlusterFS. */
 	glusterfs?: GlusterfsPersistentVolumeSource | undefined;
+	/** A folder of an NFS server. */
 	nfs?: NFSVolumeSource | undefined;
+	/** A block device of Ceph. */
 	rbd?: RBDPersistentVolumeSource | undefined;
+	/** A volume over iSCSI. */
 	iscsi?: ISCSIPersistentVolumeSource | undefined;
+	/** A volume of OpenStack. */
 	cinder?: CinderPersistentVolumeSource | undefined;
+	/** A mount of CephFS. */
 	cephfs?: CephFSPersistentVolumeSource | undefined;
+	/** A volume over Fibre Channel. */
 	fc?: FCVolumeSource | undefined;
+	/** A volume of Flocker. */
 	flocker?: FlockerVolumeSource | undefined;
+	/** A volume of a program on the node. */
 	flexVolume?: FlexPersistentVolumeSource | undefined;
+	/** A file share of Azure. */
 	azureFile?: AzureFilePersistentVolumeSource | undefined;
+	/** A disk of vSphere. */
 	vsphereVolume?: VsphereVirtualDiskVolumeSource | undefined;
+	/** A mount of Quobyte. */
 	quobyte?: QuobyteVolumeSource | undefined;
+	/** A disk of Azure. */
 	azureDisk?: AzureDiskVolumeSource | undefined;
+	/** A disk of Photon. */
 	photonPersistentDisk?: PhotonPersistentDiskVolumeSource | undefined;
+	/** A volume of Portworx. */
 	portworxVolume?: PortworxVolumeSource | undefined;
+	/** A volume of ScaleIO. */
 	scaleIO?: ScaleIOPersistentVolumeSource | undefined;
+	/** A disk or folder of one node. */
 	local?: LocalVolumeSource | undefined;
+	/** A volume of StorageOS. */
 	storageos?: StorageOSPersistentVolumeSource | undefined;
+	/** A volume that a CSI driver serves. */
 	csi?: CSIPersistentVolumeSource | undefined;
+	/** How it can be mounted. */
 	accessModes?: string[] | undefined;
+	/** Claim that it is bound to. */
 	claimRef?: ObjectReference | undefined;
+	/** What becomes of it after its claim: Retain, Delete or Recycle. */
 	persistentVolumeReclaimPolicy?: string | undefined;
+	/** Class that it belongs to; empty: none. */
 	storageClassName?: string | undefined;
+	/** Options for mounting it, such as ro. */
 	mountOptions?: string[] | undefined;
+	/** Filesystem or Block; Filesystem by default. */
 	volumeMode?: string | undefined;
+	/** Nodes from which it can be reached. */
 	nodeAffinity?: VolumeNodeAffinity | undefined;
+	/** Class of attributes that can change while it is used. */
 	volumeAttributesClassName?: string | undefined;
 }
 
+/** What is observed of a volume. */
 export interface PersistentVolumeStatus {
+	/** Pending, Available, Bound, Released or Failed. */
 	phase?: string | undefined;
+	/** Why it is in that phase, in words. */
 	message?: string | undefined;
+	/** Why it failed, as one word. */
 	reason?: string | undefined;
+	/** When the phase last changed. */
 	lastPhaseTransitionTime?: string | undefined;
 }
 
+/** A disk of Photon; no longer served. */
 export interface PhotonPersistentDiskVolumeSource {
+	/** Id of the disk. */
 	pdID?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
 }
 
+/** Containers that run together on one node. */
 export interface Pod {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Pod. */
 	spec?: PodSpec | undefined;
+	/** What is observed of the Pod. */
 	status?: PodStatus | undefined;
 }
 
+/** Rules to run near other pods. */
 export interface PodAffinity {
+	/** What must hold when the pod is placed; all of them. */
 	requiredDuringSchedulingIgnoredDuringExecution?: PodAffinityTerm[] | undefined;
+	/** What should hold, by weight. */
 	preferredDuringSchedulingIgnoredDuringExecution?: WeightedPodAffinityTerm[] | undefined;
 }
 
+/** Some pods, and what counts as near them. */
 export interface PodAffinityTerm {
+	/** Chooses the pods; unset: none. */
 	labelSelector?: LabelSelector | undefined;
+	/** Namespaces of the pods; none: that of this pod. */
 	namespaces?: string[] | undefined;
+	/** Label of nodes; the same value counts as near. */
 	topologyKey?: string | undefined;
+	/** Chooses more namespaces by their labels; empty: all. */
 	namespaceSelector?: LabelSelector | undefined;
+	/** Labels of which the pods must have this pod's values. */
 	matchLabelKeys?: string[] | undefined;
+	/** Labels of which the pods must not have this pod's values. */
 	mismatchLabelKeys?: string[] | undefined;
 }
 
+/** Rules to run away from other pods. */
 export interface PodAntiAffinity {
+	/** What must not hold when the pod is placed; none of them. */
 	requiredDuringSchedulingIgnoredDuringExecution?: PodAffinityTerm[] | undefined;
+	/** What should not hold, by weight. */
 	preferredDuringSchedulingIgnoredDuringExecution?: WeightedPodAffinityTerm[] | undefined;
 }
 
+/** A key and a certificate for the pod, as files. */
 export interface PodCertificateProjection {
+	/** Signer that is asked for the certificate. */
 	signerName?: string | undefined;
+	/** Kind of the key, such as ED25519 or ECDSAP256. */
 	keyType?: string | undefined;
+	/** Longest life of the certificate, in seconds. */
 	maxExpirationSeconds?: number | undefined;
+	/** File with key and certificates together. */
 	credentialBundlePath?: string | undefined;
+	/** File with the key. */
 	keyPath?: string | undefined;
+	/** File with the certificates. */
 	certificateChainPath?: string | undefined;
+	/** Words for the signer. */
 	userAnnotations?: Record<string, string> | undefined;
 }
 
+/** One aspect of the state of a Pod, as last observed. */
 export interface PodCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the condition was last looked at. */
 	lastProbeTime?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
+	/** Generation of the spec that the condition was judged by. */
 	observedGeneration?: number | undefined;
 }
 
+/** How the pod's names are resolved, added to what dnsPolicy gives. */
 export interface PodDNSConfig {
+	/** Addresses of name servers. */
 	nameservers?: string[] | undefined;
+	/** Domains to search names in. */
 	searches?: string[] | undefined;
+	/** Options of the resolver. */
 	options?: PodDNSConfigOption[] | undefined;
 }
 
+/** An option of the resolver. */
 export interface PodDNSConfigOption {
+	/** Name of the option, such as ndots. */
 	name?: string | undefined;
+	/** Value of the option. */
 	value?: string | undefined;
 }
 
+/** The claim made for a pod's extended resources. */
 export interface PodExtendedResourceClaimStatus {
+	/** Which request serves which container. */
 	requestMappings?: ContainerExtendedResourceRequest[] | undefined;
+	/** Name of the claim. */
 	resourceClaimName?: string | undefined;
 }
 
+/** An address of a pod. */
 export interface PodIP {
+	/** The address. */
 	ip?: string | undefined;
 }
 
+/** A list of Pod objects. */
 export interface PodList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Pod[] | undefined;
 }
 
+/** Which output of a container is asked for. */
 export interface PodLogOptions {
+	/** Name of the container; needed where the pod has several. */
 	container?: string | undefined;
+	/** Keeps the stream open for what is to come. */
 	follow?: boolean | undefined;
+	/** Output of the run before. */
 	previous?: boolean | undefined;
+	/** Only the last so many seconds. */
 	sinceSeconds?: number | undefined;
+	/** Only what is newer than this. */
 	sinceTime?: string | undefined;
+	/** Begins each line with its time. */
 	timestamps?: boolean | undefined;
+	/** Only the last so many lines. */
 	tailLines?: number | undefined;
+	/** Ends after so many bytes. */
 	limitBytes?: number | undefined;
+	/** Does not check the kubelet's certificate. */
 	insecureSkipTLSVerifyBackend?: boolean | undefined;
+	/** All, Stdout or Stderr. */
 	stream?: string | undefined;
 }
 
+/** Operating system of a pod. */
 export interface PodOS {
+	/** The operating system: linux or windows. */
 	name?: string | undefined;
 }
 
+/** A condition of its own that a pod needs to be ready. */
 export interface PodReadinessGate {
+	/** The condition. */
 	conditionType?: string | undefined;
 }
 
+/** A claim for devices that containers refer to. */
 export interface PodResourceClaim {
+	/** Name for it within the pod. */
 	name?: string | undefined;
+	/** Name of a claim that exists. */
 	resourceClaimName?: string | undefined;
+	/** Template that a claim is made from for this pod. */
 	resourceClaimTemplateName?: string | undefined;
 }
 
+/** The claim that was made for a pod. */
 export interface PodResourceClaimStatus {
+	/** Name of it within the pod. */
 	name?: string | undefined;
+	/** Name of the claim. */
 	resourceClaimName?: string | undefined;
 }
 
+/** Keeps a pod from being placed while it is there. */
 export interface PodSchedulingGate {
+	/** Name of the gate. */
 	name?: string | undefined;
 }
 
+/** Pods that are placed together. */
 export interface PodSchedulingGroup {
+	/** Name of the group. */
 	podGroupName?: string | undefined;
 }
 
+/** As whom and with what rights a pod's containers run. */
 export interface PodSecurityContext {
+	/** SELinux label of the containers. */
 	seLinuxOptions?: SELinuxOptions | undefined;
+	/** Number of the user; by default the image's. */
 	runAsUser?: number | undefined;
+	/** Whether containers that would run as root are refused. */
 	runAsNonRoot?: boolean | undefined;
+	/** Numbers of further groups of the first process. */
 	supplementalGroups?: number[] | undefined;
+	/** Group that gets the pod's volumes. */
 	fsGroup?: number | undefined;
+	/** Number of the group; by default the runtime's. */
 	runAsGroup?: number | undefined;
+	/** Kernel settings of the pod. */
 	sysctls?: Sysctl[] | undefined;
+	/** Settings for Windows. */
 	windowsOptions?: WindowsSecurityContextOptions | undefined;
+	/** When volumes are given to fsGroup: Always or OnRootMismatch. */
 	fsGroupChangePolicy?: string | undefined;
+	/** System calls that are allowed. */
 	seccompProfile?: SeccompProfile | undefined;
+	/** AppArmor profile of the containers. */
 	appArmorProfile?: AppArmorProfile | undefined;
+	/** Merge: the image's groups count too; Strict: they do not. */
 	supplementalGroupsPolicy?: string | undefined;
+	/** How volumes get their SELinux label: MountOption or Recursive. */
 	seLinuxChangePolicy?: string | undefined;
 }
 
+/** What is wanted of a pod. */
 export interface PodSpec {
+	/** Volumes that containers can mount. */
 	volumes?: Volume[] | undefined;
+	/** The containers; at least one. */
 	containers?: Container[] | undefined;
+	/** Always, OnFailure or Never; Always by default. */
 	restartPolicy?: string | undefined;
+	/** Seconds containers may take to end; 30 by default. */
 	terminationGracePeriodSeconds?: number | undefined;
+	/** Seconds after which the pod is ended as failed. */
 	activeDeadlineSeconds?: number | undefined;
+	/** ClusterFirst, ClusterFirstWithHostNet, Default or None. */
 	dnsPolicy?: string | undefined;
+	/** Labels that the node must have. */
 	nodeSelector?: Record<string, string> | undefined;
+	/** Service account that it runs as. */
 	serviceAccountName?: string | undefined;
+	/** Old name of serviceAccountName. */
 	serviceAccount?: string | undefined;
+	/** Node it runs on; set when it is placed. */
 	nodeName?: string | undefined;
+	/** Whether it uses the node's network. */
 	hostNetwork?: boolean | undefined;
+	/** Whether it sees the node's processes. */
 	hostPID?: boolean | undefined;
+	/** Whether it shares the node's IPC. */
 	hostIPC?: boolean | undefined;
+	/** As whom and with what rights its containers run. */
 	securityContext?: PodSecurityContext | undefined;
+	/** Secrets for fetching images. */
 	imagePullSecrets?: LocalObjectReference[] | undefined;
+	/** Its host name; by default its own name. */
 	hostname?: string | undefined;
+	/** Headless Service below which it has its name in DNS. */
 	subdomain?: string | undefined;
+	/** Rules about where it may or should run. */
 	affinity?: Affinity | undefined;
+	/** Scheduler that places it; default-scheduler by default. */
 	schedulerName?: string | undefined;
+	/** Containers that run before the others, one after the other; those that restart always stay. */
 	initContainers?: Container[] | undefined;
+	/** Whether it gets a token of its service account. */
 	automountServiceAccountToken?: boolean | undefined;
+	/** Taints that do not keep it away. */
 	tolerations?: Toleration[] | undefined;
+	/** Lines for its hosts file. */
 	hostAliases?: HostAlias[] | undefined;
+	/** Class that gives its priority. */
 	priorityClassName?: string | undefined;
+	/** Its priority; higher goes first. Set from the class. */
 	priority?: number | undefined;
+	/** How its names are resolved. */
 	dnsConfig?: PodDNSConfig | undefined;
+	/** Whether its containers see each other's processes. */
 	shareProcessNamespace?: boolean | undefined;
+	/** Conditions that it needs, besides its containers, to be ready. */
 	readinessGates?: PodReadinessGate[] | undefined;
+	/** RuntimeClass that says how it is run. */
 	runtimeClassName?: string | undefined;
+	/** Whether its containers get variables about Services. */
 	enableServiceLinks?: boolean | undefined;
+	/** Whether it may push others away: PreemptLowerPriority or Never. */
 	preemptionPolicy?: string | undefined;
+	/** What running it costs beside its containers. */
 	overhead?: Record<string, string> | undefined;
+	/** How it is spread with others over zones and nodes. */
 	topologySpreadConstraints?: TopologySpreadConstraint[] | undefined;
+	/** Containers added while it runs. */
 	ephemeralContainers?: EphemeralContainer[] | undefined;
+	/** Whether its host name is its full name in DNS. */
 	setHostnameAsFQDN?: boolean | undefined;
+	/** Operating system it is for. */
 	os?: PodOS | undefined;
+	/** Whether it shares the node's users; false: it has its own. */
 	hostUsers?: boolean | undefined;
+	/** What keeps it from being placed. */
 	schedulingGates?: PodSchedulingGate[] | undefined;
+	/** Claims for devices. */
 	resourceClaims?: PodResourceClaim[] | undefined;
+	/** What all its containers together request and may use. */
 	resources?: ResourceRequirements | undefined;
+	/** Host name in place of all others. */
 	hostnameOverride?: string | undefined;
+	/** Group with which it is placed. */
 	schedulingGroup?: PodSchedulingGroup | undefined;
 }
 
+/** What is observed of a pod. */
 export interface PodStatus {
+	/** Pending, Running, Succeeded, Failed or Unknown. */
 	phase?: string | undefined;
+	/** Aspects of its state: PodScheduled, Ready and others. */
 	conditions?: PodCondition[] | undefined;
+	/** Why it is in this state, in words. */
 	message?: string | undefined;
+	/** Why it is in this state, as one word, such as Evicted. */
 	reason?: string | undefined;
+	/** Address of its node. */
 	hostIP?: string | undefined;
+	/** Its address. */
 	podIP?: string | undefined;
+	/** When its kubelet first saw it. */
 	startTime?: string | undefined;
+	/** What is observed of its containers. */
 	containerStatuses?: ContainerStatus[] | undefined;
+	/** Guaranteed, Burstable or BestEffort. */
 	qosClass?: string | undefined;
+	/** What is observed of its init containers. */
 	initContainerStatuses?: ContainerStatus[] | undefined;
+	/** Node on which others are pushed away for it. */
 	nominatedNodeName?: string | undefined;
+	/** Its addresses, at most one of each family. */
 	podIPs?: PodIP[] | undefined;
+	/** What is observed of its ephemeral containers. */
 	ephemeralContainerStatuses?: ContainerStatus[] | undefined;
+	/** Old form of the conditions about a resize. */
 	resize?: string | undefined;
+	/** Claims that were made for it. */
 	resourceClaimStatuses?: PodResourceClaimStatus[] | undefined;
+	/** Addresses of its node. */
 	hostIPs?: HostIP[] | undefined;
+	/** Newest generation of the spec that its kubelet has seen. */
 	observedGeneration?: number | undefined;
+	/** Claim made for its extended resources. */
 	extendedResourceClaimStatus?: PodExtendedResourceClaimStatus | undefined;
+	/** What its node set aside for it. */
 	allocatedResources?: Record<string, string> | undefined;
+	/** Requests and limits in force. */
 	resources?: ResourceRequirements | undefined;
+	/** What its claims take of its node's own resources. */
 	nodeAllocatableResourceClaimStatuses?: NodeAllocatableResourceClaimStatus[] | undefined;
 }
 
+/** A pod to be made, as an object of its own. */
 export interface PodTemplate {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The pod. */
 	template?: PodTemplateSpec | undefined;
 }
 
+/** A list of PodTemplate objects. */
 export interface PodTemplateList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: PodTemplate[] | undefined;
 }
 
+/** A pod to be made. */
 export interface PodTemplateSpec {
+	/** Labels and annotations of the pod. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the pod. */
 	spec?: PodSpec | undefined;
 }
 
+/** State of a Service's port at a load balancer. */
 export interface PortStatus {
+	/** Number of the port. */
 	port?: number | undefined;
+	/** TCP, UDP or SCTP. */
 	protocol?: string | undefined;
+	/** Why the port is not served, as one word. */
 	error?: string | undefined;
 }
 
+/** A volume of Portworx; served by a CSI driver today. */
 export interface PortworxVolumeSource {
+	/** Id of the volume. */
 	volumeID?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A wish about nodes. */
 export interface PreferredSchedulingTerm {
+	/** How much it counts, from 1 to 100. */
 	weight?: number | undefined;
+	/** What the node should fulfil. */
 	preference?: NodeSelectorTerm | undefined;
 }
 
+/** How it is found out how a container is. */
 export interface Probe {
+	/** Runs a command in the container. */
 	exec?: ExecAction | undefined;
+	/** Asks a server over HTTP. */
 	httpGet?: HTTPGetAction | undefined;
+	/** Opens a connection. */
 	tcpSocket?: TCPSocketAction | undefined;
+	/** Asks a server over gRPC. */
 	grpc?: GRPCAction | undefined;
+	/** Seconds after the start before the first try. */
 	initialDelaySeconds?: number | undefined;
+	/** Seconds a try may take; 1 by default. */
 	timeoutSeconds?: number | undefined;
+	/** Seconds between tries; 10 by default. */
 	periodSeconds?: number | undefined;
+	/** Successes in a row that count as success; 1 by default. */
 	successThreshold?: number | undefined;
+	/** Failures in a row that count as failure; 3 by default. */
 	failureThreshold?: number | undefined;
+	/** Seconds the container may take to end after a failure; by default the pod's. */
 	terminationGracePeriodSeconds?: number | undefined;
 }
 
+/** A volume of files from several sources. */
 export interface ProjectedVolumeSource {
+	/** The sources. */
 	sources?: VolumeProjection[] | undefined;
+	/** Permissions of the files; 0644 by default. */
 	defaultMode?: number | undefined;
 }
 
+/** A mount of Quobyte; no longer served. */
 export interface QuobyteVolumeSource {
+	/** Addresses of the registry. */
 	registry?: string | undefined;
+	/** Name of the volume. */
 	volume?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** User to mount as. */
 	user?: string | undefined;
+	/** Group to mount as. */
 	group?: string | undefined;
+	/** Tenant of the volume. */
 	tenant?: string | undefined;
 }
 
+/** A block device of Ceph; no longer served. */
 export interface RBDPersistentVolumeSource {
+	/** Addresses of the Ceph monitors. */
 	monitors?: string[] | undefined;
+	/** Name of the device's image. */
 	image?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Pool of the image; rbd by default. */
 	pool?: string | undefined;
+	/** Name of the Ceph user; admin by default. */
 	user?: string | undefined;
+	/** File with the user's key. */
 	keyring?: string | undefined;
+	/** Secret with the user's key; goes before keyring. */
 	secretRef?: SecretReference | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A block device of Ceph; no longer served. */
 export interface RBDVolumeSource {
+	/** Addresses of the Ceph monitors. */
 	monitors?: string[] | undefined;
+	/** Name of the device's image. */
 	image?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Pool of the image; rbd by default. */
 	pool?: string | undefined;
+	/** Name of the Ceph user; admin by default. */
 	user?: string | undefined;
+	/** File with the user's key. */
 	keyring?: string | undefined;
+	/** Secret with the user's key; goes before keyring. */
 	secretRef?: LocalObjectReference | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** Which numbers or addresses of a range are given away; for the server's own use. */
 export interface RangeAllocation {
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The range. */
 	range?: string | undefined;
+	/** A bit for each of them. */
 	data?: string | undefined;
 }
 
+/** Keeps a number of equal pods running; ReplicaSet is its successor. */
 export interface ReplicationController {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the ReplicationController. */
 	spec?: ReplicationControllerSpec | undefined;
+	/** What is observed of the ReplicationController. */
 	status?: ReplicationControllerStatus | undefined;
 }
 
+/** One aspect of the state of a ReplicationController, as last observed. */
 export interface ReplicationControllerCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of ReplicationController objects. */
 export interface ReplicationControllerList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ReplicationController[] | undefined;
 }
 
+/** What is wanted of a ReplicationController. */
 export interface ReplicationControllerSpec {
+	/** How many pods are wanted; 1 by default. */
 	replicas?: number | undefined;
+	/** Labels of the pods that belong to it; by default those of the template. */
 	selector?: Record<string, string> | undefined;
+	/** The pod that is made where one is missing. */
 	template?: PodTemplateSpec | undefined;
+	/** Seconds a new pod must be ready before it counts as available. */
 	minReadySeconds?: number | undefined;
 }
 
+/** What is observed of a ReplicationController. */
 export interface ReplicationControllerStatus {
+	/** Pods that belong to it and have not ended. */
 	replicas?: number | undefined;
+	/** Pods that have all labels of the template. */
 	fullyLabeledReplicas?: number | undefined;
+	/** Newest generation of the spec that the controller has seen. */
 	observedGeneration?: number | undefined;
+	/** Pods that are ready. */
 	readyReplicas?: number | undefined;
+	/** Pods that have been ready for minReadySeconds. */
 	availableReplicas?: number | undefined;
+	/** Aspects of its state, as last observed. */
 	conditions?: ReplicationControllerCondition[] | undefined;
 }
 
+/** A pod's claim that a container uses. */
 export interface ResourceClaim {
+	/** Name of the claim in the pod. */
 	name?: string | undefined;
+	/** Only this request of the claim; empty: all. */
 	request?: string | undefined;
 }
 
+/** A request or limit of a container. */
 export interface ResourceFieldSelector {
+	/** Name of the container; needed in volumes. */
 	containerName?: string | undefined;
+	/** Which one, such as limits.cpu. */
 	resource?: string | undefined;
+	/** Unit it is told in; 1 by default. */
 	divisor?: string | undefined;
 }
 
+/** Health of one device. */
 export interface ResourceHealth {
+	/** Id of the device. */
 	resourceID?: string | undefined;
+	/** Healthy, Unhealthy or Unknown. */
 	health?: string | undefined;
+	/** More about its health. */
 	message?: string | undefined;
 }
 
+/** Limits what all objects of a namespace together may ask for. */
 export interface ResourceQuota {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the ResourceQuota. */
 	spec?: ResourceQuotaSpec | undefined;
+	/** What is observed of the ResourceQuota. */
 	status?: ResourceQuotaStatus | undefined;
 }
 
+/** A list of ResourceQuota objects. */
 export interface ResourceQuotaList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ResourceQuota[] | undefined;
 }
 
+/** What is wanted of a quota. */
 export interface ResourceQuotaSpec {
+	/** The limits, by resource; count/pods counts objects. */
 	hard?: Record<string, string> | undefined;
+	/** Counts only objects to which all of these apply. */
 	scopes?: string[] | undefined;
+	/** Counts only objects that fit; like scopes, with values. */
 	scopeSelector?: ScopeSelector | undefined;
 }
 
+/** What is observed of a quota. */
 export interface ResourceQuotaStatus {
+	/** The limits in force, by resource. */
 	hard?: Record<string, string> | undefined;
+	/** What is used of them, by resource. */
 	used?: Record<string, string> | undefined;
 }
 
+/** What a container or pod requests and may use. */
 export interface ResourceRequirements {
+	/** Most that it may use, by resource. */
 	limits?: Record<string, string> | undefined;
+	/** Least that it needs, by resource; by default its limits. */
 	requests?: Record<string, string> | undefined;
+	/** Claims for devices that it uses. */
 	claims?: ResourceClaim[] | undefined;
 }
 
+/** State of the devices of one resource. */
 export interface ResourceStatus {
+	/** Name of the resource. */
 	name?: string | undefined;
+	/** Health of each device. */
 	resources?: ResourceHealth[] | undefined;
 }
 
+/** An SELinux label. */
 export interface SELinuxOptions {
+	/** User part of the label. */
 	user?: string | undefined;
+	/** Role part of the label. */
 	role?: string | undefined;
+	/** Type part of the label. */
 	type?: string | undefined;
+	/** Level part of the label. */
 	level?: string | undefined;
 }
 
+/** A volume of ScaleIO; no longer served. */
 export interface ScaleIOPersistentVolumeSource {
+	/** Address of the gateway. */
 	gateway?: string | undefined;
+	/** Name of the storage system. */
 	system?: string | undefined;
+	/** Secret with access to the gateway. */
 	secretRef?: SecretReference | undefined;
+	/** Whether the gateway is spoken to over TLS. */
 	sslEnabled?: boolean | undefined;
+	/** Protection domain of the storage. */
 	protectionDomain?: string | undefined;
+	/** Pool of the storage. */
 	storagePool?: string | undefined;
+	/** ThickProvisioned or ThinProvisioned. */
 	storageMode?: string | undefined;
+	/** Name of the volume. */
 	volumeName?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** A volume of ScaleIO; no longer served. */
 export interface ScaleIOVolumeSource {
+	/** Address of the gateway. */
 	gateway?: string | undefined;
+	/** Name of the storage system. */
 	system?: string | undefined;
+	/** Secret with access to the gateway. */
 	secretRef?: LocalObjectReference | undefined;
+	/** Whether the gateway is spoken to over TLS. */
 	sslEnabled?: boolean | undefined;
+	/** Protection domain of the storage. */
 	protectionDomain?: string | undefined;
+	/** Pool of the storage. */
 	storagePool?: string | undefined;
+	/** ThickProvisioned or ThinProvisioned. */
 	storageMode?: string | undefined;
+	/** Name of the volume. */
 	volumeName?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
 }
 
+/** Scopes of a quota with values. */
 export interface ScopeSelector {
+	/** Conditions, all of which must hold. */
 	matchExpressions?: ScopedResourceSelectorRequirement[] | undefined;
 }
 
+/** One condition on a scope. */
 export interface ScopedResourceSelectorRequirement {
+	/** The scope, such as PriorityClass. */
 	scopeName?: string | undefined;
+	/** In, NotIn, Exists or DoesNotExist. */
 	operator?: string | undefined;
+	/** Values to compare with; none for Exists and DoesNotExist. */
 	values?: string[] | undefined;
 }
 
+/** System calls that are allowed. */
 export interface SeccompProfile {
+	/** RuntimeDefault, Unconfined or Localhost. */
 	type?: string | undefined;
+	/** File of a profile on the node, for Localhost. */
 	localhostProfile?: string | undefined;
 }
 
+/** Small data that few should see, such as keys and passwords. */
 export interface Secret {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** Values in base64. */
 	data?: Record<string, string> | undefined;
+	/** What it is for, such as kubernetes.io/tls; it cannot change. */
 	type?: string | undefined;
+	/** Values as text; written into data, never read back. */
 	stringData?: Record<string, string> | undefined;
+	/** Whether the data can no longer be changed. */
 	immutable?: boolean | undefined;
 }
 
+/** A Secret whose entries become variables. */
 export interface SecretEnvSource {
+	/** Name of the Secret. */
 	name?: string | undefined;
+	/** Whether the container starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** One entry of a Secret. */
 export interface SecretKeySelector {
+	/** Name of the Secret. */
 	name?: string | undefined;
+	/** The entry. */
 	key?: string | undefined;
+	/** Whether the container starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** A list of Secret objects. */
 export interface SecretList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Secret[] | undefined;
 }
 
+/** Entries of a Secret as files in a projected volume. */
 export interface SecretProjection {
+	/** Name of the Secret. */
 	name?: string | undefined;
+	/** Entries to show, and under which paths; unset: all by their names. */
 	items?: KeyToPath[] | undefined;
+	/** Whether the pod starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** A Secret of any namespace. */
 export interface SecretReference {
+	/** Name of the Secret. */
 	name?: string | undefined;
+	/** Namespace of the Secret. */
 	namespace?: string | undefined;
 }
 
+/** A volume with the entries of a Secret as files. */
 export interface SecretVolumeSource {
+	/** Name of the Secret. */
 	secretName?: string | undefined;
+	/** Entries to show, and under which paths; unset: all by their names. */
 	items?: KeyToPath[] | undefined;
+	/** Permissions of the files; 0644 by default. */
 	defaultMode?: number | undefined;
+	/** Whether the pod starts where it does not exist. */
 	optional?: boolean | undefined;
 }
 
+/** As whom and with what rights a container runs; goes before the pod's. */
 export interface SecurityContext {
+	/** Capabilities it gains and loses. */
 	capabilities?: Capabilities | undefined;
+	/** Whether it may do all that root on the node may. */
 	privileged?: boolean | undefined;
+	/** SELinux label of the container. */
 	seLinuxOptions?: SELinuxOptions | undefined;
+	/** Number of the user; by default the image's. */
 	runAsUser?: number | undefined;
+	/** Whether it is refused where it would run as root. */
 	runAsNonRoot?: boolean | undefined;
+	/** Whether its own files cannot be written. */
 	readOnlyRootFilesystem?: boolean | undefined;
+	/** Whether a process may get more rights than the one that started it. */
 	allowPrivilegeEscalation?: boolean | undefined;
+	/** Number of the group; by default the runtime's. */
 	runAsGroup?: number | undefined;
+	/** How /proc is mounted: Default or Unmasked. */
 	procMount?: string | undefined;
+	/** Settings for Windows. */
 	windowsOptions?: WindowsSecurityContextOptions | undefined;
+	/** System calls that are allowed. */
 	seccompProfile?: SeccompProfile | undefined;
+	/** AppArmor profile of the container. */
 	appArmorProfile?: AppArmorProfile | undefined;
 }
 
+/** A reference to an object, as a kind of its own. */
 export interface SerializedReference {
+	/** The object. */
 	reference?: ObjectReference | undefined;
 }
 
+/** One address and name for a set of pods. */
 export interface Service {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Service. */
 	spec?: ServiceSpec | undefined;
+	/** What is observed of the Service. */
 	status?: ServiceStatus | undefined;
 }
 
+/** A name that programs in pods act under. */
 export interface ServiceAccount {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** Secrets that its pods may use. */
 	secrets?: ObjectReference[] | undefined;
+	/** Secrets for fetching images of its pods. */
 	imagePullSecrets?: LocalObjectReference[] | undefined;
+	/** Whether its pods get a token; a pod's own word goes before. */
 	automountServiceAccountToken?: boolean | undefined;
 }
 
+/** A list of ServiceAccount objects. */
 export interface ServiceAccountList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ServiceAccount[] | undefined;
 }
 
+/** A token of the pod's service account, as a file. */
 export interface ServiceAccountTokenProjection {
+	/** Who the token is meant for; by default the API server. */
 	audience?: string | undefined;
+	/** Seconds it is valid; renewed in time. At least 600, 3600 by default. */
 	expirationSeconds?: number | undefined;
+	/** Name of the file in the volume. */
 	path?: string | undefined;
 }
 
+/** A list of Service objects. */
 export interface ServiceList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Service[] | undefined;
 }
 
+/** A port of a Service. */
 export interface ServicePort {
+	/** Name of the port; needed where there are several. */
 	name?: string | undefined;
+	/** TCP, UDP or SCTP; TCP by default. */
 	protocol?: string | undefined;
+	/** Number of the port at the Service. */
 	port?: number | undefined;
+	/** Port of the pods, by number or name; by default the same. */
 	targetPort?: number | string | undefined;
+	/** Port of every node that leads to it; given by the server where wanted. */
 	nodePort?: number | undefined;
+	/** Protocol spoken on the port, such as kubernetes.io/h2c. */
 	appProtocol?: string | undefined;
 }
 
+/** What is wanted of a Service. */
 export interface ServiceSpec {
+	/** The ports. */
 	ports?: ServicePort[] | undefined;
+	/** Labels of the pods behind it; none: somebody else keeps its endpoints. */
 	selector?: Record<string, string> | undefined;
+	/** Its address; None: it has none, and DNS answers with the pods' (headless). */
 	clusterIP?: string | undefined;
+	/** ClusterIP, NodePort, LoadBalancer or ExternalName. */
 	type?: string | undefined;
+	/** More addresses for which nodes take its traffic. */
 	externalIPs?: string[] | undefined;
+	/** None, or ClientIP: a client stays with a pod. */
 	sessionAffinity?: string | undefined;
+	/** Address wished for at the load balancer; not used by all. */
 	loadBalancerIP?: string | undefined;
+	/** Networks from which the load balancer may be used. */
 	loadBalancerSourceRanges?: string[] | undefined;
+	/** Name in DNS that it is an alias of, for ExternalName. */
 	externalName?: string | undefined;
+	/** Cluster, or Local: a node serves traffic from outside by its own pods only. */
 	externalTrafficPolicy?: string | undefined;
+	/** Port of nodes that tells balancers whether there are such pods. */
 	healthCheckNodePort?: number | undefined;
+	/** Whether pods that are not ready are found too. */
 	publishNotReadyAddresses?: boolean | undefined;
+	/** Settings of sessionAffinity. */
 	sessionAffinityConfig?: SessionAffinityConfig | undefined;
+	/** SingleStack, PreferDualStack or RequireDualStack. */
 	ipFamilyPolicy?: string | undefined;
+	/** Its addresses, at most one of each family; the first is clusterIP. */
 	clusterIPs?: string[] | undefined;
+	/** Families of the addresses: IPv4, IPv6. */
 	ipFamilies?: string[] | undefined;
+	/** Whether a LoadBalancer gets ports of nodes. */
 	allocateLoadBalancerNodePorts?: boolean | undefined;
+	/** Which implementation serves a LoadBalancer. */
 	loadBalancerClass?: string | undefined;
+	/** Cluster, or Local: a node serves traffic from inside by its own pods only. */
 	internalTrafficPolicy?: string | undefined;
+	/** Which endpoints are preferred, such as PreferSameZone. */
 	trafficDistribution?: string | undefined;
 }
 
+/** What is observed of a Service. */
 export interface ServiceStatus {
+	/** State of its load balancer. */
 	loadBalancer?: LoadBalancerStatus | undefined;
+	/** Aspects of its state, as last observed. */
 	conditions?: Condition[] | undefined;
 }
 
+/** Settings of a Service's affinity. */
 export interface SessionAffinityConfig {
+	/** Affinity by the address of the client. */
 	clientIP?: ClientIPConfig | undefined;
 }
 
+/** Waits. */
 export interface SleepAction {
+	/** How many seconds. */
 	seconds?: number | undefined;
 }
 
+/** A volume of StorageOS; no longer served. */
 export interface StorageOSPersistentVolumeSource {
+	/** Name of the volume. */
 	volumeName?: string | undefined;
+	/** Namespace of the volume in StorageOS. */
 	volumeNamespace?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Secret with access to StorageOS. */
 	secretRef?: ObjectReference | undefined;
 }
 
+/** A volume of StorageOS; no longer served. */
 export interface StorageOSVolumeSource {
+	/** Name of the volume. */
 	volumeName?: string | undefined;
+	/** Namespace of the volume in StorageOS. */
 	volumeNamespace?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Whether the volume is mounted read-only. */
 	readOnly?: boolean | undefined;
+	/** Secret with access to StorageOS. */
 	secretRef?: LocalObjectReference | undefined;
 }
 
+/** A kernel setting. */
 export interface Sysctl {
+	/** Name of the setting. */
 	name?: string | undefined;
+	/** Value of the setting. */
 	value?: string | undefined;
 }
 
+/** Opens a connection; that it opens is success. */
 export interface TCPSocketAction {
+	/** Port, by number or name. */
 	port?: number | string | undefined;
+	/** Host to connect to; by default the pod's address. */
 	host?: string | undefined;
 }
 
+/** Keeps pods away from a node that do not tolerate it. */
 export interface Taint {
+	/** Name of the taint. */
 	key?: string | undefined;
+	/** Value of the taint. */
 	value?: string | undefined;
+	/** NoSchedule, PreferNoSchedule, or NoExecute: running pods go too. */
 	effect?: string | undefined;
+	/** When it was put on the node. */
 	timeAdded?: string | undefined;
 }
 
+/** A taint that does not keep a pod away. */
 export interface Toleration {
+	/** Name of the taint; empty with Exists: all taints. */
 	key?: string | undefined;
+	/** Exists, or Equal: the value must be the same. Equal by default. */
 	operator?: string | undefined;
+	/** Value of the taint. */
 	value?: string | undefined;
+	/** Effect of the taint; empty: all. */
 	effect?: string | undefined;
+	/** How long NoExecute is tolerated; unset: for ever. */
 	tolerationSeconds?: number | undefined;
 }
 
+/** Values that a label may have. */
 export interface TopologySelectorLabelRequirement {
+	/** The label. */
 	key?: string | undefined;
+	/** The values, one of which it must have. */
 	values?: string[] | undefined;
 }
 
+/** Conditions on labels, all of which must hold. */
 export interface TopologySelectorTerm {
+	/** The conditions. */
 	matchLabelExpressions?: TopologySelectorLabelRequirement[] | undefined;
 }
 
+/** How pods are spread over zones, nodes or the like. */
 export interface TopologySpreadConstraint {
+	/** How much the numbers of pods may differ. */
 	maxSkew?: number | undefined;
+	/** Label of nodes; the same value is one place. */
 	topologyKey?: string | undefined;
+	/** DoNotSchedule, or ScheduleAnyway: it is only a wish. */
 	whenUnsatisfiable?: string | undefined;
+	/** Chooses the pods that are counted. */
 	labelSelector?: LabelSelector | undefined;
+	/** Fewest places there should be; with fewer, empty ones are assumed. */
 	minDomains?: number | undefined;
+	/** Whether nodes the pod cannot run on are left out: Honor or Ignore. */
 	nodeAffinityPolicy?: string | undefined;
+	/** Whether nodes with taints it does not tolerate are left out: Honor or Ignore. */
 	nodeTaintsPolicy?: string | undefined;
+	/** Labels of which the counted pods must have this pod's values. */
 	matchLabelKeys?: string[] | undefined;
 }
 
+/** An object of the same namespace, by kind and name. */
 export interface TypedLocalObjectReference {
+	/** Group of the kind; empty: core. */
 	apiGroup?: string | undefined;
+	/** Kind of the object. */
 	kind?: string | undefined;
+	/** Name of the object. */
 	name?: string | undefined;
 }
 
+/** An object of any namespace, by kind and name. */
 export interface TypedObjectReference {
+	/** Group of the kind; empty: core. */
 	apiGroup?: string | undefined;
+	/** Kind of the object. */
 	kind?: string | undefined;
+	/** Name of the object. */
 	name?: string | undefined;
+	/** Namespace of the object; by default the same. */
 	namespace?: string | undefined;
 }
 
+/** Files that a pod's containers can mount: one of the sources. */
 export interface Volume {
+	/** Name of the volume, unique in the pod. */
 	name?: string | undefined;
+	/** A file or folder of the node. */
 	hostPath?: HostPathVolumeSource | undefined;
+	/** An empty folder that lives as long as the pod. */
 	emptyDir?: EmptyDirVolumeSource | undefined;
+	/** A disk of Google Cloud. */
 	gcePersistentDisk?: GCEPersistentDiskVolumeSource | undefined;
+	/** A volume of AWS. */
 	awsElasticBlockStore?: AWSElasticBlockStoreVolumeSource | undefined;
+	/** A folder filled from a git repository. */
 	gitRepo?: GitRepoVolumeSource | undefined;
+	/** The entries of a Secret as files. */
 	secret?: SecretVolumeSource | undefined;
+	/** A folder of an NFS server. */
 	nfs?: NFSVolumeSource | undefined;
+	/** A volume over iSCSI. */
 	iscsi?: ISCSIVolumeSource | undefined;
+	/** A mount of GlusterFS. */
 	glusterfs?: GlusterfsVolumeSource | undefined;
+	/** The volume that a claim is bound to. */
 	persistentVolumeClaim?: PersistentVolumeClaimVolumeSource | undefined;
+	/** A block device of Ceph. */
 	rbd?: RBDVolumeSource | undefined;
+	/** A volume of a program on the node. */
 	flexVolume?: FlexVolumeSource | undefined;
+	/** A volume of OpenStack. */
 	cinder?: CinderVolumeSource | undefined;
+	/** A mount of CephFS. */
 	cephfs?: CephFSVolumeSource | undefined;
+	/** A volume of Flocker. */
 	flocker?: FlockerVolumeSource | undefined;
+	/** Fields of the pod as files. */
 	downwardAPI?: DownwardAPIVolumeSource | undefined;
+	/** A volume over Fibre Channel. */
 	fc?: FCVolumeSource | undefined;
+	/** A file share of Azure. */
 	azureFile?: AzureFileVolumeSource | undefined;
+	/** The entries of a ConfigMap as files. */
 	configMap?: ConfigMapVolumeSource | undefined;
+	/** A disk of vSphere. */
 	vsphereVolume?: VsphereVirtualDiskVolumeSource | undefined;
+	/** A mount of Quobyte. */
 	quobyte?: QuobyteVolumeSource | undefined;
+	/** A disk of Azure. */
 	azureDisk?: AzureDiskVolumeSource | undefined;
+	/** A disk of Photon. */
 	photonPersistentDisk?: PhotonPersistentDiskVolumeSource | undefined;
+	/** A volume of Portworx. */
 	portworxVolume?: PortworxVolumeSource | undefined;
+	/** A volume of ScaleIO. */
 	scaleIO?: ScaleIOVolumeSource | undefined;
+	/** Files from several sources. */
 	projected?: ProjectedVolumeSource | undefined;
+	/** A volume of StorageOS. */
 	storageos?: StorageOSVolumeSource | undefined;
+	/** A volume that a CSI driver makes for the pod. */
 	csi?: CSIVolumeSource | undefined;
+	/** A volume made for the pod from a claim's template. */
 	ephemeral?: EphemeralVolumeSource | undefined;
+	/** The content of an image. */
 	image?: ImageVolumeSource | undefined;
 }
 
+/** Where a block volume appears in a container. */
 export interface VolumeDevice {
+	/** Name of the volume, which is a claim. */
 	name?: string | undefined;
+	/** Path of the device in the container. */
 	devicePath?: string | undefined;
 }
 
+/** Where a volume appears in a container. */
 export interface VolumeMount {
+	/** Name of the volume. */
 	name?: string | undefined;
+	/** Whether it cannot be written through this mount. */
 	readOnly?: boolean | undefined;
+	/** Path in the container; without a colon. */
 	mountPath?: string | undefined;
+	/** Part of the volume that appears; all by default. */
 	subPath?: string | undefined;
+	/** Whether later mounts are passed on: None, HostToContainer or Bidirectional. */
 	mountPropagation?: string | undefined;
+	/** Like subPath, with variables as $(NAME). */
 	subPathExpr?: string | undefined;
+	/** Whether readOnly holds for what is mounted below: Disabled, IfPossible or Enabled. */
 	recursiveReadOnly?: string | undefined;
 }
 
+/** A volume that a container has. */
 export interface VolumeMountStatus {
+	/** Name of the volume. */
 	name?: string | undefined;
+	/** Path in the container. */
 	mountPath?: string | undefined;
+	/** Whether it cannot be written. */
 	readOnly?: boolean | undefined;
+	/** Whether what is mounted below cannot either. */
 	recursiveReadOnly?: string | undefined;
+	/** More about the volume. */
 	volumeStatus?: VolumeStatus | undefined;
 }
 
+/** Nodes from which a volume can be reached. */
 export interface VolumeNodeAffinity {
+	/** What a node must fulfil. */
 	required?: NodeSelector | undefined;
 }
 
+/** One source of a projected volume: one of these. */
 export interface VolumeProjection {
+	/** Entries of a Secret. */
 	secret?: SecretProjection | undefined;
+	/** Fields of the pod. */
 	downwardAPI?: DownwardAPIProjection | undefined;
+	/** Entries of a ConfigMap. */
 	configMap?: ConfigMapProjection | undefined;
+	/** A token of the pod's service account. */
 	serviceAccountToken?: ServiceAccountTokenProjection | undefined;
+	/** Certificates of trust bundles. */
 	clusterTrustBundle?: ClusterTrustBundleProjection | undefined;
+	/** A key and a certificate for the pod. */
 	podCertificate?: PodCertificateProjection | undefined;
 }
 
+/** How much storage a claim asks for. */
 export interface VolumeResourceRequirements {
+	/** Most storage it may get. */
 	limits?: Record<string, string> | undefined;
+	/** Least storage it needs. */
 	requests?: Record<string, string> | undefined;
 }
 
+/** More about a volume. */
 export interface VolumeStatus {
+	/** State of an image's volume. */
 	image?: ImageVolumeStatus | undefined;
 }
 
+/** A disk of vSphere; served by a CSI driver today. */
 export interface VsphereVirtualDiskVolumeSource {
+	/** Path of the disk. */
 	volumePath?: string | undefined;
+	/** File system of the volume, such as ext4. */
 	fsType?: string | undefined;
+	/** Name of the storage policy. */
 	storagePolicyName?: string | undefined;
+	/** Id of the storage policy. */
 	storagePolicyID?: string | undefined;
 }
 
+/** A wish to be near some pods, or away from them. */
 export interface WeightedPodAffinityTerm {
+	/** How much it counts, from 1 to 100. */
 	weight?: number | undefined;
+	/** The pods, and what counts as near them. */
 	podAffinityTerm?: PodAffinityTerm | undefined;
 }
 
+/** Rights of a container on Windows. */
 export interface WindowsSecurityContextOptions {
+	/** Name of the group account's credentials. */
 	gmsaCredentialSpecName?: string | undefined;
+	/** The group account's credentials themselves. */
 	gmsaCredentialSpec?: string | undefined;
+	/** Name of the user. */
 	runAsUserName?: string | undefined;
+	/** Whether it runs as a process of the node. */
 	hostProcess?: boolean | undefined;
 }
 
+/** An unchangeable snapshot of what a DaemonSet or StatefulSet was at one revision. */
 export interface ControllerRevision {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The snapshot, in its owner's own form. */
 	data?: unknown | undefined;
+	/** Number of the revision; a higher one is newer. */
 	revision?: number | undefined;
 }
 
+/** A list of ControllerRevision objects. */
 export interface ControllerRevisionList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ControllerRevision[] | undefined;
 }
 
+/** Runs a copy of a pod on every node, or on chosen nodes. */
 export interface DaemonSet {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the DaemonSet. */
 	spec?: DaemonSetSpec | undefined;
+	/** What is observed of the DaemonSet. */
 	status?: DaemonSetStatus | undefined;
 }
 
+/** One aspect of the state of a DaemonSet, as last observed. */
 export interface DaemonSetCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of DaemonSet objects. */
 export interface DaemonSetList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: DaemonSet[] | undefined;
 }
 
+/** What is wanted of a DaemonSet. */
 export interface DaemonSetSpec {
+	/** Chooses the pods that belong to it; it must match the template's labels and cannot change. */
 	selector?: LabelSelector | undefined;
+	/** The pod that is run on each node. */
 	template?: PodTemplateSpec | undefined;
+	/** How pods are replaced when the template changes. */
 	updateStrategy?: DaemonSetUpdateStrategy | undefined;
+	/** Seconds a new pod must be ready before it counts as available. */
 	minReadySeconds?: number | undefined;
+	/** How many old revisions are kept for a rollback; 10 by default. */
 	revisionHistoryLimit?: number | undefined;
 }
 
+/** What is observed of a DaemonSet. */
 export interface DaemonSetStatus {
+	/** Nodes that run at least one pod of it and should. */
 	currentNumberScheduled?: number | undefined;
+	/** Nodes that run a pod of it and should not. */
 	numberMisscheduled?: number | undefined;
+	/** Nodes that should run a pod of it. */
 	desiredNumberScheduled?: number | undefined;
+	/** Nodes that should run a pod of it and have one that is ready. */
 	numberReady?: number | undefined;
+	/** Newest generation of the spec that the controller has seen. */
 	observedGeneration?: number | undefined;
+	/** Nodes that run a pod of the newest template. */
 	updatedNumberScheduled?: number | undefined;
+	/** Nodes with a pod that has been ready for minReadySeconds. */
 	numberAvailable?: number | undefined;
+	/** Nodes that should have an available pod and have none. */
 	numberUnavailable?: number | undefined;
+	/** Counts clashes of revision names, to make the next name differ. */
 	collisionCount?: number | undefined;
+	/** Aspects of its state, as last observed. */
 	conditions?: DaemonSetCondition[] | undefined;
 }
 
+/** How pods of a DaemonSet are replaced. */
 export interface DaemonSetUpdateStrategy {
+	/** RollingUpdate, or OnDelete: only when somebody deletes the old pod. */
 	type?: string | undefined;
+	/** Settings of a rolling update. */
 	rollingUpdate?: RollingUpdateDaemonSet | undefined;
 }
 
+/** Keeps a number of pods running and replaces them step by step when their template changes. */
 export interface Deployment {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Deployment. */
 	spec?: DeploymentSpec | undefined;
+	/** What is observed of the Deployment. */
 	status?: DeploymentStatus | undefined;
 }
 
+/** One aspect of the state of a Deployment, as last observed. */
 export interface DeploymentCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
+	/** When the condition was last written. */
 	lastUpdateTime?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
 }
 
+/** A list of Deployment objects. */
 export interface DeploymentList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Deployment[] | undefined;
 }
 
+/** What is wanted of a Deployment. */
 export interface DeploymentSpec {
+	/** How many pods are wanted; 1 by default. */
 	replicas?: number | undefined;
+	/** Chooses the pods that belong to it; it must match the template's labels and cannot change. */
 	selector?: LabelSelector | undefined;
+	/** The pod that is wanted. */
 	template?: PodTemplateSpec | undefined;
+	/** How old pods are replaced by new ones. */
 	strategy?: DeploymentStrategy | undefined;
+	/** Seconds a new pod must be ready before it counts as available. */
 	minReadySeconds?: number | undefined;
+	/** How many old ReplicaSets are kept for a rollback; 10 by default. */
 	revisionHistoryLimit?: number | undefined;
+	/** Whether changes of the template wait. */
 	paused?: boolean | undefined;
+	/** Seconds without progress after which a rollout counts as failed; 600 by default. */
 	progressDeadlineSeconds?: number | undefined;
 }
 
+/** What is observed of a Deployment. */
 export interface DeploymentStatus {
+	/** Newest generation of the spec that the controller has seen. */
 	observedGeneration?: number | undefined;
+	/** Pods that belong to it and have not ended. */
 	replicas?: number | undefined;
+	/** Pods of the newest template. */
 	updatedReplicas?: number | undefined;
+	/** Pods that have been ready for minReadySeconds. */
 	availableReplicas?: number | undefined;
+	/** Pods that are still missing until all wanted ones are available. */
 	unavailableReplicas?: number | undefined;
+	/** Aspects of its state: Available, Progressing, ReplicaFailure. */
 	conditions?: DeploymentCondition[] | undefined;
+	/** Pods that are ready. */
 	readyReplicas?: number | undefined;
+	/** Counts clashes of ReplicaSet names, to make the next name differ. */
 	collisionCount?: number | undefined;
+	/** Pods that are being deleted and have not ended. */
 	terminatingReplicas?: number | undefined;
 }
 
+/** How pods of a Deployment are replaced. */
 export interface DeploymentStrategy {
+	/** RollingUpdate, or Recreate: all old pods end before a new one is made. */
 	type?: string | undefined;
+	/** Settings of a rolling update. */
 	rollingUpdate?: RollingUpdateDeployment | undefined;
 }
 
+/** Keeps a number of equal pods running. */
 export interface ReplicaSet {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the ReplicaSet. */
 	spec?: ReplicaSetSpec | undefined;
+	/** What is observed of the ReplicaSet. */
 	status?: ReplicaSetStatus | undefined;
 }
 
+/** One aspect of the state of a ReplicaSet, as last observed. */
 export interface ReplicaSetCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of ReplicaSet objects. */
 export interface ReplicaSetList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ReplicaSet[] | undefined;
 }
 
+/** What is wanted of a ReplicaSet. */
 export interface ReplicaSetSpec {
+	/** How many pods are wanted; 1 by default. */
 	replicas?: number | undefined;
+	/** Chooses the pods that belong to it; it must match the template's labels and cannot change. */
 	selector?: LabelSelector | undefined;
+	/** The pod that is made where one is missing. */
 	template?: PodTemplateSpec | undefined;
+	/** Seconds a new pod must be ready before it counts as available. */
 	minReadySeconds?: number | undefined;
 }
 
+/** What is observed of a ReplicaSet. */
 export interface ReplicaSetStatus {
+	/** Pods that belong to it and have not ended. */
 	replicas?: number | undefined;
+	/** Pods that have all labels of the template. */
 	fullyLabeledReplicas?: number | undefined;
+	/** Newest generation of the spec that the controller has seen. */
 	observedGeneration?: number | undefined;
+	/** Pods that are ready. */
 	readyReplicas?: number | undefined;
+	/** Pods that have been ready for minReadySeconds. */
 	availableReplicas?: number | undefined;
+	/** Aspects of its state, as last observed. */
 	conditions?: ReplicaSetCondition[] | undefined;
+	/** Pods that are being deleted and have not ended. */
 	terminatingReplicas?: number | undefined;
 }
 
+/** Limits of a DaemonSet's rolling update. */
 export interface RollingUpdateDaemonSet {
+	/** Most nodes without an available pod at a time, as a number or percentage. */
 	maxUnavailable?: number | string | undefined;
+	/** Most nodes that run an old and a new pod at a time, as a number or percentage. */
 	maxSurge?: number | string | undefined;
 }
 
+/** Limits of a Deployment's rolling update. */
 export interface RollingUpdateDeployment {
+	/** Most wanted pods that may be missing at a time, as a number or percentage. */
 	maxUnavailable?: number | string | undefined;
+	/** Most pods beyond the wanted number at a time, as a number or percentage. */
 	maxSurge?: number | string | undefined;
 }
 
+/** Limits of a StatefulSet's rolling update. */
 export interface RollingUpdateStatefulSetStrategy {
+	/** Pods with a lower ordinal than this stay as they are. */
 	partition?: number | undefined;
+	/** Most pods that may be missing at a time, as a number or percentage. */
 	maxUnavailable?: number | string | undefined;
 }
 
+/** Runs pods that each keep a name, an ordinal and storage of their own. */
 export interface StatefulSet {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the StatefulSet. */
 	spec?: StatefulSetSpec | undefined;
+	/** What is observed of the StatefulSet. */
 	status?: StatefulSetStatus | undefined;
 }
 
+/** One aspect of the state of a StatefulSet, as last observed. */
 export interface StatefulSetCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of StatefulSet objects. */
 export interface StatefulSetList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: StatefulSet[] | undefined;
 }
 
+/** How the pods are numbered. */
 export interface StatefulSetOrdinals {
+	/** Number of the first pod; 0 by default. */
 	start?: number | undefined;
 }
 
+/** What becomes of the claims made from the templates. */
 export interface StatefulSetPersistentVolumeClaimRetentionPolicy {
+	/** When the StatefulSet is deleted: Retain or Delete. */
 	whenDeleted?: string | undefined;
+	/** When a pod goes since fewer are wanted: Retain or Delete. */
 	whenScaled?: string | undefined;
 }
 
+/** What is wanted of a StatefulSet. */
 export interface StatefulSetSpec {
+	/** How many pods are wanted; 1 by default. */
 	replicas?: number | undefined;
+	/** Chooses the pods that belong to it; it must match the template's labels and cannot change. */
 	selector?: LabelSelector | undefined;
+	/** The pod that is made for each ordinal. */
 	template?: PodTemplateSpec | undefined;
+	/** Claims that each pod gets, kept for its next life. */
 	volumeClaimTemplates?: PersistentVolumeClaim[] | undefined;
+	/** Headless Service that gives the pods their names in DNS. */
 	serviceName?: string | undefined;
+	/** OrderedReady: one after the other; Parallel: all at once. */
 	podManagementPolicy?: string | undefined;
+	/** How pods are replaced when the template changes. */
 	updateStrategy?: StatefulSetUpdateStrategy | undefined;
+	/** How many old revisions are kept for a rollback; 10 by default. */
 	revisionHistoryLimit?: number | undefined;
+	/** Seconds a new pod must be ready before it counts as available. */
 	minReadySeconds?: number | undefined;
+	/** Whether claims are deleted with the StatefulSet or with pods. */
 	persistentVolumeClaimRetentionPolicy?: StatefulSetPersistentVolumeClaimRetentionPolicy | undefined;
+	/** How the pods are numbered. */
 	ordinals?: StatefulSetOrdinals | undefined;
 }
 
+/** What is observed of a StatefulSet. */
 export interface StatefulSetStatus {
+	/** Newest generation of the spec that the controller has seen. */
 	observedGeneration?: number | undefined;
+	/** Pods that it made. */
 	replicas?: number | undefined;
+	/** Pods that are ready. */
 	readyReplicas?: number | undefined;
+	/** Pods of the revision that is being replaced. */
 	currentReplicas?: number | undefined;
+	/** Pods of the newest revision. */
 	updatedReplicas?: number | undefined;
+	/** Name of the revision of the pods not yet updated. */
 	currentRevision?: string | undefined;
+	/** Name of the newest revision. */
 	updateRevision?: string | undefined;
+	/** Counts clashes of revision names, to make the next name differ. */
 	collisionCount?: number | undefined;
+	/** Aspects of its state, as last observed. */
 	conditions?: StatefulSetCondition[] | undefined;
+	/** Pods that have been ready for minReadySeconds. */
 	availableReplicas?: number | undefined;
 }
 
+/** How pods of a StatefulSet are replaced. */
 export interface StatefulSetUpdateStrategy {
+	/** RollingUpdate, or OnDelete: only when somebody deletes the old pod. */
 	type?: string | undefined;
+	/** Settings of a rolling update. */
 	rollingUpdate?: RollingUpdateStatefulSetStrategy | undefined;
 }
 
+/** Makes a Job at the times of a schedule. */
 export interface CronJob {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the CronJob. */
 	spec?: CronJobSpec | undefined;
+	/** What is observed of the CronJob. */
 	status?: CronJobStatus | undefined;
 }
 
+/** A list of CronJob objects. */
 export interface CronJobList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: CronJob[] | undefined;
 }
 
+/** What is wanted of a CronJob. */
 export interface CronJobSpec {
+	/** Times in cron's form: minute, hour, day of month, month, day of week. */
 	schedule?: string | undefined;
+	/** Seconds after its time within which a missed run may still start. */
 	startingDeadlineSeconds?: number | undefined;
+	/** When the run before has not ended: Allow, Forbid (skip) or Replace (end it). */
 	concurrencyPolicy?: string | undefined;
+	/** Whether no further runs are started. */
 	suspend?: boolean | undefined;
+	/** The Job that is made each time. */
 	jobTemplate?: JobTemplateSpec | undefined;
+	/** How many Jobs that succeeded are kept; 3 by default. */
 	successfulJobsHistoryLimit?: number | undefined;
+	/** How many Jobs that failed are kept; 1 by default. */
 	failedJobsHistoryLimit?: number | undefined;
+	/** Time zone of the schedule, such as Europe/Zurich; by default the controller's. */
 	timeZone?: string | undefined;
 }
 
+/** What is observed of a CronJob. */
 export interface CronJobStatus {
+	/** Jobs of it that are running. */
 	active?: ObjectReference[] | undefined;
+	/** Time of the schedule for which a Job was last made. */
 	lastScheduleTime?: string | undefined;
+	/** When a Job of it last succeeded. */
 	lastSuccessfulTime?: string | undefined;
 }
 
+/** Runs pods until enough of them have succeeded. */
 export interface Job {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Job. */
 	spec?: JobSpec | undefined;
+	/** What is observed of the Job. */
 	status?: JobStatus | undefined;
 }
 
+/** One aspect of the state of a Job, as last observed. */
 export interface JobCondition {
+	/** Name of the condition. */
 	type?: string | undefined;
+	/** True, False or Unknown. */
 	status?: string | undefined;
+	/** When the condition was last looked at. */
 	lastProbeTime?: string | undefined;
+	/** When the status last changed. */
 	lastTransitionTime?: string | undefined;
+	/** Why it changed, as one word. */
 	reason?: string | undefined;
+	/** Why it changed, in words. */
 	message?: string | undefined;
 }
 
+/** A list of Job objects. */
 export interface JobList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Job[] | undefined;
 }
 
+/** What is wanted of a Job. */
 export interface JobSpec {
+	/** Most pods that run at the same time; 1 by default. */
 	parallelism?: number | undefined;
+	/** How many pods have to succeed; unset: one success ends the Job. */
 	completions?: number | undefined;
+	/** Seconds after which the Job is ended as failed. */
 	activeDeadlineSeconds?: number | undefined;
+	/** Chooses its pods; the server sets it unless manualSelector is true. */
 	selector?: LabelSelector | undefined;
+	/** Whether selector is yours to set. */
 	manualSelector?: boolean | undefined;
+	/** The pod that is run; it must not restart always. */
 	template?: PodTemplateSpec | undefined;
+	/** How many failures make the Job fail; 6 by default. */
 	backoffLimit?: number | undefined;
+	/** Seconds after its end when the Job is deleted. */
 	ttlSecondsAfterFinished?: number | undefined;
+	/** NonIndexed, or Indexed: each pod has a number and each number must succeed. */
 	completionMode?: string | undefined;
+	/** Whether its pods are ended and no new ones made. */
 	suspend?: boolean | undefined;
+	/** Which failures of pods count, which are ignored, and which fail the Job. */
 	podFailurePolicy?: PodFailurePolicy | undefined;
+	/** How many failures make one index fail, in an Indexed Job. */
 	backoffLimitPerIndex?: number | undefined;
+	/** How many failed indexes make the Job fail. */
 	maxFailedIndexes?: number | undefined;
+	/** When a pod is replaced: TerminatingOrFailed, or Failed: only once it has ended. */
 	podReplacementPolicy?: string | undefined;
+	/** Controller that runs this Job in place of the built-in one. */
 	managedBy?: string | undefined;
+	/** When an Indexed Job counts as succeeded before all indexes have. */
 	successPolicy?: SuccessPolicy | undefined;
 }
 
+/** What is observed of a Job. */
 export interface JobStatus {
+	/** Aspects of its state: Complete, Failed, Suspended and others. */
 	conditions?: JobCondition[] | undefined;
+	/** When its first pods were allowed to start, or were again after a suspension. */
 	startTime?: string | undefined;
+	/** When it succeeded. */
 	completionTime?: string | undefined;
+	/** Pods that are waiting or running. */
 	active?: number | undefined;
+	/** Pods that succeeded. */
 	succeeded?: number | undefined;
+	/** Pods that failed. */
 	failed?: number | undefined;
+	/** Indexes that succeeded, such as 1,3-5. */
 	completedIndexes?: string | undefined;
+	/** Pods that ended and are not in the counts yet. */
 	uncountedTerminatedPods?: UncountedTerminatedPods | undefined;
+	/** Pods that are ready. */
 	ready?: number | undefined;
+	/** Indexes that failed for good, such as 1,3-5. */
 	failedIndexes?: string | undefined;
+	/** Pods that are being deleted and have not ended. */
 	terminating?: number | undefined;
 }
 
+/** The Job that a CronJob makes. */
 export interface JobTemplateSpec {
+	/** Labels and annotations of the Jobs. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Jobs. */
 	spec?: JobSpec | undefined;
 }
 
+/** What to do about failed pods, by the first rule that fits. */
 export interface PodFailurePolicy {
+	/** The rules, in the order in which they are tried. */
 	rules?: PodFailurePolicyRule[] | undefined;
 }
 
+/** Fits by the exit codes of containers. */
 export interface PodFailurePolicyOnExitCodesRequirement {
+	/** Container whose code counts; unset: any of them. */
 	containerName?: string | undefined;
+	/** In: one of the values; NotIn: none of them. */
 	operator?: string | undefined;
+	/** Exit codes; 0 is not allowed with In. */
 	values?: number[] | undefined;
 }
 
+/** Fits by a condition of the pod. */
 export interface PodFailurePolicyOnPodConditionsPattern {
+	/** Condition that the pod must have. */
 	type?: string | undefined;
+	/** Status the condition must have; True by default. */
 	status?: string | undefined;
 }
 
+/** One rule about failed pods. */
 export interface PodFailurePolicyRule {
+	/** FailJob, FailIndex, Ignore or Count. */
 	action?: string | undefined;
+	/** Exit codes for which the rule fits. */
 	onExitCodes?: PodFailurePolicyOnExitCodesRequirement | undefined;
+	/** Conditions for any of which the rule fits. */
 	onPodConditions?: PodFailurePolicyOnPodConditionsPattern[] | undefined;
 }
 
+/** When a Job counts as succeeded early. */
 export interface SuccessPolicy {
+	/** The rules; one that holds is enough. */
 	rules?: SuccessPolicyRule[] | undefined;
 }
 
+/** One way for a Job to succeed early. */
 export interface SuccessPolicyRule {
+	/** Indexes that have to succeed, such as 0,2-4; unset: any. */
 	succeededIndexes?: string | undefined;
+	/** How many of those have to succeed; unset: all. */
 	succeededCount?: number | undefined;
 }
 
+/** Pods that ended and are not counted yet, by uid. */
 export interface UncountedTerminatedPods {
+	/** Those that succeeded. */
 	succeeded?: string[] | undefined;
+	/** Those that failed. */
 	failed?: string[] | undefined;
 }
 
+/** An object of the same namespace, by kind and name. */
 export interface CrossVersionObjectReference {
+	/** Kind of the object. */
 	kind?: string | undefined;
+	/** Name of the object. */
 	name?: string | undefined;
+	/** Group and version of the object. */
 	apiVersion?: string | undefined;
 }
 
+/** Changes how many pods a workload has, by their load. */
 export interface HorizontalPodAutoscaler {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the HorizontalPodAutoscaler. */
 	spec?: HorizontalPodAutoscalerSpec | undefined;
+	/** What is observed of the HorizontalPodAutoscaler. */
 	status?: HorizontalPodAutoscalerStatus | undefined;
 }
 
+/** A list of HorizontalPodAutoscaler objects. */
 export interface HorizontalPodAutoscalerList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: HorizontalPodAutoscaler[] | undefined;
 }
 
+/** What is wanted of an autoscaler. */
 export interface HorizontalPodAutoscalerSpec {
+	/** The workload whose replicas are changed. */
 	scaleTargetRef?: CrossVersionObjectReference | undefined;
+	/** Fewest pods it may go down to; 1 by default. */
 	minReplicas?: number | undefined;
+	/** Most pods it may go up to. */
 	maxReplicas?: number | undefined;
+	/** Wanted mean use of CPU, in percent of what pods request. */
 	targetCPUUtilizationPercentage?: number | undefined;
 }
 
+/** What is observed of an autoscaler. */
 export interface HorizontalPodAutoscalerStatus {
+	/** Newest generation of the spec that the controller has seen. */
 	observedGeneration?: number | undefined;
+	/** When the number of pods was last changed. */
 	lastScaleTime?: string | undefined;
+	/** Pods there are, as last seen. */
 	currentReplicas?: number | undefined;
+	/** Pods there should be, as last computed. */
 	desiredReplicas?: number | undefined;
+	/** Mean use of CPU, in percent of what pods request. */
 	currentCPUUtilizationPercentage?: number | undefined;
 }
 
+/** How many replicas a workload has and should have. */
 export interface Scale {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Scale. */
 	spec?: ScaleSpec | undefined;
+	/** What is observed of the Scale. */
 	status?: ScaleStatus | undefined;
 }
 
+/** What is wanted of a scale. */
 export interface ScaleSpec {
+	/** How many pods are wanted. */
 	replicas?: number | undefined;
 }
 
+/** What is observed of a scale. */
 export interface ScaleStatus {
+	/** How many pods there are. */
 	replicas?: number | undefined;
+	/** Selector of the pods, as text. */
 	selector?: string | undefined;
 }
 
+/** Asks for a pod to be deleted as long as its disruption budgets allow that. */
 export interface Eviction {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** How the pod is deleted. */
 	deleteOptions?: DeleteOptions | undefined;
 }
 
+/** Limits how many pods of a set may be down by choice at a time. */
 export interface PodDisruptionBudget {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the PodDisruptionBudget. */
 	spec?: PodDisruptionBudgetSpec | undefined;
+	/** What is observed of the PodDisruptionBudget. */
 	status?: PodDisruptionBudgetStatus | undefined;
 }
 
+/** A list of PodDisruptionBudget objects. */
 export interface PodDisruptionBudgetList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: PodDisruptionBudget[] | undefined;
 }
 
+/** What is wanted of a disruption budget. */
 export interface PodDisruptionBudgetSpec {
+	/** How many pods must stay up, as a number or percentage; excludes maxUnavailable. */
 	minAvailable?: number | string | undefined;
+	/** Chooses the pods that are protected. */
 	selector?: LabelSelector | undefined;
+	/** How many pods may be down, as a number or percentage; excludes minAvailable. */
 	maxUnavailable?: number | string | undefined;
+	/** When pods that are not ready may be evicted: IfHealthyBudget or AlwaysAllow. */
 	unhealthyPodEvictionPolicy?: string | undefined;
 }
 
+/** What is observed of a disruption budget. */
 export interface PodDisruptionBudgetStatus {
+	/** Newest generation of the spec that the counts are for. */
 	observedGeneration?: number | undefined;
+	/** Pods whose eviction was allowed and not yet seen, with its time. */
 	disruptedPods?: Record<string, string> | undefined;
+	/** How many pods may be evicted now. */
 	disruptionsAllowed?: number | undefined;
+	/** Pods that are healthy. */
 	currentHealthy?: number | undefined;
+	/** Pods that must be healthy at least. */
 	desiredHealthy?: number | undefined;
+	/** Pods that the budget counts. */
 	expectedPods?: number | undefined;
+	/** Aspects of its state: DisruptionAllowed. */
 	conditions?: Condition[] | undefined;
 }
 
+/** Says who holds something, and until when without a sign of life. */
 export interface Lease {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is wanted of the Lease. */
 	spec?: LeaseSpec | undefined;
 }
 
+/** A list of Lease objects. */
 export interface LeaseList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Lease[] | undefined;
 }
 
+/** Who holds a lease, and how long. */
 export interface LeaseSpec {
+	/** Who holds the lease; empty: nobody. */
 	holderIdentity?: string | undefined;
+	/** Seconds after renewTime when others may take it. */
 	leaseDurationSeconds?: number | undefined;
+	/** When the present holder took it. */
 	acquireTime?: string | undefined;
+	/** When the holder last gave a sign of life. */
 	renewTime?: string | undefined;
+	/** How often the holder has changed. */
 	leaseTransitions?: number | undefined;
+	/** How the holder is chosen where several candidates coordinate. */
 	strategy?: string | undefined;
+	/** Who should take the lease over when the holder gives it up. */
 	preferredHolder?: string | undefined;
 }
 
+/** One backend of a Service. */
 export interface Endpoint {
+	/** Its addresses, which lead to the same place; usually one. */
 	addresses?: string[] | undefined;
+	/** Whether it is ready, serving and terminating. */
 	conditions?: EndpointConditions | undefined;
+	/** Its name in DNS, below that of the Service. */
 	hostname?: string | undefined;
+	/** The object behind it, usually a Pod. */
 	targetRef?: ObjectReference | undefined;
+	/** Labels of place from the older API, unused in v1. */
 	deprecatedTopology?: Record<string, string> | undefined;
+	/** Node it is on. */
 	nodeName?: string | undefined;
+	/** Zone it is in. */
 	zone?: string | undefined;
+	/** Who should preferably use it. */
 	hints?: EndpointHints | undefined;
 }
 
+/** What can be expected of a backend. */
 export interface EndpointConditions {
+	/** Takes new connections; true for all where not-ready addresses are published. */
 	ready?: boolean | undefined;
+	/** Would be ready if it were not terminating. */
 	serving?: boolean | undefined;
+	/** Is being deleted. */
 	terminating?: boolean | undefined;
 }
 
+/** Who should preferably use a backend. */
 export interface EndpointHints {
+	/** Zones that should use it. */
 	forZones?: ForZone[] | undefined;
+	/** Nodes that should use it. */
 	forNodes?: ForNode[] | undefined;
 }
 
+/** One port of the backends. */
 export interface DiscoveryEndpointPort {
+	/** Name of the port, as the Service has it. */
 	name?: string | undefined;
+	/** TCP, UDP or SCTP; TCP by default. */
 	protocol?: string | undefined;
+	/** Number of the port. */
 	port?: number | undefined;
+	/** Protocol spoken on the port, such as kubernetes.io/h2c. */
 	appProtocol?: string | undefined;
 }
 
+/** Some of the backends of a Service. */
 export interface EndpointSlice {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The backends, at most 1000. */
 	endpoints?: Endpoint[] | undefined;
+	/** The ports that each of them has. */
 	ports?: DiscoveryEndpointPort[] | undefined;
+	/** Form of the addresses: IPv4, IPv6 or FQDN; it cannot change. */
 	addressType?: string | undefined;
 }
 
+/** A list of EndpointSlice objects. */
 export interface EndpointSliceList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: EndpointSlice[] | undefined;
 }
 
+/** A node that should use a backend. */
 export interface ForNode {
+	/** Name of the node. */
 	name?: string | undefined;
 }
 
+/** A zone that should use a backend. */
 export interface ForZone {
+	/** Name of the zone. */
 	name?: string | undefined;
 }
 
+/** Something that happened to an object, for people to read; not kept for long. */
 export interface EventsEvent {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** When it was first seen. */
 	eventTime?: string | undefined;
+	/** How often and until when it happened again. */
 	series?: EventsEventSeries | undefined;
+	/** Component that reports it, such as kubernetes.io/kubelet. */
 	reportingController?: string | undefined;
+	/** Which instance of the component reports it. */
 	reportingInstance?: string | undefined;
+	/** What was done about the object. */
 	action?: string | undefined;
+	/** Why it was done, as one word. */
 	reason?: string | undefined;
+	/** Object that it is about. */
 	regarding?: ObjectReference | undefined;
+	/** Second object that it involves. */
 	related?: ObjectReference | undefined;
+	/** What happened, in words for people. */
 	note?: string | undefined;
+	/** Normal or Warning. */
 	type?: string | undefined;
+	/** Reporter, as core's Event says it. */
 	deprecatedSource?: EventSource | undefined;
+	/** First time, as core's Event says it. */
 	deprecatedFirstTimestamp?: string | undefined;
+	/** Last time, as core's Event says it. */
 	deprecatedLastTimestamp?: string | undefined;
+	/** How often, as core's Event says it. */
 	deprecatedCount?: number | undefined;
 }
 
+/** A list of Event objects. */
 export interface EventsEventList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: EventsEvent[] | undefined;
 }
 
+/** An event that keeps happening. */
 export interface EventsEventSeries {
+	/** How often it has happened so far. */
 	count?: number | undefined;
+	/** When it was last seen. */
 	lastObservedTime?: string | undefined;
 }
 
+/** How a ClusterRole is made up of others. */
 export interface AggregationRule {
+	/** Choose the ClusterRoles whose rules are taken over. */
 	clusterRoleSelectors?: LabelSelector[] | undefined;
 }
 
+/** Permissions for the whole cluster, or to be granted in namespaces. */
 export interface ClusterRole {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is permitted. */
 	rules?: PolicyRule[] | undefined;
+	/** Has the rules filled from other ClusterRoles; own ones are overwritten. */
 	aggregationRule?: AggregationRule | undefined;
 }
 
+/** Grants a ClusterRole in the whole cluster. */
 export interface ClusterRoleBinding {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** Who gets the role. */
 	subjects?: Subject[] | undefined;
+	/** The role that is granted; it cannot change. */
 	roleRef?: RoleRef | undefined;
 }
 
+/** A list of ClusterRoleBinding objects. */
 export interface ClusterRoleBindingList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ClusterRoleBinding[] | undefined;
 }
 
+/** A list of ClusterRole objects. */
 export interface ClusterRoleList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: ClusterRole[] | undefined;
 }
 
+/** Verbs on resources or paths that are permitted. */
 export interface PolicyRule {
+	/** What may be done: get, list, create and others; * is all. */
 	verbs?: string[] | undefined;
+	/** Groups of the resources; the empty one is core, * is all. */
 	apiGroups?: string[] | undefined;
+	/** Resources, and subresources as pods/log; * is all. */
 	resources?: string[] | undefined;
+	/** Names of the objects; none means all. */
 	resourceNames?: string[] | undefined;
+	/** Paths outside of resources, such as /healthz or /logs/*. */
 	nonResourceURLs?: string[] | undefined;
 }
 
+/** Permissions within one namespace. */
 export interface Role {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is permitted in the namespace. */
 	rules?: PolicyRule[] | undefined;
 }
 
+/** Grants a Role or ClusterRole in one namespace. */
 export interface RoleBinding {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** Who gets the role. */
 	subjects?: Subject[] | undefined;
+	/** The role that is granted; it cannot change. */
 	roleRef?: RoleRef | undefined;
 }
 
+/** A list of RoleBinding objects. */
 export interface RoleBindingList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: RoleBinding[] | undefined;
 }
 
+/** A list of Role objects. */
 export interface RoleList {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** What every list carries: its version, and where the next page begins. */
 	metadata?: ListMeta | undefined;
+	/** The objects of the list. */
 	items?: Role[] | undefined;
 }
 
+/** The role of a binding. */
 export interface RoleRef {
+	/** Group of the role, rbac.authorization.k8s.io. */
 	apiGroup?: string | undefined;
+	/** Role or ClusterRole. */
 	kind?: string | undefined;
+	/** Name of the role. */
 	name?: string | undefined;
 }
 
+/** Somebody who gets a role. */
 export interface Subject {
+	/** User, Group or ServiceAccount. */
 	kind?: string | undefined;
+	/** Group of the subject; empty for a ServiceAccount. */
 	apiGroup?: string | undefined;
+	/** Name of the user, group or account. */
 	name?: string | undefined;
+	/** Namespace of a ServiceAccount. */
 	namespace?: string | undefined;
 }
 
+/** Object that a token is bound to, and ends with. */
 export interface BoundObjectReference {
+	/** Pod, Secret or Node. */
 	kind?: string | undefined;
+	/** Version of the object. */
 	apiVersion?: string | undefined;
+	/** Name of the object. */
 	name?: string | undefined;
+	/** Identity of the object. */
 	uid?: string | undefined;
 }
 
+/** Tells who the server takes the caller for. */
 export interface SelfSubjectReview {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** The answer, filled in by the server. */
 	status?: SelfSubjectReviewStatus | undefined;
 }
 
+/** Who the caller is. */
 export interface SelfSubjectReviewStatus {
+	/** The caller's name, groups and more. */
 	userInfo?: UserInfo | undefined;
 }
 
+/** Asks for a token of a service account. */
 export interface TokenRequest {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is asked. */
 	spec?: TokenRequestSpec | undefined;
+	/** The answer, filled in by the server. */
 	status?: TokenRequestStatus | undefined;
 }
 
+/** What the token should be. */
 export interface TokenRequestSpec {
+	/** Who the token is meant for; empty: the API server. */
 	audiences?: string[] | undefined;
+	/** Object without which the token is no longer valid. */
 	boundObjectRef?: BoundObjectReference | undefined;
+	/** Seconds the token should be valid; at least 600, 3600 by default. */
 	expirationSeconds?: number | undefined;
 }
 
+/** The token that was made. */
 export interface TokenRequestStatus {
+	/** The token itself: a secret. */
 	token?: string | undefined;
+	/** When the token ends. */
 	expirationTimestamp?: string | undefined;
 }
 
+/** Asks who a token belongs to. */
 export interface TokenReview {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is asked. */
 	spec?: TokenReviewSpec | undefined;
+	/** The answer, filled in by the server. */
 	status?: TokenReviewStatus | undefined;
 }
 
+/** The token in question. */
 export interface TokenReviewSpec {
+	/** The token to look at. */
 	token?: string | undefined;
+	/** Who it should be meant for; empty: the API server. */
 	audiences?: string[] | undefined;
 }
 
+/** What the token is. */
 export interface TokenReviewStatus {
+	/** Whether the token is valid. */
 	authenticated?: boolean | undefined;
+	/** Whose token it is. */
 	user?: UserInfo | undefined;
+	/** Why it could not be looked at. */
 	error?: string | undefined;
+	/** Those of the asked audiences that it is meant for. */
 	audiences?: string[] | undefined;
 }
 
+/** A user as the server knows it. */
 export interface UserInfo {
+	/** Name of the user. */
 	username?: string | undefined;
+	/** Identity that lasts longer than the name. */
 	uid?: string | undefined;
+	/** Groups the user is in. */
 	groups?: string[] | undefined;
+	/** More that the authenticator says of the user. */
 	extra?: Record<string, string[]> | undefined;
 }
 
+/** Field selector of the request in question. */
 export interface FieldSelectorAttributes {
+	/** The selector as it stands in a query. */
 	rawSelector?: string | undefined;
+	/** The selector taken apart; excludes rawSelector. */
 	requirements?: FieldSelectorRequirement[] | undefined;
 }
 
+/** Label selector of the request in question. */
 export interface LabelSelectorAttributes {
+	/** The selector as it stands in a query. */
 	rawSelector?: string | undefined;
+	/** The selector taken apart; excludes rawSelector. */
 	requirements?: LabelSelectorRequirement[] | undefined;
 }
 
+/** Asks whether somebody may do something in one namespace. */
 export interface LocalSubjectAccessReview {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is asked. */
 	spec?: SubjectAccessReviewSpec | undefined;
+	/** The answer, filled in by the server. */
 	status?: SubjectAccessReviewStatus | undefined;
 }
 
+/** A request for a path outside of resources. */
 export interface NonResourceAttributes {
+	/** Path of the request. */
 	path?: string | undefined;
+	/** Method of the request, in lower case. */
 	verb?: string | undefined;
 }
 
+/** Paths that may be asked for. */
 export interface NonResourceRule {
+	/** Methods that are permitted; * is all. */
 	verbs?: string[] | undefined;
+	/** The paths, with * as last step for all below. */
 	nonResourceURLs?: string[] | undefined;
 }
 
+/** A request for a resource. */
 export interface ResourceAttributes {
+	/** Namespace of the request; empty: all, or none for cluster-wide kinds. */
 	namespace?: string | undefined;
+	/** What is asked: get, list, create and others; * is all. */
 	verb?: string | undefined;
+	/** Group of the resource; * is all. */
 	group?: string | undefined;
+	/** Version of the resource; * is all. */
 	version?: string | undefined;
+	/** The resource; * is all. */
 	resource?: string | undefined;
+	/** The subresource; empty is none. */
 	subresource?: string | undefined;
+	/** Name of the object; empty is all. */
 	name?: string | undefined;
+	/** Field selector the request is limited to. */
 	fieldSelector?: FieldSelectorAttributes | undefined;
+	/** Label selector the request is limited to. */
 	labelSelector?: LabelSelectorAttributes | undefined;
 }
 
+/** Resources that may be used. */
 export interface ResourceRule {
+	/** Verbs that are permitted; * is all. */
 	verbs?: string[] | undefined;
+	/** Groups of the resources; * is all. */
 	apiGroups?: string[] | undefined;
+	/** The resources; * is all. */
 	resources?: string[] | undefined;
+	/** Names of the objects; none means all. */
 	resourceNames?: string[] | undefined;
 }
 
+/** Asks whether the caller may do something. */
 export interface SelfSubjectAccessReview {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is asked. */
 	spec?: SelfSubjectAccessReviewSpec | undefined;
+	/** The answer, filled in by the server. */
 	status?: SubjectAccessReviewStatus | undefined;
 }
 
+/** The request in question; one of the two forms. */
 export interface SelfSubjectAccessReviewSpec {
+	/** A request for a resource. */
 	resourceAttributes?: ResourceAttributes | undefined;
+	/** A request for another path. */
 	nonResourceAttributes?: NonResourceAttributes | undefined;
 }
 
+/** Asks for all that the caller may do in a namespace. */
 export interface SelfSubjectRulesReview {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is asked. */
 	spec?: SelfSubjectRulesReviewSpec | undefined;
+	/** The answer, filled in by the server. */
 	status?: SubjectRulesReviewStatus | undefined;
 }
 
+/** Where the question is asked. */
 export interface SelfSubjectRulesReviewSpec {
+	/** Namespace in question. */
 	namespace?: string | undefined;
 }
 
+/** Asks whether somebody may do something. */
 export interface SubjectAccessReview {
 	apiVersion?: string | undefined;
 	kind?: string | undefined;
+	/** Name, namespace, labels and what else every object carries. */
 	metadata?: ObjectMeta | undefined;
+	/** What is asked. */
 	spec?: SubjectAccessReviewSpec | undefined;
+	/** The answer, filled in by the server. */
 	status?: SubjectAccessReviewStatus | undefined;
 }
 
+/** The request in question, and who makes it. */
 export interface SubjectAccessReviewSpec {
+	/** A request for a resource. */
 	resourceAttributes?: ResourceAttributes | undefined;
+	/** A request for another path. */
 	nonResourceAttributes?: NonResourceAttributes | undefined;
+	/** Name of the user. */
 	user?: string | undefined;
+	/** Groups the user is in. */
 	groups?: string[] | undefined;
+	/** More that the authenticator says of the user. */
 	extra?: Record<string, string[]> | undefined;
+	/** Identity of the user. */
 	uid?: string | undefined;
 }
 
+/** Whether it is permitted. */
 export interface SubjectAccessReviewStatus {
+	/** Whether it may be done. */
 	allowed?: boolean | undefined;
+	/** Why, in words for people. */
 	reason?: string | undefined;
+	/** What went wrong while judging; the answer may still stand. */
 	evaluationError?: string | undefined;
+	/** Whether it was forbidden outright, whatever others say. */
 	denied?: boolean | undefined;
 }
 
+/** What may be done, as far as rules can be listed. */
 export interface SubjectRulesReviewStatus {
+	/** Permissions on resources. */
 	resourceRules?: ResourceRule[] | undefined;
+	/** Permissions on other paths. */
 	nonResourceRules?: NonResourceRule[] | undefined;
+	/** Whether there may be more than is listed. */
 	incomplete?: boolean | undefined;
+	/** What went wrong while listing. */
 	evaluationError?: string | undefined;
 }

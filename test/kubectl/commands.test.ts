@@ -307,6 +307,8 @@ describe("kubectl", function () {
 				const explained = await k.ok(["explain", "deployment.spec.strategy"]);
 				assert.match(explained, /KIND: +Deployment\nVERSION: +(apps\/)?v1\n/);
 				assert.match(explained, /rollingUpdate/);
+				assert.match(explained, /How old pods are replaced by new ones\.[\s\S]*Settings of a rolling update\./);
+				assert.match(await k.ok(["explain", "pod.spec.containers.image"]), /Image with the program\./);
 				assert.match(await k.ok(["explain", "pods", "--recursive"]), /terminationGracePeriodSeconds/);
 				const resources = await k.ok(["api-resources"]);
 				assert.match(resources, /^NAME +SHORTNAMES +APIVERSION +NAMESPACED +KIND\n/);
