@@ -113,10 +113,10 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "the log is released above the durable index",
-		file: "store/member/member.ts",
-		text: "const meta = this.#withConf(await this.machine.sync());",
+		file: "store/member/marks.ts",
+		text: "const meta = withConf(await machine.sync(), raft.conf);",
 		replacement:
-			"const meta = this.#withConf({ index: this.machine.appliedIndex, term: this.machine.appliedTerm, conf: this.machine.conf });",
+			"const meta = withConf({ index: machine.appliedIndex, term: machine.appliedTerm, conf: machine.conf }, raft.conf);",
 	},
 	{
 		name: "the applied index is not written together with the data",

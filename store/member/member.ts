@@ -9,9 +9,7 @@ import type { Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import { StoreError } from "../api.ts";
 import { encodeCommand } from "../machine/codec.ts";
-import { checkedSnapshot } from "../machine/snapshot.ts";
 import type { Applied, Command, StateMachine } from "../machine/types.ts";
-import { decodeConfChange } from "../raft/codec.ts";
 import { Raft } from "../raft/raft.ts";
 import {
 	type ConfState,
@@ -27,33 +25,28 @@ import {
 	type SnapshotMeta,
 } from "../raft/types.ts";
 import type { Log } from "../wal/types.ts";
-import { CatchUp } from "./catch-up.ts";
+import { Applier } from "./applier.ts";
 import { Duties } from "./duties.ts";
-import { type Decision, maxLives, ReceivedForwards, SentForwards } from "./forwards.ts";
+import { maxLives } from "./forwards.ts";
 import { KeepAlives } from "./keepalives.ts";
-import { LeaseClock } from "./lease-clock.ts";
+import { Marks } from "./marks.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { reconcile } from "./recovery.ts";
-import { memorySpool } from "./spool.ts";
-import { isApplicable, stampTime } from "./stamp.ts";
+import { Snapshots } from "./snapshots.ts";
+import { Submissions } from "./submissions.ts";
 import {
 	defaultLimits,
-	type Forward,
 	type MemberConfig,
 	type MemberLimits,
 	type MemberOptions,
 	type PeerTransport,
-	type RefusalReason,
-	type SnapshotSpool,
 } from "./types.ts";
 
 const maxBytesPerAppend = 1 << 20;
-const maxForwardBytes = 1 << 20;
 const maxInflightAppends = 512;
 /** Longest stretch of performing effects before input gets its turn, ms. */
 const turnBudgetMs = 10;
-const engineRetryMs = 2;
 const eagerTicks = 50;
 
 export interface ProposeOptions {
@@ -76,13 +69,6 @@ export interface MemberStatus {
 	readonly stopped: boolean;
 }
 
-interface Incoming {
-	readonly meta: SnapshotMeta;
-	readonly spool: SnapshotSpool;
-	readonly done: (error?: Error) => void;
-	taken: boolean;
-}
-
 export class Member {
 	readonly config: MemberConfig;
 	readonly machine: StateMachine;
@@ -95,29 +81,16 @@ export class Member {
 	readonly #proposals = new Proposals();
 	readonly #reads: Reads;
 	readonly #keepAlives: KeepAlives;
-	readonly #leaseClock: LeaseClock;
-	/** The term of our last leadership that the lease clock was set for. */
-	#leaseTerm = 0;
+	readonly #submissions: Submissions;
+	readonly #applier: Applier;
+	readonly #snapshots: Snapshots;
+	readonly #marks: Marks;
 	readonly #duties: Duties;
-	readonly #catchUp = new CatchUp();
 	readonly #timers = new Set<Timer>();
 	readonly #leaderWaiters = new Set<() => void>();
-	readonly #sentForwards: SentForwards;
-	readonly #receivedForwards = new ReceivedForwards();
-	/** Accepted from other members, to be appended this turn. */
-	#forwarded: { readonly from: MemberId; readonly forward: Forward }[] = [];
 	#nextRequest: bigint;
 	#turnScheduled = false;
 	#stopped = false;
-	#applyQueue: (readonly Entry[])[] = [];
-	#applyRetry: Timer | undefined;
-	/** Persists held back while a received snapshot is being installed. */
-	#heldPersists: Persist[] | undefined;
-	#incoming: Incoming | undefined;
-	#receiving = false;
-	#markIndex: number;
-	#marking: Promise<void> | undefined;
-	readonly #sending = new Set<MemberId>();
 	/** Reported in this leadership. */
 	readonly #stalled = new Set<MemberId>();
 	#lastAppliedTerm: number;
@@ -127,8 +100,8 @@ export class Member {
 	#role: Role = "follower";
 	#background = new Set<Promise<unknown>>();
 
-	/** Counters for metrics, since start. */
-	readonly counters = { leaderChanges: 0, slowApplies: 0, snapshotsSent: 0, snapshotsInstalled: 0, commandsApplied: 0 };
+	#leaderChanges = 0;
+	#commandsApplied = 0;
 
 	/** Starts the member on what log and machine hold. Throws when they contradict each other. */
 	static async open(options: MemberOptions): Promise<Member> {
@@ -150,9 +123,6 @@ export class Member {
 		this.#transport = options.transport;
 		this.#reads = new Reads(random.bytes(8).readBigUInt64BE());
 		this.#nextRequest = random.bytes(8).readBigUInt64BE();
-		this.#sentForwards = new SentForwards(Number(this.#nextRequest % BigInt(maxLives)));
-		this.#leaseClock = new LeaseClock(options.clock);
-		this.#markIndex = start.recovered.snapshot.index;
 		this.#lastAppliedTerm = options.machine.appliedTerm;
 		this.#raft = new Raft(
 			{
@@ -174,15 +144,59 @@ export class Member {
 		);
 		this.#eagerTicks = this.#isFirstToStand(start.recovered) ? eagerTicks : 0;
 		this.#keepAlives = new KeepAlives((ids) => this.propose({ kind: "lease_keepalive", ids }));
+		const { clock } = options;
+		const [machine, raft, log, transport] = [this.machine, this.#raft, this.#log, this.#transport];
+		const [limits, logger, observer] = [this.#limits, this.#logger, options.observer];
+		// What each of the parts may do to the member and to the others.
+		const common = {
+			config,
+			clock,
+			logger,
+			limits,
+			observer,
+			machine,
+			raft,
+			log,
+			transport,
+			stopped: () => this.#stopped,
+			installing: () => this.#snapshots.installing,
+			input: (work: () => void) => this.#input(work),
+			inBackground: (work: Promise<unknown>) => this.#inBackground(work),
+			fail: (error: unknown) => this.fail(error),
+		};
+		this.#submissions = new Submissions(
+			{
+				...common,
+				id: config.id,
+				proposals: this.#proposals,
+				isFull: () => this.#refusal() !== undefined,
+				nextTick: (work) => void this.#later(config.heartbeatMs, () => this.#input(work)),
+			},
+			Number(this.#nextRequest % BigInt(maxLives)),
+		);
+		this.#applier = new Applier({
+			...common,
+			maxPendingBytes: limits.machinePendingBytes,
+			applied: (entries, last, answers) => this.#applied(entries, last, answers),
+		});
+		this.#snapshots = new Snapshots({
+			...common,
+			openSpool: options.openSpool,
+			performAll: () => this.#performAll(),
+			marking: () => this.#marks.marking,
+			installed: (persist, meta, held) => this.#installed(persist, meta, held),
+		});
+		const markedIndex = start.recovered.snapshot.index;
+		this.#marks = new Marks({ ...common, sending: () => this.#snapshots.sending > 0 }, markedIndex);
 		this.#duties = new Duties(
 			{
-				clock: options.clock,
-				logger: this.#logger,
-				machine: this.machine,
+				clock,
+				logger,
+				machine,
 				ready: () => this.#leading(),
-				leaseNow: () => this.#leaseNow(),
+				leaseNow: () => this.#submissions.leaseNow(),
 				propose: (command) => this.propose(command),
-				hasSessions: () => this.machine.sessionCount > 0,
+				hasSessions: () => machine.sessionCount > 0,
 			},
 			config.autoCompaction,
 		);
@@ -191,9 +205,9 @@ export class Member {
 	#start(): void {
 		this.#transport.start({
 			onMessages: (messages) => this.#input(() => this.#step(messages)),
-			onForward: (from, forward) => this.#input(() => this.#forwarded.push({ from, forward })),
-			onRefused: (_from, id, reason) => this.#input(() => this.#refused(id, reason)),
-			onSnapshot: (message, chunks) => this.#receiveSnapshot(message, chunks),
+			onForward: (from, forward) => this.#input(() => this.#submissions.receive(from, forward)),
+			onRefused: (_from, id, reason) => this.#input(() => this.#submissions.refused(id, reason)),
+			onSnapshot: (message, chunks) => this.#snapshots.receive(message, chunks),
 			onUnreachable: (id) => this.#input(() => this.#raft.reportUnreachable(id)),
 		});
 		this.#timers.add(this.#options.clock.every(this.config.heartbeatMs, () => this.#tick()));
@@ -268,6 +282,17 @@ export class Member {
 		};
 	}
 
+	/** Since start, for metrics. */
+	get counters() {
+		return {
+			leaderChanges: this.#leaderChanges,
+			slowApplies: this.#applier.slow,
+			snapshotsSent: this.#snapshots.counters.sent,
+			snapshotsInstalled: this.#snapshots.counters.installed,
+			commandsApplied: this.#commandsApplied,
+		};
+	}
+
 	/** Load and failures, for metrics. */
 	get load() {
 		return {
@@ -275,7 +300,7 @@ export class Member {
 			proposalsFailed: this.#proposals.failed,
 			readsSlow: this.#reads.slow,
 			readsFailed: this.#reads.failed,
-			snapshotsSending: this.#sending.size,
+			snapshotsSending: this.#snapshots.sending,
 		};
 	}
 
@@ -323,7 +348,7 @@ export class Member {
 		this.crash();
 		this.#proposals.failAll("etcdserver: server stopped");
 		this.#reads.failAll("etcdserver: server stopped");
-		this.#incoming?.done(new Error("member stopped"));
+		this.#snapshots.stop(new Error("member stopped"));
 		await this.#transport.close();
 		await Promise.allSettled([...this.#background]);
 		try {
@@ -338,7 +363,7 @@ export class Member {
 		this.#stopped = true;
 		for (const timer of this.#timers) timer.cancel();
 		this.#timers.clear();
-		this.#applyRetry?.cancel();
+		this.#applier.stop();
 		this.#duties.stop();
 	}
 
@@ -386,8 +411,8 @@ export class Member {
 
 	#turn(): void {
 		try {
-			this.#sendProposals();
-			this.#appendForwarded();
+			this.#submissions.sendQueued();
+			this.#submissions.appendReceived();
 			if (this.#reads.pending && this.#raft.leader !== none) {
 				this.#raft.readIndex(this.#reads.startRound(this.#options.clock.monotonic()));
 			}
@@ -423,7 +448,7 @@ export class Member {
 		const now = this.#options.clock.monotonic();
 		this.#proposals.expire(now);
 		this.#reads.expire(now);
-		this.#repeatForwards(now);
+		if (!this.#stopped) this.#submissions.repeatForwards(now);
 		this.#reportStalled();
 		this.#input(() => this.#raft.tick());
 	}
@@ -459,7 +484,7 @@ export class Member {
 		});
 		this.#proposals.failAll("etcdserver: server stopped");
 		this.#reads.failAll("etcdserver: server stopped");
-		this.#incoming?.done(error);
+		this.#snapshots.stop(error);
 		this.#options.onFatal?.(error);
 	}
 
@@ -467,117 +492,6 @@ export class Member {
 		this.#background.add(work);
 		const forget = () => void this.#background.delete(work);
 		work.then(forget, forget);
-	}
-
-	// ---- proposals ----
-
-	#sendProposals(): void {
-		while (this.#proposals.queued > 0) {
-			const sent = this.#raft.role === "leader" ? this.#appendOwn() : this.#forwardOwn();
-			if (!sent) return;
-		}
-	}
-
-	#appendOwn(): boolean {
-		const batch = this.#proposals.take(this.#raft.term, maxBytesPerAppend);
-		const result = this.#append(batch.map((proposal) => proposal.data));
-		if (result === undefined) return true;
-		if (result === "overloaded") {
-			this.#proposals.fail(batch, new StoreError("too_many_requests", "etcdserver: too many requests"));
-			return true;
-		}
-		this.#proposals.requeue(batch);
-		return false;
-	}
-
-	/** Stamped with the leader's time; undefined when appended. */
-	#append(commands: readonly Buffer[]): "not_leader" | "overloaded" | "transferring" | undefined {
-		const time = this.#leaseNow();
-		for (const command of commands) stampTime(command, time);
-		const result = this.#raft.propose(commands);
-		if (result.ok) return undefined;
-		return result.reason === "overloaded" || result.reason === "transferring" ? result.reason : "not_leader";
-	}
-
-	/**
-	 * Replicated time by this leader. The clock is set before anything of its term is stamped: the first stamp of a term says
-	 * how much time passed without a leader (`machine/time.ts`), and a later jump would age leases by it.
-	 */
-	#leaseNow(): number {
-		const replicated = this.machine.time;
-		if (this.#leaseTerm !== this.#raft.term) {
-			this.#leaseTerm = this.#raft.term;
-			this.#leaseClock.rebase(replicated);
-		}
-		return this.#leaseClock.now(replicated);
-	}
-
-	#forwardOwn(): boolean {
-		const leader = this.#raft.leader;
-		if (leader === none || leader === this.config.id) return false;
-		const term = this.#raft.term;
-		const batch = this.#proposals.take(term, maxForwardBytes);
-		const id = this.#sentForwards.nextId();
-		const commands = batch.map((proposal) => proposal.data);
-		if (!this.#transport.forward(leader, { id, term, commands })) {
-			this.#proposals.requeue(batch);
-			return false;
-		}
-		const requestIds = batch.map((proposal) => proposal.requestId);
-		this.#sentForwards.add(id, term, requestIds, this.#options.clock.monotonic());
-		return true;
-	}
-
-	/** A connection that broke may have taken forwards with it. */
-	#repeatForwards(now: number): void {
-		const { leader, term } = this.#raft;
-		if (this.#stopped || leader === none || leader === this.config.id) return;
-		this.#sentForwards.repeat(term, now, (id, requestIds) => {
-			const waiting = this.#proposals.sentUnder(term, requestIds);
-			if (waiting.length === 0) return "settled";
-			const commands = waiting.map((proposal) => proposal.data);
-			return this.#transport.forward(leader, { id, term, commands }) ? "sent" : "down";
-		});
-	}
-
-	#appendForwarded(): void {
-		const all = this.#forwarded;
-		if (all.length === 0) return;
-		this.#forwarded = [];
-		if (this.#raft.role === "leader") this.#receivedForwards.leads(this.#raft.term);
-		for (const { from, forward } of all) {
-			const { id, term } = forward;
-			const decision = this.#receivedForwards.decide(from, id, term, () => this.#takeForward(from, forward));
-			if (decision === "not_leader" || decision === "overloaded") this.#transport.refuse(from, id, decision);
-		}
-	}
-
-	#takeForward(from: MemberId, { term, commands }: Forward): Decision {
-		if (this.#raft.role !== "leader" || this.#raft.term !== term) return "not_leader";
-		if (!commands.every(isApplicable)) {
-			this.#logger.warn("a member forwards commands that cannot be applied", { from });
-			return "not_leader";
-		}
-		const result = this.#refusal() !== undefined ? "overloaded" : this.#append(commands);
-		if (result === undefined) return "appended";
-		return result === "overloaded" ? "overloaded" : "not_leader";
-	}
-
-	#refused(id: number, reason: RefusalReason): void {
-		const forward = this.#sentForwards.take(id);
-		if (forward === undefined) return;
-		const { term, requestIds } = forward;
-		if (reason === "overloaded") {
-			this.#proposals.fail(
-				this.#proposals.sentUnder(term, requestIds),
-				new StoreError("too_many_requests", "etcdserver: too many requests"),
-			);
-		} else {
-			// We may know an older leader than the refuser does: wait a tick instead of a tight loop of refusals.
-			this.#later(this.config.heartbeatMs, () =>
-				this.#input(() => this.#proposals.requeue(this.#proposals.sentUnder(term, requestIds))),
-			);
-		}
 	}
 
 	#later(ms: number, work: () => void): Timer {
@@ -595,10 +509,7 @@ export class Member {
 		if (effects.soft !== undefined) this.#softChanged(effects.soft);
 		if (effects.persist !== undefined) this.#persist(effects.persist);
 		if (effects.messages.length > 0) this.#send(effects.messages);
-		if (effects.committed.length > 0) {
-			this.#applyQueue.push(effects.committed);
-			this.#applyReady();
-		}
+		if (effects.committed.length > 0) this.#applier.push(effects.committed);
 		let confirmed = false;
 		for (const { id, index } of effects.readStates) {
 			this.#reads.confirm(id, index, this.machine.appliedIndex);
@@ -611,11 +522,11 @@ export class Member {
 	#softChanged(soft: { readonly leader: MemberId; readonly role: Role; readonly term: number }): void {
 		const { leader, role, term } = soft;
 		if (role === "leader" && this.#role !== "leader") {
-			this.#leaseNow();
+			this.#submissions.leaseNow();
 			this.#stalled.clear();
 		}
 		if (leader !== this.#leader) {
-			if (leader !== none) this.counters.leaderChanges++;
+			if (leader !== none) this.#leaderChanges++;
 			this.#logger.info(leader === none ? "no leader" : "leader changed", { leader, role, term });
 			this.#reads.retryAll();
 			this.#leader = leader;
@@ -628,12 +539,7 @@ export class Member {
 	}
 
 	#persist(persist: Persist): void {
-		if (this.#heldPersists !== undefined) {
-			this.#heldPersists.push(persist);
-		} else if (persist.snapshot !== undefined) {
-			this.#heldPersists = [];
-			this.#inBackground(this.#install(persist, persist.snapshot));
-		} else this.#write(persist);
+		if (!this.#snapshots.holds(persist)) this.#write(persist);
 	}
 
 	#write(persist: Persist): void {
@@ -649,48 +555,22 @@ export class Member {
 	}
 
 	#send(messages: readonly Message[]): void {
-		const plain = messages.some((message) => message.type === "snapshot")
-			? messages.filter((message) => message.type !== "snapshot" || this.#sendSnapshot(message))
-			: messages;
+		let plain = messages;
+		if (messages.some((message) => message.type === "snapshot")) {
+			plain = messages.filter((message) => message.type !== "snapshot");
+			for (const message of messages) if (message.type === "snapshot") this.#snapshots.send(message);
+		}
 		if (plain.length > 0) this.#transport.send(plain);
 	}
 
-	// ---- applying ----
-
-	#applyReady(): void {
-		while (this.#applyQueue.length > 0 && this.#heldPersists === undefined && !this.#stopped) {
-			if (this.machine.pendingBytes > this.#limits.machinePendingBytes) {
-				this.#waitForEngine();
-				return;
-			}
-			const entries = this.#applyQueue.shift() ?? [];
-			this.#apply(
-				entries[0] !== undefined && entries[0].index <= this.machine.appliedIndex ? this.#unapplied(entries) : entries,
-			);
-		}
+	#performAll(): void {
+		while (!this.#stopped && this.#raft.hasEffects()) this.#perform(this.#raft.takeEffects());
 	}
 
-	/** After a snapshot was installed, entries handed out before it are part of the state already. */
-	#unapplied(entries: readonly Entry[]): readonly Entry[] {
-		return entries.filter((entry) => entry.index > this.machine.appliedIndex);
-	}
-
-	#waitForEngine(): void {
-		if (this.#applyRetry !== undefined) return;
-		this.counters.slowApplies++;
-		this.#applyRetry = this.#options.clock.after(engineRetryMs, () => {
-			this.#applyRetry = undefined;
-			this.#input(() => this.#applyReady());
-		});
-	}
-
-	#apply(entries: readonly Entry[]): void {
-		const last = entries.at(-1);
-		if (last === undefined) return;
-		const applied = this.machine.apply(entries, (entry) => this.#confAfter(entry));
-		for (const answer of applied) this.#proposals.settle(answer);
-		this.counters.commandsApplied += applied.length;
-		this.#catchUp.applied(entries);
+	#applied(entries: readonly Entry[], last: Entry, answers: readonly Applied[]): void {
+		for (const answer of answers) this.#proposals.settle(answer);
+		this.#commandsApplied += answers.length;
+		this.#marks.applied(entries);
 		this.#raft.applied(last.index);
 		this.#reads.applied(last.index);
 		if (last.term > this.#lastAppliedTerm) {
@@ -698,11 +578,7 @@ export class Member {
 			if (this.#proposals.termApplied(last.term)) this.#scheduleTurn();
 		}
 		this.#options.observer?.onApplied?.(last.index, this.machine.revision);
-		this.#maybeMark(last.index);
-	}
-
-	#confAfter(entry: Entry): ConfState | undefined {
-		return entry.kind === "confchange" ? this.#raft.applyConfChange(decodeConfChange(entry.data)) : undefined;
+		this.#marks.maybeMark(last.index);
 	}
 
 	/** Leader whose earlier terms' entries are all applied, so that its machine's time and leases are current. */
@@ -710,150 +586,16 @@ export class Member {
 		return !this.#stopped && this.#raft.role === "leader" && this.#lastAppliedTerm === this.#raft.term;
 	}
 
-	// ---- snapshot marks ----
-
-	#maybeMark(applied: number): void {
-		const due =
-			applied - this.#markIndex >= this.config.snapshotCount ||
-			this.#catchUp.bytesSinceMark >= this.#limits.snapshotBytes;
-		if (!due || this.#marking !== undefined || this.#heldPersists !== undefined) return;
-		this.#marking = this.#mark()
-			.catch((error: unknown) => this.fail(error))
-			.finally(() => {
-				this.#marking = undefined;
-			});
-		this.#inBackground(this.#marking);
-	}
-
-	/** Machine durable, then mark, then forget: in this order a crash between two steps loses nothing. */
-	async #mark(): Promise<void> {
-		const meta = this.#withConf(await this.machine.sync());
-		if (this.#stopped || this.#heldPersists !== undefined) return;
-		await this.#log.append({ snapshot: meta, entries: [], mustSync: true });
-		if (this.#stopped) return;
-		this.#markIndex = Math.max(this.#markIndex, meta.index);
-		const to = this.#catchUp.compactTo(meta.index, this.config.catchUpEntries, this.#limits.catchUpBytes);
-		// A follower that takes a snapshot needs the entries after it next: keep them while one is under way.
-		if (this.#sending.size === 0 && to >= this.#raft.firstIndex) this.#raft.compact(to, meta);
-		await this.#log.release(meta.index);
-		this.#options.observer?.onSnapshotMark?.(meta.index);
-		this.#logger.debug("log released", { mark: meta.index, kept: to });
-	}
-
-	#withConf(meta: SnapshotMeta): SnapshotMeta {
-		return meta.conf.voters.length > 0 ? meta : { ...meta, conf: this.#raft.conf };
-	}
-
-	// ---- snapshots between members ----
-
-	/** Takes over a snapshot message; false always, as it does not travel with the others. */
-	#sendSnapshot(message: Message): false {
-		const to = message.to;
-		if (this.#sending.has(to)) return false;
-		this.#sending.add(to);
-		const report = (ok: boolean) => {
-			this.#sending.delete(to);
-			if (ok) this.counters.snapshotsSent++;
-			this.#options.observer?.onSnapshotSent?.(to, ok);
-			this.#input(() => this.#raft.reportSnapshot(to, ok));
-		};
-		const view = this.machine.snapshot();
-		const meta = this.#withConf(view.meta);
-		const chunks = view.chunks[Symbol.asyncIterator]();
-		this.#logger.info("sending snapshot", { to, index: meta.index, term: meta.term });
-		this.#inBackground(
-			this.#transport
-				.sendSnapshot({ ...message, snapshot: meta }, { [Symbol.asyncIterator]: () => chunks })
-				.then(
-					() => report(true),
-					(error: unknown) => {
-						this.#logger.warn("snapshot not delivered", { to, index: meta.index, error });
-						report(false);
-					},
-				)
-				.then(() => release(chunks))
-				.catch((error: unknown) => this.#logger.warn("snapshot's view not released", { error })),
-		);
-		return false;
-	}
-
-	async #receiveSnapshot(message: Message, chunks: AsyncIterable<Buffer>): Promise<void> {
-		const meta = message.snapshot;
-		if (this.#stopped || meta === undefined) throw new Error("member cannot take a snapshot now");
-		if (this.#receiving) throw new Error("another snapshot is being received");
-		this.#receiving = true;
-		let spool: SnapshotSpool | undefined;
-		try {
-			spool = await (this.#options.openSpool ?? memorySpool)();
-			// Once the core has taken it there is no way back: a damaged one must be refused before.
-			for await (const chunk of checkedSnapshot(meta, chunks)) {
-				if (this.#stopped) throw new Error("member stopped");
-				await spool.write(chunk);
-			}
-			await this.#offer(message, meta, spool);
-		} finally {
-			this.#receiving = false;
-			this.#incoming = undefined;
-			await spool?.discard();
-		}
-	}
-
-	/** Steps the message; when the core takes the snapshot, waits for its installation. */
-	#offer(message: Message, meta: SnapshotMeta, spool: SnapshotSpool): Promise<void> {
-		return new Promise((resolve, reject) => {
-			const incoming: Incoming = {
-				meta,
-				spool,
-				taken: false,
-				done: (error) => (error === undefined ? resolve() : reject(error)),
-			};
-			this.#incoming = incoming;
-			this.#input(() => {
-				this.#raft.step(message);
-				while (!this.#stopped && this.#raft.hasEffects()) this.#perform(this.#raft.takeEffects());
-				if (!incoming.taken) resolve();
-			});
-			if (this.#stopped) reject(new Error("member stopped"));
-		});
-	}
-
-	async #install(persist: Persist, meta: SnapshotMeta): Promise<void> {
-		const incoming = this.#incoming;
-		try {
-			if (incoming === undefined || incoming.meta.index !== meta.index) {
-				throw new Error(`the core asks for a snapshot at ${meta.index} that was not received`);
-			}
-			incoming.taken = true;
-			await this.#marking;
-			if (this.#stopped) return;
-			this.#logger.info("installing snapshot", { index: meta.index, term: meta.term });
-			await this.machine.restore(meta, incoming.spool.read());
-			if (this.#stopped) return;
-			this.#installed(persist, meta);
-			incoming.done();
-		} catch (error) {
-			this.fail(error);
-		}
-	}
-
-	#installed(persist: Persist, meta: SnapshotMeta): void {
-		this.#markIndex = meta.index;
+	/** A snapshot took the state's place. */
+	#installed(persist: Persist, meta: SnapshotMeta, held: readonly Persist[]): void {
+		this.#marks.installed(meta.index);
 		this.#lastAppliedTerm = Math.max(this.#lastAppliedTerm, meta.term);
-		this.counters.snapshotsInstalled++;
 		// What we sent may be inside the snapshot, applied without our seeing its answer.
 		this.#proposals.failSent("etcdserver: request may or may not have been applied (state was replaced by a snapshot)");
-		const held = this.#heldPersists ?? [];
-		this.#heldPersists = undefined;
 		this.#write(persist);
 		for (const later of held) this.#persist(later);
 		this.#reads.applied(meta.index);
 		this.#options.observer?.onSnapshotInstalled?.(meta.index);
-		this.#input(() => this.#applyReady());
+		this.#input(() => this.#applier.applyReady());
 	}
-}
-
-/** The engine keeps a snapshot's view until its stream is left; one never begun must be begun for that. */
-async function release(chunks: AsyncIterator<Buffer>): Promise<void> {
-	await chunks.next();
-	await chunks.return?.();
 }
