@@ -222,24 +222,33 @@ export interface WatchHandle {
 	cancel(): void;
 }
 
+export interface CallOptions {
+	/** Ends the call at once, which then rejects with the signal's reason. A write may be applied all the same. */
+	readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * What `apiserver/storage` stands on: `store/client` implements it over the native protocol, a twin in memory for tests.
- * All methods reject with `StoreError`.
+ * All methods reject with `StoreError`, except when their signal is aborted.
  */
 export interface StoreClient {
-	range(request: RangeRequest): Promise<WithHeader<RangeResult>>;
-	put(request: PutRequest): Promise<WithHeader<PutResult>>;
-	deleteRange(request: DeleteRangeRequest): Promise<WithHeader<DeleteRangeResult>>;
-	txn(request: TxnRequest): Promise<WithHeader<TxnResult>>;
-	compact(request: CompactRequest): Promise<WithHeader<object>>;
-	leaseGrant(request: LeaseGrantRequest): Promise<WithHeader<LeaseGrantResult>>;
-	leaseRevoke(id: bigint): Promise<WithHeader<object>>;
+	range(request: RangeRequest, options?: CallOptions): Promise<WithHeader<RangeResult>>;
+	put(request: PutRequest, options?: CallOptions): Promise<WithHeader<PutResult>>;
+	deleteRange(request: DeleteRangeRequest, options?: CallOptions): Promise<WithHeader<DeleteRangeResult>>;
+	txn(request: TxnRequest, options?: CallOptions): Promise<WithHeader<TxnResult>>;
+	compact(request: CompactRequest, options?: CallOptions): Promise<WithHeader<object>>;
+	leaseGrant(request: LeaseGrantRequest, options?: CallOptions): Promise<WithHeader<LeaseGrantResult>>;
+	leaseRevoke(id: bigint, options?: CallOptions): Promise<WithHeader<object>>;
 	/** One renewal; `ttl` 0 when the lease is gone. */
-	leaseKeepAlive(id: bigint): Promise<WithHeader<{ readonly id: bigint; readonly ttl: number }>>;
-	leaseTimeToLive(id: bigint, options?: { keys?: boolean }): Promise<WithHeader<LeaseTimeToLiveResult>>;
-	leases(): Promise<WithHeader<{ readonly ids: readonly bigint[] }>>;
+	leaseKeepAlive(id: bigint, options?: CallOptions): Promise<WithHeader<{ readonly id: bigint; readonly ttl: number }>>;
+	leaseTimeToLive(
+		id: bigint,
+		options?: CallOptions & { readonly keys?: boolean },
+	): Promise<WithHeader<LeaseTimeToLiveResult>>;
+	leases(options?: CallOptions): Promise<WithHeader<{ readonly ids: readonly bigint[] }>>;
 	/** The current revision, linearizably (one ReadIndex, shared with others of the same turn). */
-	currentRevision(): Promise<number>;
-	watch(request: WatchRequest, handler: WatchHandler): WatchHandle;
+	currentRevision(options?: CallOptions): Promise<number>;
+	/** Aborting the signal is as `cancel` of the handle. */
+	watch(request: WatchRequest, handler: WatchHandler, options?: CallOptions): WatchHandle;
 	close(): Promise<void>;
 }

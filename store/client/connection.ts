@@ -7,6 +7,7 @@ import {
 	method,
 	nativeVersion,
 	notice,
+	oldestNativeVersion,
 	pack,
 	status,
 	unpack,
@@ -29,11 +30,22 @@ export interface Answer {
 	readonly body: unknown;
 }
 
+/** A request under way. */
+export interface Asked {
+	/** Rejects with StoreError as the server answered, ConnectionLostError, or RequestMovedError. */
+	readonly answer: Promise<Answer>;
+	/** Nobody waits for the answer any more; the server is told. */
+	abandon(): void;
+}
+
 interface Pending {
 	/** Another member can answer it as well. */
 	readonly movable: boolean;
 	readonly resolve: (answer: Answer) => void;
 	readonly reject: (error: Error) => void;
+	/** Slices of a long answer that are here. */
+	parts: Buffer[];
+	bytes: number;
 }
 
 export interface WatchSink {
@@ -64,6 +76,8 @@ const helloTimeoutMs = 5000;
 const pingEveryMs = 1000;
 /** Nothing heard for this long: the member or the path is gone. */
 const silenceMs = 4000;
+/** A longer answer is none of ours. */
+const maxAnswerBytes = 1 << 30;
 
 export class ClientConnection {
 	readonly #channel: FrameChannel;
@@ -75,6 +89,11 @@ export class ClientConnection {
 	#heardAt: number;
 	#timer: Timer | undefined;
 	#welcome: ((error?: Error) => void) | undefined;
+	#version = 0;
+	/** Longest frame that the member takes; 0: it does not tell. */
+	#maxFrameBytes = 0;
+	/** Watches that the member takes on one connection; 0: it does not tell. */
+	#maxWatches = 0;
 	memberId = 0n;
 	clusterId = 0n;
 	/** As the member knows it; 0n: none. */
@@ -116,7 +135,7 @@ export class ClientConnection {
 				onDrain: () => undefined,
 				onClose: (reason) => connection.#onClose(reason),
 			});
-			channel.send(pack([nativeVersion, nativeVersion, options.clusterId]));
+			channel.send(pack([oldestNativeVersion, nativeVersion, options.clusterId]));
 		});
 	}
 
@@ -128,23 +147,33 @@ export class ClientConnection {
 		return this.#pending.size;
 	}
 
-	/** Rejects with StoreError as the server answered, ConnectionLostError, or RequestMovedError. */
-	request(number: number, body: unknown, stamp?: SessionStamp): Promise<Answer> {
-		return this.#ask(number, body, true, stamp);
+	/** Whether the member takes one more watch on this connection. */
+	get takesWatches(): boolean {
+		return this.#maxWatches === 0 || this.#watches.size < this.#maxWatches;
+	}
+
+	request(number: number, body: unknown, stamp?: SessionStamp): Asked {
+		const id = this.#nextId;
+		const answer = this.#ask(number, body, true, stamp);
+		return { answer, abandon: () => this.#abandon(id) };
+	}
+
+	/** Answers that still come are ignored. */
+	#abandon(id: number): void {
+		if (this.#pending.delete(id) && this.#version > 1) this.#channel.send(pack([id, method.abandon]));
 	}
 
 	#ask(number: number, body: unknown, movable: boolean, stamp?: SessionStamp): Promise<Answer> {
 		if (this.#closed) return Promise.reject(new ConnectionLostError("connection is closed"));
 		const id = this.#nextId++;
+		const frame = pack(
+			stamp === undefined ? [id, number, body] : [id, number, body, stamp.session, stamp.sequence, stamp.acknowledged],
+		);
+		const limit = this.#maxFrameBytes;
+		if (limit > 0 && frame.length > limit) return Promise.reject(requestTooLarge(frame.length, limit));
 		return new Promise((resolve, reject) => {
-			this.#pending.set(id, { movable, resolve, reject });
-			this.#channel.send(
-				pack(
-					stamp === undefined
-						? [id, number, body]
-						: [id, number, body, stamp.session, stamp.sequence, stamp.acknowledged],
-				),
-			);
+			this.#pending.set(id, { movable, resolve, reject, parts: [], bytes: 0 });
+			this.#channel.send(frame);
 		});
 	}
 
@@ -169,11 +198,11 @@ export class ClientConnection {
 		this.#ask(method.watchCancel, [id], false).catch(() => undefined);
 	}
 
-	/** Every request under way is rejected with RequestMovedError; answers that still come are ignored. */
+	/** Every request under way is abandoned here and rejected with RequestMovedError. */
 	moveRequests(): void {
 		for (const [id, { movable, reject }] of [...this.#pending]) {
 			if (!movable) continue;
-			this.#pending.delete(id);
+			this.#abandon(id);
 			reject(new RequestMovedError("the member has lost the leader that others know"));
 		}
 	}
@@ -237,10 +266,15 @@ export class ClientConnection {
 		const leader = f.id("leader");
 		this.serverVersion = f.text("server_version");
 		this.#leaderIs(leader, f.count("term"));
-		if (refusal === "" && version === nativeVersion) this.#welcome?.();
+		this.#maxFrameBytes = f.count("max_frame_bytes");
+		this.#maxWatches = f.count("max_watches");
+		this.#version = version;
+		const spoken = version >= oldestNativeVersion && version <= nativeVersion;
+		if (refusal === "" && spoken) this.#welcome?.();
 		else {
 			const mismatch = refusal.startsWith("cluster id mismatch");
-			this.#welcome?.(new StoreError(mismatch ? "cluster_id_mismatch" : "unavailable", refusal));
+			const why = refusal === "" ? `the member speaks version ${version} of the protocol` : refusal;
+			this.#welcome?.(new StoreError(mismatch ? "cluster_id_mismatch" : "unavailable", why));
 		}
 	}
 
@@ -254,13 +288,30 @@ export class ClientConnection {
 		const id = message[0] as number;
 		const pending = this.#pending.get(id);
 		if (pending === undefined) return;
+		if (message[1] === status.part) {
+			this.#addPart(pending, message[2]);
+			return;
+		}
 		this.#pending.delete(id);
+		if (message[1] === status.complete) {
+			const whole = unpack(Buffer.concat(pending.parts));
+			if (!Array.isArray(whole) || whole[0] !== status.ok) throw new Error("an answer in parts makes no sense");
+			pending.resolve(toAnswer(whole));
+			return;
+		}
 		if (message[1] === status.ok) {
-			pending.resolve({ revision: Number(message[2] ?? 0), raftTerm: Number(message[3] ?? 0), body: message[4] });
+			pending.resolve(toAnswer(message.slice(1)));
 			return;
 		}
 		const [, , code, text, compacted] = message;
 		pending.reject(toError(code, text, compacted));
+	}
+
+	#addPart(pending: Pending, part: unknown): void {
+		if (!Buffer.isBuffer(part)) throw new Error("a part of an answer must be bytes");
+		pending.bytes += part.length;
+		if (pending.bytes > maxAnswerBytes) throw new Error(`an answer is above ${maxAnswerBytes} bytes`);
+		pending.parts.push(part);
 	}
 
 	#onNotice(message: readonly unknown[]): void {
@@ -281,6 +332,16 @@ export class ClientConnection {
 			sink?.onEnd(toError(code, text, compacted));
 		}
 	}
+}
+
+/** From `[ok, revision, term, body]`. */
+function toAnswer([, revision, term, body]: readonly unknown[]): Answer {
+	return { revision: Number(revision ?? 0), raftTerm: Number(term ?? 0), body };
+}
+
+function requestTooLarge(bytes: number, limit: number): StoreError {
+	const message = `etcdserver: request is too large: ${bytes} bytes, the member takes ${limit}`;
+	return new StoreError("request_too_large", message);
 }
 
 function toError(code: unknown, text: unknown, compacted: unknown): StoreError {

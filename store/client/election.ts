@@ -1,87 +1,101 @@
 /** Leader election on a lease: the oldest key of the line leads, its value is what it proclaims. */
-import { type KeyValue, type StoreClient, StoreError, type WatchHandle } from "../api.ts";
+import {
+	type KeyValue,
+	type RangeRequest,
+	type StoreClient,
+	StoreError,
+	type TxnRequest,
+	type WatchHandle,
+} from "../api.ts";
 import type { LeaseKeeper } from "./lease.ts";
-import { joinLine, lineKey, prefixEnd, waitForTurn } from "./recipes.ts";
+import { endsForGood, Line, lineKey, prefixEnd } from "./recipes.ts";
 
 export class Election {
 	readonly #client: StoreClient;
 	readonly #prefix: Buffer;
 	readonly #name: string;
+	readonly #line: Line;
 	#key: Buffer | undefined;
 	#createRevision = 0;
 
 	constructor(client: StoreClient, name: string) {
 		this.#client = client;
 		this.#name = name;
+		this.#line = new Line(client, name);
 		this.#prefix = Buffer.from(`${name}/`);
 	}
 
 	/** Resolves when elected. Rejects when the signal aborts; we then stand no longer. */
 	async campaign(value: Buffer, lease: LeaseKeeper, signal?: AbortSignal): Promise<void> {
 		const key = lineKey(this.#name, lease.id);
-		const place = await joinLine(this.#client, key, value, lease.id);
-		try {
-			if (place.existed) await this.#replace(key, place.createRevision, value, lease.id);
-			await waitForTurn(this.#client, this.#prefix, place.createRevision, signal);
-		} catch (error) {
-			await this.#client.deleteRange({ key });
-			throw error;
-		}
-		const { kvs } = await this.#client.range({ key });
-		if (kvs[0]?.createRevision !== place.createRevision) {
-			throw new StoreError("lease_not_found", "etcdserver: requested lease not found");
-		}
+		const { createRevision } = await this.#line.wait({ key, value, lease: lease.id }, signal, async (place) => {
+			if (place.existed) await this.#replace(key, place.createRevision, value, lease.id, signal);
+		});
 		this.#key = key;
-		this.#createRevision = place.createRevision;
+		this.#createRevision = createRevision;
 	}
 
 	/** Changes what we proclaim; rejects with `key_not_found` when we lead no more. */
-	async proclaim(value: Buffer, lease: LeaseKeeper): Promise<void> {
+	async proclaim(value: Buffer, lease: LeaseKeeper, signal?: AbortSignal): Promise<void> {
 		if (this.#key === undefined) throw new StoreError("key_not_found", "election: not leader");
-		await this.#replace(this.#key, this.#createRevision, value, lease.id);
+		await this.#replace(this.#key, this.#createRevision, value, lease.id, signal);
 	}
 
-	async #replace(key: Buffer, createRevision: number, value: Buffer, lease: bigint): Promise<void> {
-		const { succeeded } = await this.#client.txn({
+	async #replace(
+		key: Buffer,
+		createRevision: number,
+		value: Buffer,
+		lease: bigint,
+		signal: AbortSignal | undefined,
+	): Promise<void> {
+		const request: TxnRequest = {
 			compare: [{ key, target: "create", result: "equal", operand: createRevision }],
 			success: [{ op: "put", key, value, lease }],
 			failure: [],
-		});
+		};
+		const { succeeded } = await this.#client.txn(request, { signal });
 		if (succeeded) return;
 		this.#key = undefined;
 		throw new StoreError("key_not_found", "election: not leader");
 	}
 
-	async resign(): Promise<void> {
+	async resign(signal?: AbortSignal): Promise<void> {
 		const key = this.#key;
 		if (key === undefined) return;
 		this.#key = undefined;
-		await this.#client.txn({
+		const request: TxnRequest = {
 			compare: [{ key, target: "create", result: "equal", operand: this.#createRevision }],
 			success: [{ op: "delete", key }],
 			failure: [],
-		});
+		};
+		await this.#client.txn(request, { signal });
 	}
 
 	/** The leader's key now; undefined when there is none. */
-	async leader(): Promise<KeyValue | undefined> {
-		return (await this.#current()).leader;
+	async leader(signal?: AbortSignal): Promise<KeyValue | undefined> {
+		return (await this.#current(signal)).leader;
 	}
 
-	async #current(): Promise<{ readonly leader: KeyValue | undefined; readonly revision: number }> {
-		const { kvs, header } = await this.#client.range({
+	async #current(signal?: AbortSignal): Promise<{ readonly leader: KeyValue | undefined; readonly revision: number }> {
+		const request: RangeRequest = {
 			key: this.#prefix,
 			rangeEnd: prefixEnd(this.#prefix),
 			sortTarget: "create",
 			sortOrder: "ascend",
 			limit: 1,
-		});
+		};
+		const { kvs, header } = await this.#client.range(request, { signal });
 		return { leader: kvs[0], revision: header.revision };
 	}
 
-	/** Calls back with the leader now and at every change, until cancelled. */
-	observe(onLeader: (leader: KeyValue | undefined) => void, onError: (error: StoreError) => void): { cancel(): void } {
-		let cancelled = false;
+	/** Calls back with the leader now and at every change, until cancelled or the signal aborts. */
+	observe(
+		onLeader: (leader: KeyValue | undefined) => void,
+		onError: (error: StoreError) => void,
+		signal?: AbortSignal,
+	): { cancel(): void } {
+		let cancelled = signal?.aborted === true;
+		if (cancelled) return { cancel: () => undefined };
 		let handle: WatchHandle | undefined;
 		let last = "";
 		let seen = 0;
@@ -107,16 +121,17 @@ export class Election {
 					onBatch: (batch) => {
 						if (batch.events.length > 0) look().catch(fail);
 					},
-					onEnd: (error) => (error.code === "closed" ? fail(error) : void start().catch(fail)),
+					onEnd: (error) => (endsForGood.has(error.code) ? fail(error) : void start().catch(fail)),
 				},
 			);
 		};
 		start().catch(fail);
-		return {
-			cancel: () => {
-				cancelled = true;
-				handle?.cancel();
-			},
+		const cancel = () => {
+			cancelled = true;
+			signal?.removeEventListener("abort", cancel);
+			handle?.cancel();
 		};
+		signal?.addEventListener("abort", cancel, { once: true });
+		return { cancel };
 	}
 }

@@ -2,6 +2,7 @@
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
+import { StoreError } from "../api.ts";
 import { ClientConnection } from "./connection.ts";
 import type { Connector } from "./connector.ts";
 
@@ -14,11 +15,20 @@ export interface EndpointsOptions {
 	readonly clusterId: bigint;
 }
 
+/** Where a watch wants to go. */
+export interface Placement {
+	onPlaced(connection: ClientConnection): void;
+	/** There is none, and waiting does not help. */
+	onRefused(error: StoreError): void;
+}
+
 interface Endpoint {
 	readonly url: string;
 	connection: ClientConnection | undefined;
 	retryMs: number;
 	timer: Timer | undefined;
+	/** Of the last attempt to connect; undefined: none has ended yet, or it went well. */
+	failure: Error | undefined;
 }
 
 const firstRetryMs = 50;
@@ -34,7 +44,7 @@ const reviewMs = 500;
 export class Endpoints {
 	readonly #options: EndpointsOptions;
 	readonly #all: Endpoint[];
-	readonly #placements = new Set<(connection: ClientConnection) => void>();
+	readonly #placements = new Set<Placement>();
 	readonly #mover: Timer;
 	readonly #upWaiters = new Set<() => void>();
 	#clusterId: bigint;
@@ -55,6 +65,7 @@ export class Endpoints {
 			connection: undefined,
 			retryMs: firstRetryMs,
 			timer: undefined,
+			failure: undefined,
 		}));
 		for (const endpoint of this.#all) this.#dial(endpoint);
 		this.#mover = options.clock.every(reviewMs, () => this.#move());
@@ -62,10 +73,14 @@ export class Endpoints {
 
 	/** For `leader`: the leader's connection, else one of a member that knows the leader, else any. Otherwise: the first that knows it, else any. */
 	pick(leader: boolean): ClientConnection | undefined {
+		return this.#pick(leader, () => true);
+	}
+
+	#pick(leader: boolean, suits: (connection: ClientConnection) => boolean): ClientConnection | undefined {
 		let best: ClientConnection | undefined;
 		let bestScore = -1;
 		for (const { connection } of this.#all) {
-			if (connection === undefined) continue;
+			if (connection === undefined || !suits(connection)) continue;
 			let score = (this.#knowsLeader(connection) ? 2 : 0) + (connection.goingAway ? 0 : 1);
 			if (leader && connection.memberId === this.#leader && !this.#hasStoodDown(connection)) score += 4;
 			if (score > bestScore) {
@@ -76,29 +91,39 @@ export class Endpoints {
 		return best;
 	}
 
-	/** Calls back once, when the next connection comes up; forgotten with `cancel`. */
+	/** Every member that can be reached is of another cluster than ours: whoever waits is told at once. */
+	get mismatch(): StoreError | undefined {
+		let found: StoreError | undefined;
+		for (const { connection, failure } of this.#all) {
+			if (connection !== undefined || failure === undefined) return undefined;
+			if (failure instanceof StoreError && failure.code === "cluster_id_mismatch") found = failure;
+		}
+		return found;
+	}
+
+	/** Calls back once, when the next connection comes up or there can be none; forgotten with `cancel`. */
 	onceUp(onUp: () => void): { cancel(): void } {
 		this.#upWaiters.add(onUp);
 		return { cancel: () => void this.#upWaiters.delete(onUp) };
 	}
 
 	/** `afterMs`: not before then. */
-	whenPlaced(onPlaced: (connection: ClientConnection) => void, afterMs = 0): { cancel(): void } {
+	whenPlaced(placement: Placement, afterMs = 0): { cancel(): void } {
 		const ask = () => {
-			this.#placements.add(onPlaced);
+			this.#placements.add(placement);
 			this.#place();
 		};
 		let timer: Timer | undefined;
 		if (afterMs > 0) timer = this.#options.clock.after(afterMs, ask, { keepAlive: true });
 		else {
-			this.#placements.add(onPlaced);
+			this.#placements.add(placement);
 			// Not at once: whoever asks from inside a failing connection must finish first.
 			queueMicrotask(() => this.#place());
 		}
 		return {
 			cancel: () => {
 				timer?.cancel();
-				this.#placements.delete(onPlaced);
+				this.#placements.delete(placement);
 			},
 		};
 	}
@@ -116,11 +141,16 @@ export class Endpoints {
 	}
 
 	#place(): void {
-		const connection = this.pick(false);
-		if (connection === undefined || this.#closed) return;
+		const { mismatch } = this;
+		if (this.#closed || (mismatch === undefined && this.pick(false) === undefined)) return;
 		const waiting = [...this.#placements];
 		this.#placements.clear();
-		for (const onPlaced of waiting) onPlaced(connection);
+		for (const placement of waiting) {
+			// Looked for each: members take a limited number of watches on a connection.
+			const connection = this.#pick(false, (one) => one.takesWatches);
+			if (connection !== undefined) placement.onPlaced(connection);
+			else placement.onRefused(mismatch ?? noRoom());
+		}
 	}
 
 	#knowsLeader(connection: ClientConnection): boolean {
@@ -204,10 +234,11 @@ export class Endpoints {
 		if (this.#clusterId === 0n) this.#clusterId = connection.clusterId;
 		else if (this.#clusterId !== connection.clusterId) {
 			connection.close();
-			this.#failed(endpoint, new Error(`member of another cluster, ${connection.clusterId.toString(16)}`));
+			this.#failed(endpoint, mismatched(connection.clusterId));
 			return;
 		}
 		endpoint.connection = connection;
+		endpoint.failure = undefined;
 		endpoint.retryMs = firstRetryMs;
 		this.#review();
 		this.#options.logger.debug("connected to the store", { endpoint: endpoint.url, member: connection.memberId });
@@ -230,10 +261,22 @@ export class Endpoints {
 
 	#failed(endpoint: Endpoint, error: Error): void {
 		this.complaint = `${endpoint.url}: ${error.message}`;
+		endpoint.failure = error;
 		if (this.#closed) return;
 		this.#options.logger.debug("no connection to the store", { endpoint: endpoint.url, error });
 		const wait = endpoint.retryMs * (0.5 + this.#options.random.float() / 2);
 		endpoint.retryMs = Math.min(lastRetryMs, endpoint.retryMs * 2);
 		endpoint.timer = this.#options.clock.after(wait, () => this.#dial(endpoint), { keepAlive: true });
+		if (this.mismatch === undefined) return;
+		this.#wakeUp();
+		this.#place();
 	}
+}
+
+function mismatched(id: bigint): StoreError {
+	return new StoreError("cluster_id_mismatch", `cluster id mismatch: this is ${id.toString(16)}`);
+}
+
+function noRoom(): StoreError {
+	return new StoreError("too_many_requests", "every connection has as many watches as its member takes on one");
 }

@@ -1,6 +1,7 @@
 /** Keeps a lease alive for as long as its holder wants it. */
 import { type Clock, systemClock, type Timer } from "../../kit/clock.ts";
 import { type StoreClient, StoreError } from "../api.ts";
+import { abortable } from "./abortable.ts";
 
 export interface LeaseKeeperOptions {
 	readonly clock?: Clock | undefined;
@@ -20,6 +21,8 @@ export class LeaseKeeper {
 	#timer: Timer | undefined;
 	/** Goes off at `#aliveUntil`: a renewal that is still being tried then must not keep the holder believing. */
 	#expiry: Timer | undefined;
+	/** Aborted with the end of the keeper. */
+	readonly #renewing = new AbortController();
 	#stopped = false;
 
 	/** `grantedAt`: monotonic time just before the grant was asked for. */
@@ -33,10 +36,18 @@ export class LeaseKeeper {
 		this.#schedule();
 	}
 
-	/** Grants a lease and keeps it. */
-	static async grant(client: StoreClient, ttl: number, options: LeaseKeeperOptions = {}): Promise<LeaseKeeper> {
+	/** Grants a lease and keeps it. Aborted, it gives back what may still be granted. */
+	static async grant(
+		client: StoreClient,
+		ttl: number,
+		options: LeaseKeeperOptions = {},
+		signal?: AbortSignal,
+	): Promise<LeaseKeeper> {
+		signal?.throwIfAborted();
 		const before = (options.clock ?? systemClock).monotonic();
-		const granted = await client.leaseGrant({ id: 0n, ttl });
+		const granted = await abortable(client.leaseGrant({ id: 0n, ttl }), signal, ({ id }) => {
+			client.leaseRevoke(id).catch(() => undefined);
+		});
 		return new LeaseKeeper(client, granted.id, granted.ttl, before, options);
 	}
 
@@ -47,13 +58,14 @@ export class LeaseKeeper {
 	/** Stops renewing; the lease expires by itself. */
 	stop(): void {
 		this.#stopped = true;
+		this.#renewing.abort();
 		this.#timer?.cancel();
 		this.#expiry?.cancel();
 	}
 
-	async revoke(): Promise<void> {
+	async revoke(signal?: AbortSignal): Promise<void> {
 		this.stop();
-		await this.#client.leaseRevoke(this.id);
+		await this.#client.leaseRevoke(this.id, { signal });
 	}
 
 	#schedule(): void {
@@ -68,12 +80,13 @@ export class LeaseKeeper {
 	async #renew(): Promise<void> {
 		const before = this.#clock.monotonic();
 		try {
-			const { ttl } = await this.#client.leaseKeepAlive(this.id);
+			const { ttl } = await this.#client.leaseKeepAlive(this.id, { signal: this.#renewing.signal });
 			if (this.#stopped) return;
 			if (ttl <= 0) return this.#lost(new StoreError("lease_not_found", "etcdserver: requested lease not found"));
 			this.#ttlMs = ttl * 1000;
 			this.#aliveUntil = before + this.#ttlMs;
 		} catch (error) {
+			if (this.#stopped) return;
 			const last = error instanceof StoreError ? error : new StoreError("unavailable", String(error));
 			if (this.#clock.monotonic() >= this.#aliveUntil) return this.#lost(last);
 		}

@@ -5,6 +5,7 @@
 import { type Clock, systemClock, type Timer } from "../../kit/clock.ts";
 import { type Random, systemRandom } from "../../kit/random.ts";
 import {
+	type CallOptions,
 	type CompactRequest,
 	type DeleteRangeRequest,
 	type LeaseGrantRequest,
@@ -22,6 +23,7 @@ import { encodeCommand } from "../machine/codec.ts";
 import { type Machine, openMachine } from "../machine/machine.ts";
 import type { Applied, Command } from "../machine/types.ts";
 import { type Replica, Requests } from "../member/requests.ts";
+import { abortable } from "./abortable.ts";
 
 export interface MemoryStoreOptions {
 	readonly clock?: Clock | undefined;
@@ -111,58 +113,68 @@ class MemoryStore implements StoreClient {
 		});
 	}
 
-	async #ready(): Promise<Requests> {
+	/** Waits for the machine and asks it; the signal ends the wait for the answer. */
+	async #ask<T>(options: CallOptions | undefined, ask: (requests: Requests) => T | Promise<T>): Promise<T> {
 		if (this.#closed) throw new StoreError("closed", "client is closed");
-		return this.#requests ?? (await this.#opened).requests;
+		options?.signal?.throwIfAborted();
+		const requests = this.#requests ?? (await abortable(this.#opened, options?.signal)).requests;
+		return abortable(Promise.resolve(ask(requests)), options?.signal);
 	}
 
-	async range(request: RangeRequest) {
-		return (await this.#ready()).range(request);
+	range(request: RangeRequest, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.range(request));
 	}
 
-	async put(request: PutRequest) {
-		return (await this.#ready()).put(request);
+	put(request: PutRequest, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.put(request));
 	}
 
-	async deleteRange(request: DeleteRangeRequest) {
-		return (await this.#ready()).deleteRange(request);
+	deleteRange(request: DeleteRangeRequest, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.deleteRange(request));
 	}
 
-	async txn(request: TxnRequest) {
-		return (await this.#ready()).txn(request);
+	txn(request: TxnRequest, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.txn(request));
 	}
 
-	async compact(request: CompactRequest) {
-		return (await this.#ready()).compact(request);
+	compact(request: CompactRequest, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.compact(request));
 	}
 
-	async leaseGrant(request: LeaseGrantRequest) {
-		return (await this.#ready()).leaseGrant(request);
+	leaseGrant(request: LeaseGrantRequest, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.leaseGrant(request));
 	}
 
-	async leaseRevoke(id: bigint) {
-		return (await this.#ready()).leaseRevoke(id);
+	leaseRevoke(id: bigint, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.leaseRevoke(id));
 	}
 
-	async leaseKeepAlive(id: bigint) {
-		return (await this.#ready()).leaseKeepAlive(id);
+	leaseKeepAlive(id: bigint, options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.leaseKeepAlive(id));
 	}
 
-	async leaseTimeToLive(id: bigint, options?: { keys?: boolean }) {
-		return (await this.#ready()).leaseTimeToLive(id, options?.keys === true);
+	leaseTimeToLive(id: bigint, options?: CallOptions & { readonly keys?: boolean }) {
+		return this.#ask(options, (requests) => requests.leaseTimeToLive(id, options?.keys === true));
 	}
 
-	async leases() {
-		return (await this.#ready()).leases();
+	leases(options?: CallOptions) {
+		return this.#ask(options, (requests) => requests.leases());
 	}
 
-	async currentRevision(): Promise<number> {
-		return (await this.#ready()).currentRevision();
+	currentRevision(options?: CallOptions): Promise<number> {
+		return this.#ask(options, (requests) => requests.currentRevision());
 	}
 
-	watch(request: WatchRequest, handler: WatchHandler): WatchHandle {
+	watch(request: WatchRequest, handler: WatchHandler, options?: CallOptions): WatchHandle {
 		if (this.#closed) throw new StoreError("closed", "client is closed");
-		const watch = new LocalWatch(handler, (handle) => void this.#watches.delete(handle));
+		const signal = options?.signal;
+		signal?.throwIfAborted();
+		const onAbort = () => watch.cancel();
+		const watch = new LocalWatch(handler, (handle) => {
+			this.#watches.delete(handle);
+			signal?.removeEventListener("abort", onAbort);
+		});
+		signal?.addEventListener("abort", onAbort, { once: true });
 		this.#watches.add(watch);
 		if (this.#requests !== undefined) watch.start(this.#requests, request);
 		else this.#opened.then(({ requests }) => watch.start(requests, request));

@@ -126,14 +126,35 @@ describe("store/client: requests that wait on a member without the leader", () =
 		assert.equal((await put()).header.memberId, 3n);
 	});
 
-	it("go even when their time to be retried is over: they have not failed", async () => {
+	it("end with their time, though others come to know a leader later", async () => {
 		await connect(500);
 		members[0].stalled = true;
-		const write = put();
-		await run(2000);
+		const write = assert.rejects(put(), { code: "outcome_unknown" });
+		const before = clock.monotonic();
+		await Promise.all([write, run(2000)]);
 		members[1].hears(2, 5);
 		await run(200);
-		assert.equal((await write).header.memberId, 2n);
+		assert.equal(members[1].of(method.put).length, 0);
+		assert.ok(clock.monotonic() - before >= 2000);
+	});
+
+	it("count each move as a retry: they wait longer and longer between them, and end with their time", async () => {
+		await connect(3000);
+		for (const member of members) member.stalled = true;
+		const write = assert.rejects(put(), { code: "outcome_unknown" });
+		// Whichever member is asked loses its leader at once, and the next one leads.
+		let term = 5;
+		let leader = 0;
+		for (let round = 0; round < 200; round++) {
+			const next = (leader + 1) % 3;
+			members[next]!.hears(next + 1, term);
+			await run(120);
+			leader = next;
+			term++;
+		}
+		await write;
+		const puts = members.reduce((sum, member) => sum + member.of(method.put).length, 0);
+		assert.ok(puts > 3 && puts <= 20, `${puts} attempts`);
 	});
 
 	it("go when the member knows no leader and others of the same term do", async () => {

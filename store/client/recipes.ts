@@ -1,5 +1,6 @@
 /** What lock and election share: waiting in line by create revision, as etcd's concurrency package does. */
-import { type KeyValue, type StoreClient, StoreError } from "../api.ts";
+import { type KeyValue, type RangeRequest, type StoreClient, StoreError, type StoreErrorCode } from "../api.ts";
+import { abortable } from "./abortable.ts";
 
 /** The end of the range of keys that begin with `prefix`; a zero byte when there is none. */
 export function prefixEnd(prefix: Buffer): Buffer {
@@ -15,7 +16,7 @@ export function lineKey(prefix: string, lease: bigint): Buffer {
 	return Buffer.from(`${prefix}/${lease.toString(16)}`);
 }
 
-export interface Place {
+interface Place {
 	readonly key: Buffer;
 	readonly createRevision: number;
 	/** Whether our key was there already. */
@@ -23,7 +24,7 @@ export interface Place {
 }
 
 /** Puts `key` under the lease unless it exists. Its create revision is its place in line. */
-export async function joinLine(client: StoreClient, key: Buffer, value: Buffer, lease: bigint): Promise<Place> {
+async function join(client: StoreClient, key: Buffer, value: Buffer, lease: bigint): Promise<Place> {
 	const { header, succeeded, responses } = await client.txn({
 		compare: [{ key, target: "create", result: "equal", operand: 0 }],
 		success: [{ op: "put", key, value, lease }],
@@ -36,26 +37,76 @@ export async function joinLine(client: StoreClient, key: Buffer, value: Buffer, 
 	return { key, createRevision: kv.createRevision, existed: true };
 }
 
+/** A line of keys below a name, and our place in it. */
+export class Line {
+	readonly #client: StoreClient;
+	readonly #prefix: Buffer;
+	/** Our last key is being taken out, because its wait was ended: who waits again must not lose the new place by it. */
+	#leaving: Promise<unknown> = Promise.resolve();
+
+	constructor(client: StoreClient, name: string) {
+		this.#client = client;
+		this.#prefix = Buffer.from(`${name}/`);
+	}
+
+	/**
+	 * Takes a place and resolves when every earlier key is gone; `onPlace` runs once the place is known. Rejects, with the
+	 * signal's reason when it is aborted; the key is then taken out of the line without waiting for it.
+	 */
+	async wait(
+		{ key, value, lease }: { readonly key: Buffer; readonly value: Buffer; readonly lease: bigint },
+		signal: AbortSignal | undefined,
+		onPlace: (place: Place) => Promise<void> = async () => undefined,
+	): Promise<Place> {
+		await abortable(this.#leaving, signal);
+		signal?.throwIfAborted();
+		// Without the signal: what is under way may take effect, and must be known to be over before the key is removed.
+		const joining = join(this.#client, key, value, lease);
+		try {
+			const place = await abortable(joining, signal);
+			await onPlace(place);
+			await waitForTurn(this.#client, this.#prefix, place.createRevision, signal);
+			await this.#checkHeld(place, signal);
+			return place;
+		} catch (error) {
+			// A key that is not ours any more is another's.
+			if (error instanceof StoreError && error.code === "lease_not_found") throw error;
+			const leave = () => this.#client.deleteRange({ key });
+			this.#leaving = joining.then(leave, leave).catch(() => undefined);
+			throw error;
+		}
+	}
+
+	/** Our key may have expired while we waited for others (etcd #11456). */
+	async #checkHeld({ key, createRevision }: Place, signal: AbortSignal | undefined): Promise<void> {
+		const { kvs } = await this.#client.range({ key }, { signal });
+		if (kvs[0]?.createRevision === createRevision) return;
+		throw new StoreError("lease_not_found", "etcdserver: requested lease not found");
+	}
+}
+
 /** The key just before ours in line; undefined when we are first. */
 async function before(
 	client: StoreClient,
 	prefix: Buffer,
 	createRevision: number,
+	signal: AbortSignal | undefined,
 ): Promise<{ kv?: KeyValue; revision: number }> {
-	const { kvs, header } = await client.range({
+	const request: RangeRequest = {
 		key: prefix,
 		rangeEnd: prefixEnd(prefix),
 		sortTarget: "create",
 		sortOrder: "descend",
 		limit: 1,
 		maxCreateRevision: createRevision - 1,
-	});
+	};
+	const { kvs, header } = await client.range(request, { signal });
 	const kv = kvs[0];
 	return kv === undefined ? { revision: header.revision } : { kv, revision: header.revision };
 }
 
 /** Resolves when every earlier key of the line is gone. Rejects with the signal's reason. */
-export async function waitForTurn(
+async function waitForTurn(
 	client: StoreClient,
 	prefix: Buffer,
 	createRevision: number,
@@ -63,11 +114,14 @@ export async function waitForTurn(
 ): Promise<void> {
 	for (;;) {
 		signal?.throwIfAborted();
-		const { kv, revision } = await before(client, prefix, createRevision);
+		const { kv, revision } = await before(client, prefix, createRevision, signal);
 		if (kv === undefined) return;
 		await deleted(client, kv.key, revision + 1, signal);
 	}
 }
+
+/** Ends of a watch after which another one would end the same way. */
+export const endsForGood: ReadonlySet<StoreErrorCode> = new Set(["closed", "cluster_id_mismatch", "too_many_requests"]);
 
 function deleted(client: StoreClient, key: Buffer, from: number, signal: AbortSignal | undefined): Promise<void> {
 	return new Promise((resolve, reject) => {
@@ -85,7 +139,7 @@ function deleted(client: StoreClient, key: Buffer, from: number, signal: AbortSi
 					if (batch.events.length > 0) finish();
 				},
 				// Compacted or too slow: look again.
-				onEnd: (error) => finish(error.code === "closed" ? error : undefined),
+				onEnd: (error) => finish(endsForGood.has(error.code) ? error : undefined),
 			},
 		);
 		signal?.addEventListener("abort", onAbort, { once: true });

@@ -2,10 +2,11 @@
 import type { StoreError, WatchBatch, WatchHandle, WatchHandler, WatchRequest } from "../api.ts";
 import { watchToWire } from "../native/wire.ts";
 import type { ClientConnection } from "./connection.ts";
+import type { Placement } from "./endpoints.ts";
 
 export interface WatchHome {
 	/** A connection for a watch, after `afterMs` or when there is one again; `cancel` stops the wait. */
-	place(onPlaced: (connection: ClientConnection) => void, afterMs: number): { cancel(): void };
+	place(placement: Placement, afterMs: number): { cancel(): void };
 	ended(watcher: Watcher): void;
 }
 
@@ -30,11 +31,16 @@ export class Watcher implements WatchHandle {
 	/** Of the next attempt, should this one be ended by its member; 0 again once something is delivered. */
 	#retryMs = 0;
 
-	constructor(home: WatchHome, request: WatchRequest, handler: WatchHandler) {
+	readonly #signal: AbortSignal | undefined;
+	readonly #onAbort = () => this.cancel();
+
+	constructor(home: WatchHome, request: WatchRequest, handler: WatchHandler, signal?: AbortSignal) {
 		this.#home = home;
 		this.#request = { ...request, key: Buffer.from(request.key) };
 		this.#handler = handler;
 		this.#next = request.startRevision ?? 0;
+		this.#signal = signal;
+		signal?.addEventListener("abort", this.#onAbort, { once: true });
 		this.#place();
 	}
 
@@ -46,9 +52,14 @@ export class Watcher implements WatchHandle {
 
 	cancel(): void {
 		if (this.#ended) return;
-		this.#ended = true;
+		this.#over();
 		this.#placing?.cancel();
 		this.#connection?.cancelWatch(this.#id);
+	}
+
+	#over(): void {
+		this.#ended = true;
+		this.#signal?.removeEventListener("abort", this.#onAbort);
 		this.#home.ended(this);
 	}
 
@@ -61,10 +72,14 @@ export class Watcher implements WatchHandle {
 
 	#place(afterMs = 0): void {
 		this.#connection = undefined;
-		this.#placing = this.#home.place((connection) => {
-			this.#placing = undefined;
-			if (!this.#ended) this.#start(connection);
-		}, afterMs);
+		const placement: Placement = {
+			onPlaced: (connection) => {
+				this.#placing = undefined;
+				if (!this.#ended) this.#start(connection);
+			},
+			onRefused: (error) => this.end(error),
+		};
+		this.#placing = this.#home.place(placement, afterMs);
 	}
 
 	#placeLater(): void {
@@ -90,8 +105,7 @@ export class Watcher implements WatchHandle {
 				if (!current()) return;
 				if (resumable.has(error.code)) this.#placeLater();
 				else {
-					this.#ended = true;
-					this.#home.ended(this);
+					this.#over();
 					this.#handler.onEnd(error);
 				}
 			},

@@ -8,16 +8,18 @@ import {
 	type RangeRequest,
 	type RangeResult,
 	StoreError,
+	type TxnRequest,
 	type WatchHandler,
 	type WatchRequest,
 } from "../api.ts";
 import type { Engine, EngineOp } from "../engine/types.ts";
-import { checkRange } from "../mvcc/check.ts";
+import { checkRange, checkTxn } from "../mvcc/check.ts";
 import { compacted, futureRevision } from "../mvcc/errors.ts";
 import { hashRecords } from "../mvcc/hash.ts";
 import type { Change } from "../mvcc/keyspace.ts";
-import { executeRange } from "../mvcc/read.ts";
+import { executeRange, type RangeOptions } from "../mvcc/read.ts";
 import { decodeRecord, readRevisionKey, revisionKey } from "../mvcc/record.ts";
+import { planReads, type ReadPlan } from "../mvcc/write.ts";
 import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
 import { type HistoryRecord, WatchHub, type WatchSource } from "../watch/hub.ts";
 import type { WatchCursor } from "../watch/types.ts";
@@ -335,10 +337,16 @@ export class Machine implements StateMachine {
 		return this.#compactor.whenDone(Math.min(revision, this.compactRevision));
 	}
 
-	range(request: RangeRequest, options?: { readonly count?: boolean }): RangeResult {
+	range(request: RangeRequest, options?: RangeOptions): RangeResult {
 		const error = checkRange(request);
 		if (error !== undefined) throw error;
-		return executeRange(this.#state.space, request, options?.count !== false);
+		return executeRange(this.#state.space, request, options);
+	}
+
+	planReads(request: TxnRequest): ReadPlan {
+		const error = checkTxn(request);
+		if (error !== undefined) throw error;
+		return planReads(this.#state.space, request);
 	}
 
 	leaseTimeToLive(id: bigint, keys: boolean): LeaseTimeToLiveResult {

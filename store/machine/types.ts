@@ -20,6 +20,8 @@ import type {
 	WatchHandler,
 	WatchRequest,
 } from "../api.ts";
+import type { RangeOptions } from "../mvcc/read.ts";
+import type { ReadPlan } from "../mvcc/write.ts";
 import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
 import type { WatchCursor } from "../watch/types.ts";
 
@@ -102,8 +104,10 @@ export interface StateMachine {
 	/** Bytes applied but not yet written to the engine; the shell stops applying above a limit until it falls. */
 	readonly pendingBytes: number;
 
-	/** Answers from this member's state; the shell confirms linearizability first. Throws StoreError. `count` false: not wanted, and 0. */
-	range(request: RangeRequest, options?: { readonly count?: boolean }): RangeResult;
+	/** Answers from this member's state; the shell confirms linearizability first. Throws StoreError. */
+	range(request: RangeRequest, options?: RangeOptions): RangeResult;
+	/** For a transaction whose branches only read: decides its compares on this member's state. Throws StoreError. */
+	planReads(request: TxnRequest): ReadPlan;
 	leaseTimeToLive(id: bigint, keys: boolean): LeaseTimeToLiveResult;
 	leases(): bigint[];
 	/** Leases past their time on the machine's clock moved forward to `now` (ms); at most `limit`. For the leader to propose revokes. */

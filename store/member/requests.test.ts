@@ -64,6 +64,14 @@ describe("store/member/requests: long ranges", () => {
 		assert.equal(turns, 9);
 	});
 
+	it("end a piece early when its values are large", async () => {
+		for (let i = 0; i < 5; i++) d.put(`k00${i}`, "x".repeat(100));
+		const answer = await make({ rangePageBytes: 150 }).range({ ...all, limit: 20 });
+		assert.equal(answer.kvs.length, 20);
+		assert.ok(turns >= 3, `${turns} turns`);
+		assert.equal(answer.more, true);
+	});
+
 	it("begin anew when their revision is compacted under them, unless it was asked for", async () => {
 		const compacting = () =>
 			make({}, () => {

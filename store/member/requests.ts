@@ -6,7 +6,6 @@ import {
 	type CompactRequest,
 	type DeleteRangeRequest,
 	type DeleteRangeResult,
-	type KeyValue,
 	type LeaseGrantRequest,
 	type LeaseGrantResult,
 	type LeaseTimeToLiveResult,
@@ -25,10 +24,21 @@ import {
 } from "../api.ts";
 import type { Applied, Command, CommandResult, StateMachine } from "../machine/types.ts";
 import { checkDelete, checkPut, checkRange, checkTxn, maxTxnOps } from "../mvcc/check.ts";
-import { isInKeyOrder } from "../mvcc/read.ts";
+import { isReadOnly } from "../mvcc/write.ts";
 import type { WatchCursor } from "../watch/types.ts";
 import type { Renewal } from "./keepalives.ts";
+import {
+	type Abandonable,
+	abandonedError,
+	collect,
+	OvertakenError,
+	openPages,
+	type PageLimits,
+	type RangePages,
+} from "./long-ranges.ts";
 import type { ProposeOptions } from "./member.ts";
+import { Places } from "./places.ts";
+import { isSerializable, readTxn } from "./read-txn.ts";
 
 export interface Replica {
 	readonly clusterId: bigint;
@@ -41,7 +51,7 @@ export interface Replica {
 	newLeaseId(): bigint;
 }
 
-export interface RequestLimits {
+export interface RequestLimits extends PageLimits {
 	readonly maxRequestBytes: number;
 	readonly maxTxnOps: number;
 	/** Smallest lease TTL granted, seconds; a smaller one asked for is raised to it (etcd: 1.5 × the election timeout). */
@@ -50,11 +60,6 @@ export interface RequestLimits {
 	readonly quotaBytes: number;
 	/** Looked at now and then, not at every request. */
 	readonly usedBytes: () => number;
-	/** Keys read in one piece; between pieces of a longer range `turn` lets others run. */
-	readonly rangePageKeys: number;
-	/** Bytes of keys and values in one answer; a range that has more is refused. */
-	readonly maxAnswerBytes: number;
-	readonly turn: () => Promise<void>;
 }
 
 export const defaultRequestLimits: RequestLimits = {
@@ -64,24 +69,17 @@ export const defaultRequestLimits: RequestLimits = {
 	quotaBytes: 2 * 2 ** 30,
 	usedBytes: () => 0,
 	rangePageKeys: 1000,
+	rangePageBytes: 256 << 10,
 	maxAnswerBytes: 512 * 2 ** 20,
 	turn: () => Promise.resolve(),
 };
 
-/** Long ranges read at a time; the others wait, so that their answers are not all in memory at once. */
-const maxLongRanges = 4;
-const maxWaitingRanges = 10_000;
+/** Long answers gathered at a time; the others wait, so that they are not all in memory at once. */
+const maxLongAnswers = 4;
+const maxWaitingAnswers = 10_000;
 
 /** Requests between two looks at the space in use. */
 const quotaCheckEvery = 64;
-
-const zeroByte = Buffer.alloc(1);
-
-function pairBytes(kvs: readonly KeyValue[]): number {
-	let bytes = 0;
-	for (const { key, value } of kvs) bytes += key.length + value.length;
-	return bytes;
-}
 
 type Answer<K extends CommandResult["kind"]> = Extract<CommandResult, { kind: K }>;
 
@@ -110,8 +108,7 @@ export class Requests {
 	readonly #limits: RequestLimits;
 	#sinceQuotaCheck = quotaCheckEvery;
 	#full = false;
-	#longRanges = 0;
-	readonly #waitingRanges: (() => void)[] = [];
+	readonly #longAnswers = new Places(maxLongAnswers, maxWaitingAnswers);
 
 	constructor(replica: Replica, limits: Partial<RequestLimits> = {}) {
 		this.replica = replica;
@@ -123,90 +120,61 @@ export class Requests {
 		return { clusterId, memberId, revision, raftTerm: term };
 	}
 
-	async range(request: RangeRequest): Promise<WithHeader<RangeResult>> {
-		reject(checkRange(request));
-		if (request.serializable !== true) await this.replica.linearizableRead();
-		return this.#isPaged(request) ? this.#rangeInPages(request) : this.#rangeAtOnce(request);
+	/** Resolves when the next piece of long work may be done. */
+	turn(): Promise<void> {
+		return this.#limits.turn();
 	}
 
-	/** Waits for one of the few places of long ranges; to be given back. */
-	async #longRangePlace(): Promise<() => void> {
-		if (this.#longRanges < maxLongRanges) this.#longRanges++;
-		else if (this.#waitingRanges.length >= maxWaitingRanges) {
-			throw new StoreError("too_many_requests", "etcdserver: too many requests");
-		} else await new Promise<void>((resolve) => this.#waitingRanges.push(resolve));
-		return () => {
-			const next = this.#waitingRanges.shift();
-			if (next === undefined) this.#longRanges--;
-			else next();
-		};
+	async range(request: RangeRequest, caller?: Abandonable): Promise<WithHeader<RangeResult>> {
+		const pages = await this.rangePages(request, caller);
+		if (pages.short) return this.#gathered(pages);
+		pages.forget();
+		return this.#longAnswer(async () => {
+			const begun = openPages(this.replica.machine, request, this.#limits, { caller });
+			return this.#gathered(begun);
+		});
 	}
 
-	#rangeAtOnce(request: RangeRequest): WithHeader<RangeResult> {
-		const { machine } = this.replica;
-		// Read and revision belong together: no await between them.
-		const { kvs, more, count } = machine.range(request);
-		const header = this.header(machine.revision);
-		this.#checkAnswer(pairBytes(kvs));
-		return { header, kvs, more, count };
+	async #gathered(pages: RangePages): Promise<WithHeader<RangeResult>> {
+		const { revision, more, count } = pages;
+		return { header: this.header(revision), kvs: await collect(pages.pages()), more, count };
 	}
 
-	/** Keys alone are read from the index, which knows them for the newest revision only. */
-	#isPaged(request: RangeRequest): boolean {
-		const { rangePageKeys } = this.#limits;
-		const { limit = 0, rangeEnd } = request;
-		if (rangeEnd === undefined || rangeEnd.length === 0 || request.countOnly === true) return false;
-		return request.keysOnly !== true && (limit <= 0 || limit > rangePageKeys) && isInKeyOrder(request);
-	}
-
-	/** Reads at the revision of the first page, so that the answer is what one piece would have given at its time. */
-	async #rangeInPages(request: RangeRequest): Promise<WithHeader<RangeResult>> {
-		const { machine } = this.replica;
-		const header = this.header(machine.revision);
-		const first = machine.range({ ...request, limit: this.#limits.rangePageKeys });
-		this.#checkAnswer(pairBytes(first.kvs));
-		if (!first.more) return { header, kvs: first.kvs, more: false, count: first.count };
-		const release = await this.#longRangePlace();
-		const asked = request.revision ?? 0;
+	/** Takes its turn among the long answers; begins anew when what it reads at is compacted away meanwhile. */
+	async #longAnswer<T>(read: () => Promise<T>): Promise<T> {
+		const release = await this.#longAnswers.take();
 		try {
-			const rest = await this.#furtherPages(request, first.kvs, asked > 0 ? asked : header.revision);
-			return { header, ...rest, count: first.count };
-		} catch (error) {
-			// Compacted away under us, although the newest was asked for.
-			if (asked <= 0 && error instanceof StoreError && error.code === "compacted") return this.#rangeAtOnce(request);
-			throw error;
+			for (;;) {
+				try {
+					return await read();
+				} catch (error) {
+					if (!(error instanceof OvertakenError)) throw error;
+				}
+			}
 		} finally {
 			release();
 		}
 	}
 
-	async #furtherPages(
-		request: RangeRequest,
-		first: readonly KeyValue[],
-		revision: number,
-	): Promise<Pick<RangeResult, "kvs" | "more">> {
-		const { rangePageKeys, turn } = this.#limits;
-		const wanted = (request.limit ?? 0) > 0 ? request.limit! : Number.POSITIVE_INFINITY;
-		const kvs = [...first];
-		let bytes = pairBytes(kvs);
-		let more = true;
-		while (more && kvs.length < wanted) {
-			await turn();
-			const key = Buffer.concat([kvs.at(-1)!.key, zeroByte]);
-			const limit = Math.min(rangePageKeys, wanted - kvs.length);
-			const page = this.replica.machine.range({ ...request, key, limit, revision }, { count: false });
-			for (const kv of page.kvs) kvs.push(kv);
-			bytes += pairBytes(page.kvs);
-			this.#checkAnswer(bytes);
-			more = page.more;
-		}
-		return { kvs, more };
+	/** As `range`, for who takes the answer in pieces: no more than a page of it is in memory. */
+	async rangePages(request: RangeRequest, caller?: Abandonable): Promise<RangePages> {
+		reject(checkRange(request));
+		await this.#confirmRead(request.serializable === true, caller);
+		return openPages(this.replica.machine, request, this.#limits, { caller });
 	}
 
-	#checkAnswer(bytes: number): void {
-		const { maxAnswerBytes } = this.#limits;
-		if (bytes <= maxAnswerBytes) return;
-		throw new StoreError("invalid_argument", `range: the answer is above ${maxAnswerBytes} bytes; ask with a limit`);
+	async #confirmRead(serializable: boolean, caller: Abandonable | undefined): Promise<void> {
+		if (!serializable) await this.replica.linearizableRead();
+		if (caller?.abandoned === true) throw abandonedError();
+	}
+
+	/** A transaction that writes nothing is a read: it does not go through the log. */
+	async #readTxn(request: TxnRequest, caller: Abandonable | undefined): Promise<WithHeader<TxnResult>> {
+		await this.#confirmRead(isSerializable(request), caller);
+		return this.#longAnswer(async () => {
+			const { revision, result } = await readTxn(this.replica.machine, request, this.#limits, caller);
+			return { header: this.header(revision), ...result };
+		});
 	}
 
 	/** Like the other writes, throws at once what is wrong with the request itself. */
@@ -229,9 +197,11 @@ export class Requests {
 		);
 	}
 
-	txn(request: TxnRequest, options?: ProposeOptions): Promise<WithHeader<TxnResult>> {
+	/** `caller` is for those that only read. */
+	txn(request: TxnRequest, options?: ProposeOptions, caller?: Abandonable): Promise<WithHeader<TxnResult>> {
 		reject(checkTxn(request, this.#limits.maxTxnOps));
 		this.#checkSize(txnBytes(request));
+		if (isReadOnly(request)) return this.#readTxn(request, caller);
 		if (adds(request.success) || adds(request.failure)) this.#checkQuota();
 		return this.#replicate<"txn", WithHeader<TxnResult>>(
 			{ kind: "txn", ...request },

@@ -4,15 +4,19 @@ import { boundsOf, type Found, type KeySpace } from "./keyspace.ts";
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/**
- * Throws `compacted`, `future_revision`. Within a write transaction it sees the changes made so far. Without `counting`
- * the result's `count` is 0: counting at an older revision visits the whole range.
- */
-export function executeRange(space: KeySpace, request: RangeRequest, counting = true): RangeResult {
+export interface RangeOptions {
+	/** False: the result's `count` is 0. Counting at an older revision visits the whole range. */
+	readonly count?: boolean | undefined;
+	/** Of keys and values, after which a range in key order ends with `more`; it has one pair at least. */
+	readonly maxBytes?: number | undefined;
+}
+
+/** Throws `compacted`, `future_revision`. Within a write transaction it sees the changes made so far. */
+export function executeRange(space: KeySpace, request: RangeRequest, options: RangeOptions = {}): RangeResult {
 	const revision = Math.max(request.revision ?? 0, 0);
 	space.checkReadable(revision);
 	const bounds = boundsOf(request.key, request.rangeEnd);
-	const count = counting ? space.count(bounds, revision) : 0;
+	const count = options.count === false ? 0 : space.count(bounds, revision);
 	if (request.countOnly === true) return { kvs: [], more: false, count };
 	const limit = Math.max(request.limit ?? 0, 0);
 	const order = sortOrderOf(request);
@@ -25,7 +29,22 @@ export function executeRange(space: KeySpace, request: RangeRequest, counting = 
 	if (order !== 0) sortFound(found, request, order);
 	const more = limit > 0 && found.length > limit;
 	if (more) found.length = limit;
-	return { kvs: found.map(pairReader(space, request, revision)), more, count };
+	const read = pairReader(space, request, revision);
+	if (options.maxBytes === undefined || !isInKeyOrder(request)) return { kvs: found.map(read), more, count };
+	const kvs = readUpTo(found, read, options.maxBytes);
+	return { kvs, more: more || kvs.length < found.length, count };
+}
+
+function readUpTo(found: readonly Found[], read: (found: Found) => KeyValue, maxBytes: number): KeyValue[] {
+	const kvs: KeyValue[] = [];
+	let bytes = 0;
+	for (const one of found) {
+		const kv = read(one);
+		kvs.push(kv);
+		bytes += kv.key.length + kv.value.length;
+		if (bytes >= maxBytes) break;
+	}
+	return kvs;
 }
 
 /** 1 ascending, -1 descending, 0: as the index has it (by key, ascending). */

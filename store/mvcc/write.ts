@@ -10,6 +10,7 @@ import type {
 	KeyValue,
 	PutRequest,
 	PutResult,
+	RangeRequest,
 	RequestOp,
 	ResponseOp,
 	TxnRequest,
@@ -66,7 +67,28 @@ export function executeTxn(space: KeySpace, leaseExists: LeaseExists, request: T
 	return { result, changes: space.end() };
 }
 
-/** Whether any branch of the transaction writes. */
+/** A transaction of reads alone, its compares decided and its ranges to be read at one revision. */
+export interface ReadPlan {
+	readonly succeeded: boolean;
+	readonly steps: readonly (RangeRequest | ReadPlan)[];
+}
+
+/** Decides on the state of now. Throws `compacted` and `future_revision` for a range of the chosen branches. */
+export function planReads(space: KeySpace, request: TxnRequest): ReadPlan {
+	const plan = planTxn(space, request);
+	checkPlan(space, () => true, plan);
+	const readsOf = ({ succeeded, steps }: Plan): ReadPlan => ({
+		succeeded,
+		steps: steps.map((step) => {
+			if ("steps" in step) return readsOf(step);
+			if (step.op !== "range") throw new Error(`a transaction of reads alone has a ${step.op}`);
+			return step;
+		}),
+	});
+	return readsOf(plan);
+}
+
+/** Whether no branch of the transaction writes. */
 export function isReadOnly(txn: TxnRequest): boolean {
 	const reads = (op: RequestOp): boolean => op.op === "range" || (op.op === "txn" && isReadOnly(op));
 	return txn.success.every(reads) && txn.failure.every(reads);

@@ -1,16 +1,20 @@
 /**
- * The native protocol, version 1. A connection starts with the magic and a hello frame; every frame is a u32 length and
+ * The native protocol, versions 1 and 2. A connection starts with the magic and a hello frame; every frame is a u32 length and
  * one msgpack array. Requests are pipelined and answered in any order.
  *
  *     client → server   [id, method, body, session?, sequence?, acknowledged?]      first frame: hello
  *     server → client   [id, status, ...]   id 0: notices                           first frame: welcome
+ *
+ * Version 2 has answers in parts, requests that are abandoned, and limits in the welcome.
  */
 import { Packr, Unpackr } from "msgpackr";
 import type { StoreErrorCode } from "../api.ts";
 
 /** No HTTP method and no TLS record begins like this. */
 export const nativeMagic = Buffer.from([0xb7, 0x42, 0x51, 0x01]);
-export const nativeVersion = 1;
+export const nativeVersion = 2;
+/** The oldest version spoken. */
+export const oldestNativeVersion = 1;
 export const nativeAlpn = "barque/1";
 
 /** Numbers are fixed forever. */
@@ -33,9 +37,20 @@ export const method = {
 	sessionClose: 16,
 	ping: 17,
 	hash: 18,
+	/** `[id, abandon]`: nobody waits for the answer to request `id` any more. Is not answered. */
+	abandon: 19,
 } as const;
 
-export const status = { ok: 0, error: 1 } as const;
+export const status = {
+	/** [id, ok, revision, term, body] */
+	ok: 0,
+	/** [id, error, code, message, compactRevision] */
+	error: 1,
+	/** [id, part, bytes]: the next slice of a long answer, packed without its id. An error may still follow. */
+	part: 2,
+	/** [id, complete]: all slices were sent. */
+	complete: 3,
+} as const;
 
 /** Kinds of notice (id 0). */
 export const notice = {
@@ -89,6 +104,9 @@ export function pack(value: unknown): Buffer {
 export function unpack(frame: Buffer): unknown {
 	return unpackr.unpack(frame);
 }
+
+/** The length before each frame. */
+export const frameHeadBytes = 4;
 
 /** A message stream between a client and a server: TCP or TLS in production, the simulator's network, or a loop in tests. */
 export interface FrameChannel {

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { FrameReader } from "../transport/frames.ts";
 import { Outbox } from "../transport/outbox.ts";
-import type { FrameChannel, FrameHandlers } from "./protocol.ts";
+import { type FrameChannel, type FrameHandlers, frameHeadBytes } from "./protocol.ts";
 
 export class SocketChannel implements FrameChannel {
 	readonly #socket: Socket;
@@ -58,7 +58,7 @@ export class SocketChannel implements FrameChannel {
 
 	send(frame: Buffer): void {
 		if (this.#closed) return;
-		const head = Buffer.allocUnsafe(4);
+		const head = Buffer.allocUnsafe(frameHeadBytes);
 		head.writeUInt32BE(frame.length);
 		this.#outbox.push(head);
 		this.#outbox.push(frame);

@@ -14,6 +14,7 @@ import type { AutoCompaction } from "../member/types.ts";
 import { httpHandler } from "../serve/http.ts";
 import { Listener, type ListenerTls } from "../serve/listener.ts";
 import { createStoreMetrics, type StoreMetrics } from "../serve/metrics.ts";
+import { Turns } from "../serve/turns.ts";
 import { type PeerTls, TcpTransport } from "../transport/transport.ts";
 import type { OpenedLog } from "../wal/wal.ts";
 import { openData } from "./data.ts";
@@ -218,13 +219,14 @@ async function assemble(
 	incarnations.term = () => member.term;
 	incarnations.onExpelled = (error) => member.fail(error);
 	let watchers = 0;
+	const turns = new Turns((work) => void setImmediate(work));
 	const limits = {
 		maxRequestBytes: options.maxRequestBytes,
 		maxTxnOps: options.maxTxnOps,
 		minLeaseTtl: Math.ceil((1.5 * options.electionMs) / 1000),
 		quotaBytes: options.quotaBytes,
 		usedBytes: () => machine.stats.trackedBytes,
-		turn: () => new Promise<void>((resolve) => setImmediate(resolve)),
+		turn: () => turns.take(),
 	};
 	const requests = new Requests(member, limits);
 	const http = httpHandler({
@@ -235,6 +237,7 @@ async function assemble(
 		registry: metrics.registry,
 	});
 	const common = { clock: systemClock as Clock, logger, tls: options.clientTls, http };
+	const maxFrameBytes = options.maxRequestBytes + requestOverheadBytes;
 	const native = {
 		requests,
 		clock: systemClock,
@@ -244,9 +247,9 @@ async function assemble(
 		onWatchers: (change: number) => {
 			watchers += change;
 		},
+		maxFrameBytes,
 		limits: { progressEveryMs: options.progressEveryMs },
 	};
-	const maxFrameBytes = options.maxRequestBytes + requestOverheadBytes;
 	const clients = await Listener.open({ ...common, addresses: options.listenClient, native, maxFrameBytes });
 	listeners.push(clients);
 	undo.unshift(() => clients.close());

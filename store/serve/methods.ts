@@ -1,5 +1,6 @@
 /** The native protocol's plain requests: how each is read, what it asks of the member, and how its answer is written. */
 import type { ResponseHeader, WithHeader } from "../api.ts";
+import { type Abandonable, collect, type RangePages } from "../member/long-ranges.ts";
 import type { ProposeOptions } from "../member/member.ts";
 import type { Requests } from "../member/requests.ts";
 import { method } from "../native/protocol.ts";
@@ -8,10 +9,17 @@ import * as wire from "../native/wire.ts";
 export interface WireAnswer {
 	readonly header: ResponseHeader;
 	readonly body: unknown;
+	/** In place of the body: a range to be sent page by page. */
+	readonly pages?: RangePages;
 }
 
-/** Throws or rejects with StoreError. `options` carries the session and is for writes. */
-type Method = (requests: Requests, body: unknown, options: ProposeOptions) => Promise<WireAnswer>;
+/** Throws or rejects with StoreError. `options` carries the session and is for writes, `caller` is for reads. */
+type Method = (
+	requests: Requests,
+	body: unknown,
+	options: ProposeOptions,
+	caller: Abandonable | undefined,
+) => Promise<WireAnswer>;
 
 function encoded<T>(answer: Promise<WithHeader<T>>, encode: (result: WithHeader<T>) => unknown): Promise<WireAnswer> {
 	return answer.then((result) => ({ header: result.header, body: encode(result) }));
@@ -19,14 +27,34 @@ function encoded<T>(answer: Promise<WithHeader<T>>, encode: (result: WithHeader<
 
 const nothing = () => [];
 
+async function range(requests: Requests, body: unknown, caller: Abandonable | undefined): Promise<WireAnswer> {
+	const pages = await requests.rangePages(wire.rangeFromWire(body), caller);
+	const header = requests.header(pages.revision);
+	if (!pages.short) return { header, body: undefined, pages };
+	const { more, count } = pages;
+	return { header, body: wire.rangeResultToWire({ kvs: await collect(pages.pages()), more, count }) };
+}
+
+/** Whose answers may be long. */
+export const longAnswered: ReadonlySet<number> = new Set([
+	method.range,
+	method.delete,
+	method.txn,
+	method.leases,
+	method.leaseTimeToLive,
+]);
+
 export const methods: ReadonlyMap<number, Method> = new Map<number, Method>([
-	[method.range, (requests, body) => encoded(requests.range(wire.rangeFromWire(body)), wire.rangeResultToWire)],
+	[method.range, (requests, body, _options, caller) => range(requests, body, caller)],
 	[method.put, (requests, body, o) => encoded(requests.put(wire.putFromWire(body), o), wire.putResultToWire)],
 	[
 		method.delete,
 		(requests, body, o) => encoded(requests.deleteRange(wire.deleteFromWire(body), o), wire.deleteResultToWire),
 	],
-	[method.txn, (requests, body, o) => encoded(requests.txn(wire.txnFromWire(body), o), wire.txnResultToWire)],
+	[
+		method.txn,
+		(requests, body, o, caller) => encoded(requests.txn(wire.txnFromWire(body), o, caller), wire.txnResultToWire),
+	],
 	[
 		method.compact,
 		(requests, body, o) => {

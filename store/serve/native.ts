@@ -2,21 +2,26 @@
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import { StoreError, type WatchBatch } from "../api.ts";
+import type { Abandonable } from "../member/long-ranges.ts";
 import type { Requests } from "../member/requests.ts";
 import {
 	errorCodes,
 	type FrameChannel,
+	frameHeadBytes,
 	method,
 	nativeVersion,
 	notice,
+	oldestNativeVersion,
 	pack,
 	status,
 	unpack,
 } from "../native/protocol.ts";
+import { packedSize, packSlices, sliceBytes } from "../native/slices.ts";
 import * as wire from "../native/wire.ts";
 import type { WatchCursor } from "../watch/types.ts";
+import { Answers, rangeSlices } from "./answers.ts";
 import { packEvents } from "./events.ts";
-import { methods, type WireAnswer } from "./methods.ts";
+import { longAnswered, methods, type WireAnswer } from "./methods.ts";
 
 export interface NativeServerOptions {
 	readonly requests: Requests;
@@ -27,6 +32,8 @@ export interface NativeServerOptions {
 	readonly leader: () => bigint;
 	readonly onRequest?: (method: number) => void;
 	readonly onWatchers?: (change: number) => void;
+	/** Longest frame taken, for the greeting; absent: not told. */
+	readonly maxFrameBytes?: number | undefined;
 	readonly limits?: Partial<NativeLimits>;
 }
 
@@ -43,6 +50,8 @@ export interface NativeLimits {
 	readonly idleHelloMs: number;
 	/** How often a quiet watch that asked for it is told the revision, ms. */
 	readonly progressEveryMs: number;
+	/** Longest answer to a client of protocol version 1, which takes it in one frame only. */
+	readonly maxFrameAnswer: number;
 }
 
 export const defaultNativeLimits: NativeLimits = {
@@ -53,6 +62,7 @@ export const defaultNativeLimits: NativeLimits = {
 	maxBacklog: 1 << 30,
 	idleHelloMs: 10_000,
 	progressEveryMs: 10 * 60_000,
+	maxFrameAnswer: 64 << 20,
 };
 
 interface ServedWatch {
@@ -68,8 +78,12 @@ export class NativeConnection {
 	readonly #channel: FrameChannel;
 	readonly #watches = new Map<number, ServedWatch>();
 	readonly #onClosed: () => void;
-	#greeted = false;
+	readonly #answers: Answers;
+	/** The protocol's version spoken; 0: not greeted yet. */
+	#version = 0;
 	#closed = false;
+	/** Since the connection was made, with what surrounds each frame. */
+	#sentBytes = 0;
 	#underWay = 0;
 	#paused = false;
 	/** Came while paused. */
@@ -82,6 +96,17 @@ export class NativeConnection {
 		this.#options = options;
 		this.#limits = { ...defaultNativeLimits, ...options.limits };
 		this.#onClosed = onClosed;
+		this.#answers = new Answers({
+			backlog: () => channel.backlog,
+			taken: () => this.#sentBytes - channel.backlog,
+			send: (frame) => this.#sendFrame(frame),
+			close: () => channel.close(),
+			clock: options.clock,
+			turn: () => options.requests.turn(),
+			waitAbove: this.#limits.pauseAbove / 4,
+			slowAfterMs: this.#limits.slowAfterMs,
+			maxUnderWay: this.#limits.maxPipelined,
+		});
 		this.#helloTimer = options.clock.after(this.#limits.idleHelloMs, () => channel.close());
 		channel.start({
 			onFrame: (frame) => this.#onFrame(frame),
@@ -92,11 +117,11 @@ export class NativeConnection {
 
 	/** Tells the client who leads now, and in which term the member knows it. */
 	leaderChanged(leader: bigint): void {
-		if (this.#greeted) this.#send([0, notice.leader, leader, this.#options.requests.replica.term]);
+		if (this.#version > 0) this.#send([0, notice.leader, leader, this.#options.requests.replica.term]);
 	}
 
 	goingAway(why: string): void {
-		if (this.#greeted) this.#send([0, notice.goingAway, why]);
+		if (this.#version > 0) this.#send([0, notice.goingAway, why]);
 	}
 
 	close(): void {
@@ -107,6 +132,7 @@ export class NativeConnection {
 		if (this.#closed) return;
 		this.#closed = true;
 		this.#held = [];
+		this.#answers.close();
 		this.#helloTimer?.cancel();
 		this.#slowTimer?.cancel();
 		for (const { handle, progress } of this.#watches.values()) {
@@ -126,6 +152,7 @@ export class NativeConnection {
 	#sendFrame(frame: Buffer): void {
 		if (this.#closed) return;
 		this.#channel.send(frame);
+		this.#sentBytes += frame.length + frameHeadBytes;
 		const backlog = this.#channel.backlog;
 		if (backlog > this.#limits.maxBacklog) this.#channel.close();
 		else if (backlog > this.#limits.pauseAbove) this.#pause();
@@ -143,13 +170,17 @@ export class NativeConnection {
 		} catch (error) {
 			throw new Error(`malformed frame: ${(error as Error).message}`);
 		}
-		if (!this.#greeted) {
+		if (this.#version === 0) {
 			this.#greet(message);
 			return;
 		}
 		const fields = new wire.Fields(message, "request");
 		const id = fields.integer("id");
 		const number = fields.integer("method");
+		if (number === method.abandon) {
+			this.#answers.abandon(id);
+			return;
+		}
 		if (this.#underWay >= this.#limits.maxPipelined) {
 			this.#fail(id, new StoreError("too_many_requests", "etcdserver: too many requests"));
 			return;
@@ -169,16 +200,17 @@ export class NativeConnection {
 		const cluster = fields.id("cluster_id");
 		const { clusterId, memberId, term } = this.#options.requests.replica;
 		let refusal = "";
-		if (min > nativeVersion || max < nativeVersion) {
-			refusal = `protocol versions ${min} to ${max} are not spoken here, only ${nativeVersion}`;
+		if (min > nativeVersion || max < oldestNativeVersion) {
+			refusal = `protocol versions ${min} to ${max} are not spoken here, only ${oldestNativeVersion} to ${nativeVersion}`;
 		} else if (cluster !== 0n && cluster !== clusterId) {
 			refusal = `cluster id mismatch: this is ${clusterId.toString(16)}`;
 		}
-		this.#greeted = refusal === "";
+		const version = Math.min(Math.max(max, oldestNativeVersion), nativeVersion);
+		this.#version = refusal === "" ? version : 0;
 		this.#helloTimer?.cancel();
-		this.#channel.send(
-			pack([nativeVersion, refusal, clusterId, memberId, this.#options.leader(), this.#options.serverVersion, term]),
-		);
+		const { leader, serverVersion, maxFrameBytes = 0 } = this.#options;
+		const limits = [maxFrameBytes, this.#limits.maxWatches];
+		this.#channel.send(pack([version, refusal, clusterId, memberId, leader(), serverVersion, term, ...limits]));
 		if (refusal !== "") this.#channel.close();
 	}
 
@@ -188,7 +220,13 @@ export class NativeConnection {
 		if (plain !== undefined) {
 			const session = f.id("session");
 			const options = { session, sequence: f.count("sequence"), acknowledged: f.count("acknowledged") };
-			this.#reply(id, plain(this.#options.requests, body, options));
+			const caller = longAnswered.has(number) ? this.#answers.begin(id) : undefined;
+			try {
+				this.#reply(id, plain(this.#options.requests, body, options, caller), caller);
+			} catch (error) {
+				if (caller !== undefined) this.#answers.end(id, caller);
+				throw error;
+			}
 		} else if (number === method.ping) {
 			this.#send([id, status.ok, this.#options.leader()]);
 		} else if (number === method.watch) {
@@ -202,23 +240,43 @@ export class NativeConnection {
 		} else throw new StoreError("invalid_argument", `request.method: ${number} is unknown`);
 	}
 
-	#reply(id: number, answer: Promise<WireAnswer>): void {
+	#reply(id: number, answer: Promise<WireAnswer>, caller: Abandonable | undefined): void {
 		this.#underWay++;
+		const done = () => {
+			this.#underWay--;
+			if (caller !== undefined) this.#answers.end(id, caller);
+		};
 		answer.then(
-			({ header, body }) => {
-				this.#underWay--;
-				try {
-					this.#send([id, status.ok, header.revision, header.raftTerm, body]);
-				} catch (error) {
-					// What cannot be packed (too large for one buffer) is an error of this request, not of the process.
-					this.#fail(id, error);
+			(made) => {
+				if (caller !== undefined && isLong(made)) {
+					this.#replySlowly(id, made, caller).finally(done);
+					return;
 				}
+				done();
+				if (caller?.abandoned === true) return;
+				const { header, body } = made;
+				this.#send([id, status.ok, header.revision, header.raftTerm, body]);
 			},
 			(error: unknown) => {
-				this.#underWay--;
-				this.#fail(id, error);
+				done();
+				if (caller?.abandoned !== true) this.#fail(id, error);
 			},
 		);
+	}
+
+	/** Never rejects. */
+	async #replySlowly(id: number, { header, body, pages }: WireAnswer, caller: Abandonable): Promise<void> {
+		if (this.#answers.busy) pages?.forget();
+		try {
+			const slices =
+				pages === undefined
+					? packSlices([status.ok, header.revision, header.raftTerm, body])
+					: rangeSlices(header, pages);
+			if (this.#version > 1) await this.#answers.send(id, caller, slices);
+			else await this.#answers.sendWhole(id, caller, slices, this.#limits.maxFrameAnswer);
+		} catch (error) {
+			if (!caller.abandoned) this.#fail(id, error);
+		}
 	}
 
 	#fail(id: number, error: unknown): void {
@@ -320,6 +378,7 @@ export class NativeConnection {
 	}
 
 	#drained(): void {
+		this.#answers.drained();
 		if (!this.#paused) return;
 		this.#paused = false;
 		this.#slowTimer?.cancel();
@@ -339,4 +398,8 @@ export class NativeConnection {
 			this.#channel.close();
 		}
 	}
+}
+
+function isLong({ body, pages }: WireAnswer): boolean {
+	return pages !== undefined || packedSize(body, sliceBytes) > sliceBytes;
 }
