@@ -1,6 +1,8 @@
 /** Empties a namespace that is being deleted, pods first, and then lets it go. */
 
+import { listInPages } from "../../apiserver/client/pages.ts";
 import { keyOf, namespaces } from "../../apiserver/client/resources.ts";
+import type { ResourceClient } from "../../apiserver/client/types.ts";
 import type { Requeue } from "../../apiserver/client/workqueue.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import { formatTime } from "../../apiserver/machinery/meta.ts";
@@ -199,7 +201,7 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 	): Promise<number> {
 		const namespace = ns.metadata.name ?? "";
 		const objects = client.resource(resource);
-		let items = (await objects.list(namespace)).items;
+		let items = await contents(objects, namespace);
 		if (items.length === 0) return 0;
 		try {
 			if (supports(resource, "deletecollection")) {
@@ -209,7 +211,7 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 			if (!(error instanceof ApiError) || (error.code !== 404 && error.code !== 405)) throw error;
 			await deleteEach(resource, items);
 		}
-		items = (await objects.list(namespace)).items;
+		items = await contents(objects, namespace);
 		if (items.length === 0) return 0;
 		tally.remaining.set(`${resource.resource}.${resource.group}`, items.length);
 		let held = false;
@@ -235,6 +237,22 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 	}
 
 	return queueController("namespace", queue);
+}
+
+/** What is in the namespace: of each object no more than deleting and telling of it needs. */
+async function contents(objects: ResourceClient<object>, namespace: string): Promise<KubeObject<object>[]> {
+	const keep = ({ apiVersion, kind, metadata, ...rest }: KubeObject<{ spec?: PodSpec }>) => {
+		const { name, uid, finalizers } = metadata;
+		const { terminationGracePeriodSeconds } = rest.spec ?? {};
+		return {
+			apiVersion,
+			kind,
+			metadata: { namespace, name, uid, finalizers },
+			spec: { terminationGracePeriodSeconds },
+		};
+	};
+	return (await listInPages(objects, namespace, { keep: keep as (item: KubeObject<object>) => KubeObject<object> }))
+		.items;
 }
 
 /** The longest grace period among pods that are on their way out. */

@@ -9,7 +9,7 @@ import { createInformerFactory } from "../../apiserver/client/informer.ts";
 import { loadKubeconfig } from "../../apiserver/client/kubeconfig.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import { kubernetesVersion } from "../../apiserver/scheme/kubernetes-version.ts";
-import type { Taint } from "../../apiserver/scheme/types.gen.ts";
+import type { ObjectReference, Taint } from "../../apiserver/scheme/types.gen.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { parseCommand } from "../../kit/flags.ts";
 import { createLogger, type Level } from "../../kit/log.ts";
@@ -107,7 +107,8 @@ export async function runKubelet(argv: readonly string[]): Promise<number> {
 	const client = createApiClient({ kubeconfig: values.kubeconfig, userAgent: "kubelet" });
 	const world = { client, clock: systemClock, random: systemRandom, logger };
 	const recorder = createEventRecorder({ ...world, component: "kubelet", host: nodeName });
-	const informers = createInformerFactory(world);
+	const onParked = (object: ObjectReference, why: string) => recorder.event(object, "Warning", "FailedDecode", why);
+	const informers = createInformerFactory({ ...world, onParked });
 	const runtime =
 		values.runtime === "hollow"
 			? new HollowRuntime(systemClock)

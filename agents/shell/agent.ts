@@ -11,6 +11,7 @@ import {
 } from "../../apiserver/client/leader-election.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
+import type { ObjectReference } from "../../apiserver/scheme/types.gen.ts";
 import { systemClock } from "../../kit/clock.ts";
 import type { FlagSpecs, FlagValues } from "../../kit/flags.ts";
 import { createLogger, type Level, type Logger } from "../../kit/log.ts";
@@ -69,7 +70,8 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const world = { client, clock: systemClock, random: systemRandom, logger };
 	// What happened may still be told when we lead no more.
 	const recorder = createEventRecorder({ ...world, client: electionClient, component: agent.component });
-	const informers = createInformerFactory({ ...world, newest: true });
+	const onParked = (object: ObjectReference, why: string) => recorder.event(object, "Warning", "FailedDecode", why);
+	const informers = createInformerFactory({ ...world, newest: true, onParked });
 	const registry = new Registry();
 	collectDefaultMetrics({ register: registry });
 	const health = await serveHealth({

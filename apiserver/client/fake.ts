@@ -7,7 +7,7 @@
 import type { Clock } from "../../kit/clock.ts";
 import { type Random, seededRandom } from "../../kit/random.ts";
 import {
-	type ApiError,
+	ApiError,
 	alreadyExists,
 	conflict,
 	expired,
@@ -21,7 +21,7 @@ import { parseLabelSelector } from "../machinery/selectors.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
 import { applyFakePatch } from "./fake-patch.ts";
 import { apiVersionOf, builtinResources, keyOf, resourceKey, type TypedResource } from "./resources.ts";
-import type { ApiClient, DeleteOptions, ListOptions, ResourceClient, WatchStreamEvent } from "./types.ts";
+import type { ApiClient, DeleteOptions, ListOptions, ResourceClient, WatchOptions, WatchStreamEvent } from "./types.ts";
 import { asStored } from "./written.ts";
 
 type Any = KubeObject<Record<string, unknown>>;
@@ -46,6 +46,10 @@ export interface FakeClient extends ApiClient {
 	peek<T extends object>(resource: TypedResource<T>, key: string): KubeObject<T> | undefined;
 	/** All objects of a resource in a namespace ("" for all), by key. */
 	all<T extends object>(resource: TypedResource<T>, namespace?: string): KubeObject<T>[];
+	/** Puts an object of a key that exists in place as given, unread, as it would be stored by others. */
+	store<T extends object>(object: KubeObject<T>): void;
+	/** While true, a watch-list does not say that it has sent all. */
+	holdBookmarks(hold: boolean): void;
 	/** Every change since the last `clearActions`. */
 	readonly actions: readonly FakeAction[];
 	clearActions(): void;
@@ -63,6 +67,8 @@ export interface FakeClientOptions {
 	readonly clock: Clock;
 	readonly random?: Random;
 	readonly resources?: readonly TypedResource<object>[];
+	/** How it takes `sendInitialEvents`: as asked, with upstream's refusal, or as old servers do, not at all. Default "yes". */
+	readonly watchLists?: "yes" | "refused" | "ignored";
 }
 
 interface Change {
@@ -122,10 +128,13 @@ class FakeServer {
 	history: Change[] = [];
 	compacted = 0;
 	version = 1;
+	holdsBookmarks = false;
+	readonly watchLists: "yes" | "refused" | "ignored";
 	#uids = 0;
 
 	constructor(options: FakeClientOptions) {
 		this.#clock = options.clock;
+		this.watchLists = options.watchLists ?? "yes";
 		this.#random = options.random ?? seededRandom(1);
 		for (const resource of options.resources ?? builtinResources) {
 			this.tables.set(resourceKey(resource), { resource, objects: new Map() });
@@ -273,11 +282,21 @@ class FakeServer {
 	list(table: Table, namespace: string, options: ListOptions): KubeList {
 		const items = [...table.objects.values()].filter((o) => selected(o, namespace, options));
 		items.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+		const [version, after = ""] = JSON.parse(options.continue ?? `[${this.version}]`) as [number, string?];
+		if (version < this.compacted)
+			throw expired("The provided continue parameter is too old to display a consistent list result.");
+		const rest = items.filter((item) => keyOf(item) > after);
+		// As kube-apiserver's watch cache: with version 0 the limit does not count.
+		const limit = options.resourceVersion === "0" ? 0 : (options.limit ?? 0);
+		const page = limit > 0 ? rest.slice(0, limit) : rest;
+		const last = page.at(-1);
+		const token =
+			last !== undefined && page.length < rest.length ? { continue: JSON.stringify([version, keyOf(last)]) } : {};
 		return {
 			apiVersion: apiVersionOf(table.resource),
 			kind: `${table.resource.kind}List`,
-			metadata: { resourceVersion: String(this.version) },
-			items: copy(items),
+			metadata: { resourceVersion: String(version), ...token },
+			items: page.map((item) => options.keep?.(copy(item)) ?? copy(item)) as Any[],
 		};
 	}
 
@@ -481,12 +500,23 @@ async function* watch<T extends object>(
 	server: FakeServer,
 	resource: GroupVersionResource,
 	namespace: string,
-	options: ListOptions,
+	options: WatchOptions,
 	signal: AbortSignal,
 ): AsyncGenerator<WatchStreamEvent<T>> {
 	server.trip("watch", resource.resource);
-	server.table(resource);
-	const from = Number(options.resourceVersion ?? "0");
+	const table = server.table(resource);
+	if (options.sendInitialEvents === true && server.watchLists !== "yes") {
+		if (server.watchLists === "refused") {
+			const text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+			throw new ApiError(
+				422,
+				"Invalid",
+				`ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ${text}`,
+			);
+		}
+		return yield* watch<T>(server, resource, namespace, { ...options, sendInitialEvents: undefined }, signal);
+	}
+	const from = options.sendInitialEvents === true ? 0 : Number(options.resourceVersion ?? "0");
 	if (from !== 0 && from < server.compacted) {
 		throw expired(`too old resource version: ${from} (${server.compacted})`);
 	}
@@ -496,11 +526,26 @@ async function* watch<T extends object>(
 	const onAbort = () => watcher.end(true);
 	signal.addEventListener("abort", onAbort, { once: true });
 	try {
+		if (options.sendInitialEvents === true) yield* initialEvents<T>(server, table, namespace, options);
 		yield* watcher.events() as AsyncGenerator<WatchStreamEvent<T>>;
 	} finally {
 		signal.removeEventListener("abort", onAbort);
 		server.watchers.delete(watcher);
 	}
+}
+
+function* initialEvents<T extends object>(
+	server: FakeServer,
+	table: Table,
+	namespace: string,
+	options: ListOptions,
+): Generator<WatchStreamEvent<T>> {
+	const { apiVersion, kind, metadata, items } = server.list(table, namespace, { ...options, limit: undefined });
+	for (const object of items) yield { type: "ADDED", object: object as unknown as KubeObject<T> };
+	if (server.holdsBookmarks) return;
+	const annotations = { "k8s.io/initial-events-end": "true" };
+	const bookmark = { apiVersion, kind: kind.replace(/List$/, ""), metadata: { ...metadata, annotations } };
+	yield { type: "BOOKMARK", object: bookmark as unknown as KubeObject<T> };
 }
 
 /** A cluster's API in memory, empty at first. */
@@ -523,6 +568,14 @@ export function createFakeClient(options: FakeClientOptions): FakeClient {
 			const table = server.tableOfKind(apiVersion, kind);
 			return copy(server.create(table, metadata.namespace ?? "default", object)) as unknown as KubeObject<T>;
 		},
+		store<T extends object>(object: KubeObject<T>) {
+			const stored = copy(object) as unknown as Any;
+			const table = server.tableOfKind(stored.apiVersion, stored.kind);
+			server.commit(table, "MODIFIED", stored, table.objects.get(keyOf(stored)));
+		},
+		holdBookmarks(hold) {
+			server.holdsBookmarks = hold;
+		},
 		peek<T extends object>(resource: TypedResource<T>, key: string) {
 			const object = server.table(resource).objects.get(key);
 			return object === undefined ? undefined : (copy(object) as unknown as KubeObject<T>);
@@ -534,7 +587,7 @@ export function createFakeClient(options: FakeClientOptions): FakeClient {
 			return server.actions;
 		},
 		clearActions: () => void server.actions.splice(0),
-		failNext(verb, resource, error: ApiError | Error, times = 1) {
+		failNext(verb, resource, error: Error, times = 1) {
 			server.failures.push({ verb, resource, error, times });
 		},
 		clearFailures: () => void server.failures.splice(0),

@@ -4,10 +4,23 @@ import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { ApiError } from "../machinery/errors.ts";
 import type { GroupVersionResource, KubeObject } from "../scheme/object.ts";
-import type { Status } from "../scheme/types.gen.ts";
-import { keyOf, resourceKey } from "./resources.ts";
+import type { ObjectReference, Status } from "../scheme/types.gen.ts";
+import { type Index, insert, keysIn, put, type Store, take } from "./indexed.ts";
+import { isExpired, listInPages } from "./pages.ts";
+import { apiVersionOf, keyOf, resourceKey } from "./resources.ts";
 import { errorFromStatus } from "./rest.ts";
-import type { ApiClient, Informer, InformerFactory, InformerHandlers, ResourceClient, ResourceOf } from "./types.ts";
+import { isRecord, problemOf } from "./shape.ts";
+import type {
+	ApiClient,
+	Informer,
+	InformerFactory,
+	InformerHandlers,
+	ResourceClient,
+	ResourceOf,
+	WatchOptions,
+	WatchStreamEvent,
+} from "./types.ts";
+import { InitialObjects, lacksWatchList, Silence } from "./watch-list.ts";
 
 const backoffMinMs = 800;
 const backoffMaxMs = 30_000;
@@ -16,6 +29,9 @@ const backoffResetMs = 120_000;
 const watchTimeoutMinSeconds = 300;
 /** A watch that ended sooner, having said nothing, counts as a failure. */
 const shortWatchMs = 1000;
+/** A server that does not know watch-lists may never say that it has sent all: silence this long tells. */
+const watchListSilenceMs = 30_000;
+const initialEventsEnd = "k8s.io/initial-events-end";
 
 export interface InformerFactoryOptions {
 	readonly client: ApiClient;
@@ -27,6 +43,11 @@ export interface InformerFactoryOptions {
 	 * others did a moment ago, perhaps through another server. Default false.
 	 */
 	readonly newest?: boolean | undefined;
+	/**
+	 * Told of each object that cannot be used as it came, and why. It is left out, or stays as it was known before: one such
+	 * object stops nobody.
+	 */
+	readonly onParked?: ((object: ObjectReference, why: string) => void) | undefined;
 }
 
 export interface InformerFilter {
@@ -44,63 +65,18 @@ export interface DynamicInformerFactory extends InformerFactory {
 	drop(resource: GroupVersionResource): void;
 }
 
-interface Store<T extends object> {
-	readonly objects: Map<string, KubeObject<T>>;
-	readonly namespaces: Map<string, Map<string, KubeObject<T>>>;
-	readonly indexes: Map<string, Index<T>>;
-}
-
-interface Index<T extends object> {
-	readonly keysOf: (object: KubeObject<T>) => readonly string[];
-	readonly entries: Map<string, Map<string, KubeObject<T>>>;
-}
-
-function insert<T extends object>(
-	map: Map<string, Map<string, KubeObject<T>>>,
-	at: string,
-	key: string,
-	o: KubeObject<T>,
-) {
-	let bucket = map.get(at);
-	if (bucket === undefined) map.set(at, (bucket = new Map()));
-	bucket.set(key, o);
-}
-
-function remove<T extends object>(map: Map<string, Map<string, KubeObject<T>>>, at: string, key: string) {
-	const bucket = map.get(at);
-	if (bucket?.delete(key) === true && bucket.size === 0) map.delete(at);
-}
-
-function put<T extends object>(store: Store<T>, key: string, object: KubeObject<T>) {
-	take(store, key);
-	store.objects.set(key, object);
-	insert(store.namespaces, object.metadata.namespace ?? "", key, object);
-	for (const index of store.indexes.values()) {
-		for (const at of index.keysOf(object)) insert(index.entries, at, key, object);
-	}
-}
-
-function take<T extends object>(store: Store<T>, key: string): KubeObject<T> | undefined {
-	const object = store.objects.get(key);
-	if (object === undefined) return undefined;
-	store.objects.delete(key);
-	remove(store.namespaces, object.metadata.namespace ?? "", key);
-	for (const index of store.indexes.values()) {
-		for (const at of index.keysOf(object)) remove(index.entries, at, key);
-	}
-	return object;
-}
-
 function onlyMetadata<T extends object>(object: KubeObject<T>): KubeObject<T> {
 	const { managedFields: _, ...metadata } = object.metadata;
 	return { apiVersion: object.apiVersion, kind: object.kind, metadata } as KubeObject<T>;
 }
 
-const isExpired = (error: unknown) =>
-	error instanceof ApiError && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");
-
 const isTooLargeResourceVersion = (error: unknown) =>
 	error instanceof ApiError && error.reason === "Timeout" && /Too large resource version/.test(error.message);
+
+/** What informers of one client learn of its server. */
+interface ServerTraits {
+	watchList: boolean;
+}
 
 /** client-go's reflector back-off: doubling from 0.8 s to 30 s, jittered up to twice, reset after two good minutes. */
 function createBackoff(clock: Clock, random: Random) {
@@ -122,6 +98,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 	readonly #options: InformerFactoryOptions;
 	readonly #filter: InformerFilter;
 	readonly #client: ResourceClient<T>;
+	readonly #server: ServerTraits;
 	readonly #logger: Logger;
 	readonly #store: Store<T> = { objects: new Map(), namespaces: new Map(), indexes: new Map() };
 	readonly #handlers: InformerHandlers<T>[] = [];
@@ -133,8 +110,14 @@ class SharedInformer<T extends object> implements Informer<T> {
 	/** The last version cannot be listed or watched from any more: ask for the newest. */
 	#resourceVersionUnavailable = false;
 
-	constructor(resource: GroupVersionResource, filter: InformerFilter, options: InformerFactoryOptions) {
+	constructor(
+		resource: GroupVersionResource,
+		filter: InformerFilter,
+		options: InformerFactoryOptions,
+		server: ServerTraits,
+	) {
 		this.resource = resource;
+		this.#server = server;
 		this.#filter = filter;
 		this.#options = options;
 		this.#client = options.client.resource<T>(resource);
@@ -166,7 +149,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 		const index: Index<T> = { keysOf, entries: new Map() };
 		this.#store.indexes.set(name, index);
 		for (const [key, object] of this.#store.objects) {
-			for (const at of keysOf(object)) insert(index.entries, at, key, object);
+			for (const at of keysIn(index, object)) insert(index.entries, at, key, object);
 		}
 	}
 
@@ -193,6 +176,12 @@ class SharedInformer<T extends object> implements Informer<T> {
 		let listed = false;
 		while (!signal.aborted) {
 			try {
+				if (!listed && this.#server.watchList) {
+					await this.#watch(signal, () => {
+						listed = true;
+					});
+					continue;
+				}
 				if (!listed) {
 					await this.#list();
 					listed = true;
@@ -201,6 +190,11 @@ class SharedInformer<T extends object> implements Informer<T> {
 				continue; // a watch that ended in order resumes at once
 			} catch (error) {
 				if (signal.aborted) return;
+				if (!listed && this.#server.watchList && lacksWatchList(error)) {
+					this.#server.watchList = false;
+					this.#logger.info("the server has no watch-lists: lists in pages instead", { error });
+					continue;
+				}
 				if (isExpired(error) || isTooLargeResourceVersion(error)) {
 					// A list that was refused asks for the newest state; a watch that was refused lists again from what it knew.
 					if (!listed) this.#resourceVersionUnavailable = true;
@@ -224,24 +218,67 @@ class SharedInformer<T extends object> implements Informer<T> {
 
 	async #list(): Promise<void> {
 		const { namespace = "", fieldSelector, labelSelector } = this.#filter;
-		const list = await this.#client.list(namespace, {
+		const parked = new Set<string>();
+		const { items, resourceVersion } = await listInPages(this.#client, namespace, {
 			fieldSelector,
 			labelSelector,
 			resourceVersion: this.#listVersion(),
+			keep: (item) => this.#reduce(item as KubeObject<T>),
+			onUndecodable: (text, error) => this.#park(undefined, `${(error as Error).message}: ${text.slice(0, 200)}`),
 		});
 		if (this.#stopped.signal.aborted) return;
-		this.#replace(list.items);
-		this.#resourceVersion = list.metadata.resourceVersion ?? "";
-		this.#resourceVersionUnavailable = false;
-		if (!this.synced) {
-			this.synced = true;
-			this.#whenSynced.resolve();
-		}
+		const usable = items.filter((item) => this.#isUsable(item, parked));
+		this.#begin(usable, parked, resourceVersion);
 	}
 
-	/** Makes the store equal to `items`, telling handlers only the differences. */
-	#replace(items: readonly KubeObject<T>[]): void {
+	/** The first state, or a new one after a gap, is in. */
+	#begin(items: Iterable<KubeObject<T>>, parked: ReadonlySet<string>, resourceVersion: string): void {
+		this.#replace(items, parked);
+		this.#resourceVersion = resourceVersion;
+		this.#resourceVersionUnavailable = false;
+		if (this.synced) return;
+		this.synced = true;
+		this.#whenSynced.resolve();
+	}
+
+	/** What is kept of an object: the one we have, where it is the same. */
+	#reduce(received: KubeObject<T>): KubeObject<T> {
+		if (problemOf(received) !== undefined) return received;
+		const known = this.#store.objects.get(keyOf(received));
+		const { uid, resourceVersion } = received.metadata;
+		const same = known?.metadata.uid === uid && known?.metadata.resourceVersion === resourceVersion;
+		if (known !== undefined && same) return known;
+		return this.#filter.metadataOnly === true ? onlyMetadata(received) : received;
+	}
+
+	/** False: parked; its key, where it has one, is noted. */
+	#isUsable(object: KubeObject<T>, parked?: Set<string>): boolean {
+		const problem = problemOf(object);
+		if (problem === undefined) return true;
+		const { metadata } = object as { metadata?: { name?: unknown; namespace?: unknown; uid?: unknown } };
+		if (isRecord(metadata) && typeof metadata.name === "string") parked?.add(keyOf(object));
+		this.#park(object, problem);
+		return false;
+	}
+
+	#park(object: KubeObject<T> | undefined, why: string): void {
+		const text = (value: unknown) => (typeof value === "string" ? value : "");
+		const metadata: Record<string, unknown> = isRecord(object?.metadata) ? object.metadata : {};
+		const reference: ObjectReference = {
+			apiVersion: text(object?.apiVersion) || apiVersionOf(this.resource),
+			kind: text(object?.kind),
+			namespace: text(metadata["namespace"]),
+			name: text(metadata["name"]),
+			uid: text(metadata["uid"]),
+		};
+		this.#logger.error("an object cannot be used, and is left as it was known", { ...reference, why });
+		if (reference.name !== "") this.#tell(() => this.#options.onParked?.(reference, why));
+	}
+
+	/** Makes the store equal to `items`, telling handlers only the differences; what is parked stays as it was. */
+	#replace(items: Iterable<KubeObject<T>>, parked: ReadonlySet<string>): void {
 		const gone = new Set(this.#store.objects.keys());
+		for (const key of parked) gone.delete(key);
 		for (const item of items) {
 			gone.delete(keyOf(item));
 			this.#set(item);
@@ -249,8 +286,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 		for (const key of gone) this.#delete(key, undefined);
 	}
 
-	#set(received: KubeObject<T>): void {
-		const object = this.#filter.metadataOnly === true ? onlyMetadata(received) : received;
+	#set(object: KubeObject<T>): void {
 		const key = keyOf(object);
 		const previous = this.#store.objects.get(key);
 		if (previous !== undefined && previous.metadata.uid === object.metadata.uid) {
@@ -281,37 +317,76 @@ class SharedInformer<T extends object> implements Informer<T> {
 		}
 	}
 
-	async #watch(signal: AbortSignal): Promise<void> {
+	/**
+	 * Follows the changes. With `listed` it begins with the objects there are (a watch-list), and calls it when they are in;
+	 * until then the store stays as it was.
+	 */
+	async #watch(signal: AbortSignal, listed?: () => void): Promise<void> {
 		const { clock, random } = this.#options;
 		const { namespace = "", fieldSelector, labelSelector } = this.#filter;
 		const timeoutSeconds = Math.floor(watchTimeoutMinSeconds * (1 + random.float()));
-		const options = {
+		const begin = listed === undefined ? undefined : new InitialObjects<T>(listed);
+		const silence = new Silence(clock, begin === undefined ? undefined : watchListSilenceMs);
+		const options: WatchOptions = {
 			fieldSelector,
 			labelSelector,
-			resourceVersion: this.#resourceVersion,
 			allowWatchBookmarks: true,
 			timeoutSeconds,
+			onUndecodable: (text, error) => this.#park(undefined, `${(error as Error).message}: ${text.slice(0, 200)}`),
+			...(begin === undefined
+				? { resourceVersion: this.#resourceVersion }
+				: { resourceVersion: this.#listVersion(), resourceVersionMatch: "NotOlderThan", sendInitialEvents: true }),
 		};
 		const began = clock.monotonic();
 		let seen = 0;
-		for await (const event of this.#client.watch(namespace, options, signal)) {
-			if (signal.aborted) return;
-			seen++;
-			if (event.type === "ERROR") throw errorFromStatus(event.object as unknown as Status);
-			if (event.type === "DELETED") this.#delete(keyOf(event.object), event.object);
-			else if (event.type !== "BOOKMARK") this.#set(event.object);
-			const version = event.object.metadata.resourceVersion;
-			if (version !== undefined && version !== "") this.#resourceVersion = version;
+		try {
+			const both = AbortSignal.any([signal, silence.signal]);
+			for await (const event of this.#client.watch(namespace, options, both)) {
+				if (signal.aborted) return;
+				seen++;
+				silence.broken();
+				if (event.type === "ERROR") throw errorFromStatus(event.object as unknown as Status);
+				if (begin !== undefined && !begin.done) this.#take(begin, event);
+				else this.#apply(event);
+				if (begin?.done === true) silence.end();
+			}
+		} finally {
+			silence.end();
 		}
+		if (signal.aborted) return;
+		silence.signal.throwIfAborted();
+		if (begin !== undefined && !begin.done) throw new Error("the watch ended before all objects were sent");
 		if (seen === 0 && clock.monotonic() - began < shortWatchMs) {
 			throw new Error("very short watch: it ended within a second without an event");
 		}
+	}
+
+	/** An event before the end of the initial ones. */
+	#take(begin: InitialObjects<T>, { type, object }: WatchStreamEvent<T>): void {
+		if (type === "BOOKMARK") {
+			if (object.metadata.annotations?.[initialEventsEnd] !== "true") return;
+			this.#begin(begin.objects.values(), begin.parked, object.metadata.resourceVersion ?? "");
+			begin.finish();
+		} else if (this.#isUsable(object, begin.parked)) {
+			if (type === "DELETED") begin.objects.delete(keyOf(object));
+			else begin.objects.set(keyOf(object), this.#reduce(object));
+		}
+	}
+
+	#apply({ type, object }: WatchStreamEvent<T>): void {
+		if (type === "BOOKMARK" || this.#isUsable(object)) {
+			if (type === "DELETED") this.#delete(keyOf(object), object);
+			else if (type !== "BOOKMARK") this.#set(this.#reduce(object));
+		}
+		const version: unknown = isRecord(object?.metadata) ? object.metadata["resourceVersion"] : undefined;
+		if (typeof version === "string" && version !== "") this.#resourceVersion = version;
 	}
 }
 
 /** Shared informers over one client. Handlers and indexes added before `start` see every object. */
 export function createInformerFactory(options: InformerFactoryOptions): DynamicInformerFactory {
 	const informers = new Map<string, SharedInformer<object>>();
+	const server: ServerTraits = { watchList: true };
 	let started = false;
 	let stopped = false;
 	const keyFor = (resource: GroupVersionResource, filter: InformerFilter) => {
@@ -325,7 +400,7 @@ export function createInformerFactory(options: InformerFactoryOptions): DynamicI
 			const key = keyFor(resource, filter);
 			let informer = full ?? informers.get(key);
 			if (informer === undefined) {
-				informer = new SharedInformer<object>(resource, filter, options);
+				informer = new SharedInformer<object>(resource, filter, options, server);
 				informers.set(key, informer);
 				if (stopped) informer.stop();
 				else if (started) informer.start();

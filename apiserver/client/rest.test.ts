@@ -3,6 +3,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { VirtualClock } from "../../kit/sim/clock.ts";
 import { ApiError, modifiedConflict } from "../machinery/errors.ts";
+import type { KubeObject } from "../scheme/object.ts";
 import { KubeconfigError, parseKubeconfig } from "./kubeconfig.ts";
 import { createTokenBucket } from "./limiter.ts";
 import { createLineSplitter, LineTooLongError } from "./lines.ts";
@@ -184,6 +185,47 @@ describe("REST client", () => {
 		for await (const event of watch) types.push(`${event.type} ${event.object.metadata.name}`);
 		assert.deepEqual(types, ["ADDED ü", "MODIFIED ü", "BOOKMARK ü"]);
 		assert.equal(seen[0]?.line, "GET /api/v1/pods?watch=true&resourceVersion=5&allowWatchBookmarks=true");
+	});
+
+	it("gives a list's items while the rest of it is still to come", async () => {
+		let finish = () => {};
+		answer = (r) => {
+			r.writeHead(200).write(
+				'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[{"metadata":',
+			);
+			r.write('{"name":"a"}},{"meta');
+			finish = () => r.end('data":{"name":"b"}}]}');
+		};
+		const names: string[] = [];
+		const keep = (item: KubeObject<object>) => {
+			if (names.push(item.metadata.name ?? "") === 1) finish();
+			return item;
+		};
+		const list = await client.resource(pods).list("", { keep });
+		assert.deepEqual(names, ["a", "b"]);
+		assert.equal(list.metadata.resourceVersion, "9");
+		assert.deepEqual(
+			list.items.map(({ apiVersion, kind, metadata }) => [apiVersion, kind, metadata.name]),
+			[
+				["v1", "Pod", "a"],
+				["v1", "Pod", "b"],
+			],
+		);
+	});
+
+	it("fails a list that is cut, however well it ends otherwise", async () => {
+		answer = (r) => void r.writeHead(200).end('{"kind":"PodList","apiVersion":"v1","items":[{"metadata":{}}');
+		await assert.rejects(client.resource(pods).list(""), ConnectionError);
+	});
+
+	it("leaves out a watch event that is not JSON, and tells of it", async () => {
+		answer = (r) => void r.writeHead(200).end('{"type":"ADDED","object":nonsense}\n{"type":"BOOKMARK","object":{}}\n');
+		const told: string[] = [];
+		const onUndecodable = (text: string) => void told.push(text);
+		const types: string[] = [];
+		const events = client.resource(pods).watch("", { onUndecodable }, new AbortController().signal);
+		for await (const { type } of events) types.push(type);
+		assert.deepEqual([types, told], [["BOOKMARK"], ['{"type":"ADDED","object":nonsense}']]);
 	});
 
 	it("ends a watch when its signal says so, and fails one that is cut within an event", async () => {

@@ -9,7 +9,16 @@ import type { Status } from "../scheme/types.gen.ts";
 import { type ClusterAccess, loadKubeconfig } from "./kubeconfig.ts";
 import { createTokenBucket } from "./limiter.ts";
 import { createLineSplitter } from "./lines.ts";
-import type { ApiClient, DeleteOptions, ListOptions, PatchType, ResourceClient, WatchStreamEvent } from "./types.ts";
+import { createListReader, ListFormatError, type ListReader } from "./list-stream.ts";
+import type {
+	ApiClient,
+	DeleteOptions,
+	ListOptions,
+	PatchType,
+	ResourceClient,
+	WatchOptions,
+	WatchStreamEvent,
+} from "./types.ts";
 
 /** The server was not reached, or the connection broke before its answer was whole: the outcome of a write is unknown. */
 export class ConnectionError extends Error {
@@ -149,6 +158,7 @@ function connectionError(server: string, error: unknown, signal: AbortSignal | u
 
 interface Answer {
 	readonly status: number;
+	/** Empty where a sink took it. */
 	readonly body: Buffer;
 	readonly retryAfterSeconds: number | undefined;
 }
@@ -159,6 +169,8 @@ interface Request {
 	readonly body?: unknown;
 	readonly contentType?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
+	/** Takes the body of a good answer as it comes; asked for anew with each try. */
+	readonly sink?: (() => (chunk: Buffer) => void) | undefined;
 }
 
 /** Calls `check` when a request that is no read has a connection; what it throws is the request's failure, and nothing is sent. */
@@ -181,6 +193,17 @@ function checkedWrites(check: () => void): Dispatcher.DispatcherComposeIntercept
 			onResponseError: (...args) => handler.onResponseError?.(...args),
 		});
 	};
+}
+
+/** What `text` says; undefined where it is not JSON and `onUndecodable` takes that. */
+function decode<R>(text: string, onUndecodable: ListOptions["onUndecodable"]): R | undefined {
+	try {
+		return JSON.parse(text) as R;
+	} catch (error) {
+		if (onUndecodable === undefined) throw new ListFormatError("answer is not JSON", { cause: error });
+		onUndecodable(text, error);
+		return undefined;
+	}
 }
 
 function encodeBody(body: unknown): Buffer | string | undefined {
@@ -278,8 +301,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 				...(body === undefined ? {} : { body }),
 				...(request.signal === undefined ? {} : { signal: request.signal }),
 			});
-			const bytes = Buffer.from(await response.body.arrayBuffer());
-			return { status: response.statusCode, body: bytes, retryAfterSeconds: retryAfter(response.headers) };
+			const answer = { status: response.statusCode, retryAfterSeconds: retryAfter(response.headers) };
+			if (request.sink === undefined || answer.status >= 400) {
+				return { ...answer, body: Buffer.from(await response.body.arrayBuffer()) };
+			}
+			const take = request.sink();
+			for await (const chunk of response.body) take(chunk as Buffer);
+			return { ...answer, body: Buffer.alloc(0) };
 		} catch (error) {
 			throw connectionError(access.server, error, request.signal);
 		}
@@ -318,7 +346,42 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 		}
 	}
 
-	async function* stream<T extends object>(path: string, signal: AbortSignal): AsyncGenerator<WatchStreamEvent<T>> {
+	/** Reads a list item by item, as it comes. */
+	async function list<T extends object>(path: string, options: ListOptions): Promise<KubeList<T>> {
+		let items: KubeObject<T>[] = [];
+		let reader: ListReader | undefined;
+		let kind: { readonly apiVersion: string; readonly kind: string } | undefined;
+		const take = (text: string) => {
+			const item = decode<KubeObject<T>>(text, options.onUndecodable);
+			if (item !== undefined) items.push((options.keep?.(item) ?? item) as KubeObject<T>);
+		};
+		const sink = () => {
+			items = [];
+			const fresh = createListReader(take);
+			reader = fresh;
+			return (chunk: Buffer) => fresh.push(chunk);
+		};
+		try {
+			const answer = await send({ method: "GET", path: path + queryOf(listQuery(options)), sink });
+			if (answer.status >= 400) throw errorFromResponse(answer.status, answer.body, answer.retryAfterSeconds);
+			const envelope = (reader as ListReader | undefined)?.end() as unknown as KubeList<T>;
+			kind = { apiVersion: envelope.apiVersion, kind: envelope.kind.replace(/List$/, "") };
+			for (const item of items) {
+				item.apiVersion ??= kind.apiVersion;
+				item.kind ??= kind.kind;
+			}
+			return { ...envelope, items };
+		} catch (error) {
+			if (!(error instanceof ListFormatError)) throw error;
+			throw new ConnectionError(`${access.server}: ${path}: ${error.message}`, "", error);
+		}
+	}
+
+	async function* stream<T extends object>(
+		path: string,
+		signal: AbortSignal,
+		onUndecodable: ListOptions["onUndecodable"],
+	): AsyncGenerator<WatchStreamEvent<T>> {
 		let response: Dispatcher.ResponseData;
 		try {
 			response = await watches.request({ method: "GET", path: prefix + path, headers: headersOf(), signal });
@@ -332,8 +395,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 		const splitter = createLineSplitter(maxWatchLineBytes);
 		try {
 			for await (const chunk of response.body) {
-				for (const line of splitter.push(chunk as Buffer))
-					yield JSON.parse(line.toString("utf8")) as WatchStreamEvent<T>;
+				for (const line of splitter.push(chunk as Buffer)) {
+					const event = decode<WatchStreamEvent<T>>(line.toString("utf8"), onUndecodable);
+					if (event !== undefined) yield event;
+				}
 			}
 		} catch (error) {
 			throw connectionError(access.server, error, signal);
@@ -345,16 +410,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 
 	async function* watch<T extends object>(
 		path: string,
-		timeoutSeconds: number | undefined,
+		{ timeoutSeconds, onUndecodable }: WatchOptions,
 		signal: AbortSignal,
 	): AsyncGenerator<WatchStreamEvent<T>> {
-		if (timeoutSeconds === undefined) return yield* stream<T>(path, signal);
+		if (timeoutSeconds === undefined) return yield* stream<T>(path, signal, onUndecodable);
 		const overdue = new AbortController();
 		const timer = clock.after(timeoutSeconds * 1000 + watchGraceMs, () =>
 			overdue.abort(new ConnectionError(`${access.server}: watch outlived its timeout`, "ETIMEDOUT", undefined)),
 		);
 		try {
-			yield* stream<T>(path, AbortSignal.any([signal, overdue.signal]));
+			yield* stream<T>(path, AbortSignal.any([signal, overdue.signal]), onUndecodable);
 		} finally {
 			timer.cancel();
 		}
@@ -366,23 +431,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 			resource,
 			get: (namespace, name) =>
 				named(resource, name, () => call<KubeObject<T>>({ method: "GET", path: path(namespace, name) })),
-			async list(namespace, listOptions = {}) {
-				const list = await call<KubeList<T>>({
-					method: "GET",
-					path: path(namespace) + queryOf(listQuery(listOptions)),
-				});
-				list.items ??= [];
-				const kind = list.kind.replace(/List$/, "");
-				for (const item of list.items) {
-					item.apiVersion ??= list.apiVersion;
-					item.kind ??= kind;
-				}
-				return list;
-			},
+			list: (namespace, listOptions = {}) => list<T>(path(namespace), listOptions),
 			watch(namespace, watchOptions, signal) {
-				const { allowWatchBookmarks, timeoutSeconds } = watchOptions;
-				const query = queryOf({ watch: true, ...listQuery(watchOptions), allowWatchBookmarks, timeoutSeconds });
-				return watch<T>(path(namespace) + query, timeoutSeconds, signal);
+				const { allowWatchBookmarks, timeoutSeconds, sendInitialEvents } = watchOptions;
+				const own = { allowWatchBookmarks, timeoutSeconds, sendInitialEvents };
+				const query = queryOf({ watch: true, ...listQuery(watchOptions), ...own });
+				return watch<T>(path(namespace) + query, watchOptions, signal);
 			},
 			create: (namespace, object, subresource) =>
 				call({ method: "POST", path: path(namespace, subresource?.of, subresource?.name), body: object }),

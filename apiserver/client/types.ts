@@ -11,6 +11,17 @@ export interface ListOptions {
 	readonly continue?: string | undefined;
 	readonly resourceVersion?: string | undefined;
 	readonly resourceVersionMatch?: "Exact" | "NotOlderThan" | undefined;
+	/** Told the text of each item or event that is not JSON, which is then left out; without it the call rejects. */
+	readonly onUndecodable?: ((text: string, error: unknown) => void) | undefined;
+	/** Gets each item as it comes, and keeps what it gives; by default the item. For lists too long to hold whole. */
+	readonly keep?: ((item: KubeObject<object>) => KubeObject<object>) | undefined;
+}
+
+export interface WatchOptions extends ListOptions {
+	readonly allowWatchBookmarks?: boolean | undefined;
+	readonly timeoutSeconds?: number | undefined;
+	/** The objects there are first, as ADDED, then a bookmark annotated `k8s.io/initial-events-end` (watch-list). */
+	readonly sendInitialEvents?: boolean | undefined;
 }
 
 export interface DeleteOptions {
@@ -31,11 +42,7 @@ export interface ResourceClient<T extends object> {
 	readonly resource: GroupVersionResource;
 	get(namespace: string, name: string): Promise<KubeObject<T>>;
 	list(namespace: string, options?: ListOptions): Promise<KubeList<T>>;
-	watch(
-		namespace: string,
-		options: ListOptions & { readonly allowWatchBookmarks?: boolean; readonly timeoutSeconds?: number },
-		signal: AbortSignal,
-	): AsyncIterable<WatchStreamEvent<T>>;
+	watch(namespace: string, options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchStreamEvent<T>>;
 	create(
 		namespace: string,
 		object: T,

@@ -267,7 +267,9 @@ describe("garbage collector", () => {
 		h.client.add({ apiVersion: "v1", kind: "Pod", metadata: metadata("p", set) });
 		h.client.add(map("gc1", "own"));
 		h.client.add(map("gc1", "child", mapReference("own")));
-		h.client.failNext("list", "replicasets", new ApiError(500, "InternalError", "conversion failed"), 1000);
+		for (const verb of ["list", "watch"]) {
+			h.client.failNext(verb, "replicasets", new ApiError(500, "InternalError", "conversion failed"), 1000);
+		}
 		await h.start();
 		await h.client.resource(configMaps).delete("gc1", "own", { propagationPolicy: "Orphan" });
 		await h.run(120_000);
