@@ -45,6 +45,16 @@ describe(`store/member/incarnations; BARQUE_SEED=${seed}`, () => {
 		assert.match((await after.meet(2n, told)) ?? "", /was known by start 3 .* older copy/);
 	});
 
+	it("knows one that only asked no better: the data that the member began with may come later, another asker not", async () => {
+		const known = await open(await emptyDisk());
+		const asked = { ...told, begun: false };
+		assert.equal(await known.meet(2n, asked), undefined);
+		assert.match((await known.meet(2n, { ...asked, data: 9n })) ?? "", /its disk was emptied or replaced/);
+		assert.equal(await known.meet(2n, { ...told, data: 8n }), undefined);
+		assert.match((await known.meet(2n, asked)) ?? "", /its disk was emptied or replaced/);
+		assert.match((await known.meet(2n, { ...told, data: 9n })) ?? "", /its disk was emptied or replaced/);
+	});
+
 	it("has not met a member whose coming could not be written down, and tries again", async () => {
 		const disk = await emptyDisk();
 		const known = await open(disk);

@@ -73,15 +73,23 @@ interface Own extends Incarnation {
 	readonly floor: Pick<HardState, "term" | "commit">;
 }
 
+/**
+ * Of another member, as it told. One that has not begun is only known to have asked: it may have been refused elsewhere,
+ * and then the member comes again on the data that it has begun with, which has never met us.
+ */
+interface Known extends Incarnation {
+	readonly begun: boolean;
+}
+
 interface Kept {
 	readonly own: Own;
-	readonly peers: ReadonlyMap<MemberId, Incarnation>;
+	readonly peers: ReadonlyMap<MemberId, Known>;
 }
 
 export class Incarnations implements PeerGate {
 	readonly #options: IncarnationsOptions;
 	#own: Own;
-	readonly #peers: Map<MemberId, Incarnation>;
+	readonly #peers: Map<MemberId, Known>;
 	/** Being written down, by peer. */
 	readonly #meeting = new Map<MemberId, Promise<void>>();
 	#writing: Promise<void> = Promise.resolve();
@@ -130,17 +138,18 @@ export class Incarnations implements PeerGate {
 		return { data, starts, nonce, begun, term: this.term() };
 	}
 
-	async meet(from: MemberId, { data, starts, nonce }: Standing): Promise<string | undefined> {
+	async meet(from: MemberId, { data, starts, nonce, begun }: Standing): Promise<string | undefined> {
 		const known = this.#peers.get(from);
-		const told = { data, starts, nonce };
+		const told = { data, starts, nonce, begun };
 		const loss = known === undefined ? undefined : lossBetween(known, told);
 		if (loss !== undefined) return this.#describe(from, loss);
-		if (known?.starts !== starts) this.#meeting.set(from, this.#writeDown(from, told, known));
+		const isNews = known?.data !== data || known.starts !== starts || known.begun !== begun;
+		if (isNews) this.#meeting.set(from, this.#writeDown(from, told, known));
 		await this.#meeting.get(from);
 		return undefined;
 	}
 
-	async #writeDown(from: MemberId, told: Incarnation, known: Incarnation | undefined): Promise<void> {
+	async #writeDown(from: MemberId, told: Known, known: Known | undefined): Promise<void> {
 		this.#peers.set(from, told);
 		try {
 			await this.#write();
@@ -195,8 +204,9 @@ function checkLog(path: string, own: Own, log: IncarnationsOptions["log"]): void
 }
 
 /** Why data that is told of cannot be the continuation of what is known; undefined when it can. */
-function lossBetween(known: Incarnation, told: Incarnation): string | undefined {
+function lossBetween(known: Known, told: Known): string | undefined {
 	if (known.data !== told.data) {
+		if (!known.begun && told.begun) return undefined;
 		return `was known by data directory ${hex(known.data)} and comes with another one, ${hex(told.data)}: its disk was emptied or replaced`;
 	}
 	const older = told.starts < known.starts || (told.starts === known.starts && told.nonce !== known.nonce);
@@ -207,12 +217,11 @@ function lossBetween(known: Incarnation, told: Incarnation): string | undefined 
 const hex = (id: bigint) => id.toString(16).padStart(16, "0");
 
 function encode({ clusterId, memberId }: LogIdentity, { own, peers }: Kept): Buffer {
-	const plain = ({ data, starts, nonce }: Incarnation) => ({ data: hex(data), starts, nonce: hex(nonce) });
+	const plain = ({ data, starts, nonce, begun }: Known) => ({ data: hex(data), starts, nonce: hex(nonce), begun });
 	const text = JSON.stringify({
 		format,
 		cluster: hex(clusterId),
 		member: hex(memberId),
-		begun: own.begun,
 		floor: own.floor,
 		...plain(own),
 		peers: Object.fromEntries([...peers].map(([id, peer]) => [hex(id), plain(peer)])),
@@ -259,13 +268,13 @@ interface StoredIncarnation {
 	readonly data: string;
 	readonly starts: number;
 	readonly nonce: string;
+	readonly begun: boolean;
 }
 
 interface Stored extends StoredIncarnation {
 	readonly format: number;
 	readonly cluster: string;
 	readonly member: string;
-	readonly begun: boolean;
 	readonly floor: Own["floor"];
 	readonly peers: Readonly<Record<string, StoredIncarnation>>;
 }
@@ -278,13 +287,14 @@ function decode(path: string, identity: LogIdentity, stored: Stored): Kept {
 		);
 	}
 	const id = (text: string) => BigInt(`0x${text}`);
-	const one = ({ data, starts, nonce }: StoredIncarnation): Incarnation => ({
+	const one = ({ data, starts, nonce, begun }: StoredIncarnation): Known => ({
 		data: id(data),
 		starts,
 		nonce: id(nonce),
+		begun,
 	});
 	return {
-		own: { ...one(stored), begun: stored.begun, floor: stored.floor },
+		own: { ...one(stored), floor: stored.floor },
 		peers: new Map(Object.entries(stored.peers).map(([member, peer]) => [id(member), one(peer)])),
 	};
 }
