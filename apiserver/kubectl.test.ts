@@ -1,6 +1,7 @@
 // Real kubectl, the oldest and the newest found, against a replica in this process.
 import assert from "node:assert/strict";
 import path from "node:path";
+import { skip } from "../test/skip.ts";
 import { type Harness, startHarness } from "./testing/harness.ts";
 import { findKubectls, Kubectl } from "./testing/kubectl.ts";
 
@@ -27,8 +28,7 @@ describe("kubectl against the apiserver", function () {
 
 	before(function () {
 		if (found.length > 0) return;
-		console.log("      skipped: no kubectl on the PATH");
-		this.skip();
+		skip(this, "no kubectl on the PATH");
 	});
 
 	for (const binary of new Set([found[0], found.at(-1)])) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { skip } from "../test/skip.ts";
 import { startEtcd } from "./compare-put.ts";
 
 /** Stands in for etcd: members note their process and wait, but the first ends once the others have begun. */
@@ -19,8 +20,7 @@ describe("bench/compare-put.ts", () => {
 	let searchPath: string | undefined;
 	before(async function () {
 		if (process.platform === "win32") {
-			console.log("      skipped: the programs played here are shell scripts");
-			this.skip();
+			skip(this, "the programs played here are shell scripts");
 		}
 		folder = await mkdtemp(path.join(tmpdir(), "barque-compare-test-"));
 		searchPath = process.env["PATH"];

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { StoreProcesses } from "../cluster/store-processes.ts";
+import { skip } from "../test/skip.ts";
 import { parseHistory } from "./history.ts";
 import { parseResults } from "./matrix.ts";
 import { faults } from "./nemeses/all.ts";
@@ -49,8 +50,7 @@ describe("barque chaos", function () {
 
 	it(`a sample of all pairs of workload and fault finds nothing wrong (BARQUE_SEED=${seed})`, async function () {
 		if (!canRunContainers) {
-			console.log("      skipped: containers, namespaces and loop devices take root, dockerd, ip, iptables and xfs_io");
-			this.skip();
+			skip(this, "containers, namespaces and loop devices take root, dockerd, ip, iptables and xfs_io");
 		}
 		this.timeout(300_000);
 		const directory = await mkdtemp(path.join(tmpdir(), "barque-chaos-"));
@@ -77,8 +77,7 @@ describe("barque chaos", function () {
 
 	it("catches etcd whose reads are made serializable, and not an etcd as it is", async function () {
 		if (!hasEtcd) {
-			console.log("      skipped: no etcd on this machine");
-			this.skip();
+			skip(this, "no etcd on this machine");
 		}
 		const common = ["--target", "etcd", "--nemesis", "pause", "--time", "7s", "--request-timeout", "300ms"];
 		const good = await chaos(...common, "--workload", "register", "--seed", "7");
@@ -94,8 +93,7 @@ describe("barque chaos", function () {
 
 	it("catches etcd that acknowledges before it syncs, when all lose power; and not an etcd as it is", async function () {
 		if (!hasEtcd || !canRunContainers) {
-			console.log("      skipped: takes etcd, root, loop devices, xfs_io and mkfs.ext4");
-			this.skip();
+			skip(this, "takes etcd, root, loop devices, xfs_io and mkfs.ext4");
 		}
 		const common = [
 			"--target",

@@ -7,6 +7,7 @@ import path from "node:path";
 import { packageRoot } from "../cluster/package-root.ts";
 import { type Cluster, startCluster } from "../cluster/start-cluster.ts";
 import { findKubectls } from "./kubectl/binaries.ts";
+import { skip } from "./skip.ts";
 
 /** The shell blocks under a heading. */
 function blocksUnder(readme: string, heading: string): string[] {
@@ -26,8 +27,7 @@ describe("the README's walk", function () {
 
 	before(async function () {
 		if (newest === undefined) {
-			process.stdout.write("    skipped: no kubectl on this machine's path\n");
-			this.skip();
+			skip(this, "no kubectl on this machine's path");
 		}
 		readme = await readFile(path.join(packageRoot, "README.md"), "utf8");
 	});

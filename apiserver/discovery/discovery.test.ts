@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { skip } from "../../test/skip.ts";
 import { openapiResponse } from "../openapi/openapi.ts";
 import { allResources } from "../scheme/resources.ts";
 import { discoveryResponse } from "./discovery.ts";
@@ -132,8 +133,7 @@ describe("openapi", () => {
 				readFileSync(new URL("../../../shared/kubernetes-facts/schema.json", import.meta.url), "utf8"),
 			) as typeof facts;
 		} catch {
-			console.log("      skipped: no schema facts beside the repository");
-			this.skip();
+			skip(this, "no schema facts beside the repository");
 		}
 		const { schemas } = load("/openapi/v3/api/v1").components;
 		let compared = 0;

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { skip } from "../../test/skip.ts";
 import { openapiResponse } from "../openapi/openapi.ts";
 import { findKubectls } from "../testing/kubectl.ts";
 import { discoveryResponse } from "./discovery.ts";
@@ -46,8 +47,7 @@ describe("discovery and openapi: real kubectl", function () {
 
 	if (kubectls.length === 0) {
 		it("needs a kubectl on the PATH", function () {
-			console.log("      skipped: no kubectl on the PATH");
-			this.skip();
+			skip(this, "no kubectl on the PATH");
 		});
 	}
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { skip } from "../../test/skip.ts";
 import { type HistoryEvent, type Operation, pairOperations } from "../history.ts";
 import {
 	checkLinearizable,
@@ -38,8 +39,7 @@ function toRegister(op: Operation): RegisterOperation[] {
 describe("chaos/checkers on recorded histories", () => {
 	it("gives Jepsen's verdict for each, and a witness that fails by itself", function () {
 		if (!existsSync(folder)) {
-			console.log(`      skipped: ${folder} is not here`);
-			this.skip();
+			skip(this, `${folder} is not here`);
 		}
 		this.timeout(60_000);
 		const verdicts = JSON.parse(readFileSync(path.join(folder, "verdicts.json"), "utf8")) as Record<string, boolean>;

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
+import { skip } from "../../test/skip.ts";
 import { storeTarget } from "../targets/store.ts";
 import { AcknowledgedPuts } from "../testing/acknowledged.ts";
 import { Program, runStore } from "../testing/program.ts";
@@ -69,8 +70,7 @@ describe("disks that go bad", () => {
 			shim = await DiskShim.create();
 		} catch (error) {
 			if (!(error instanceof MissingToolError)) throw error;
-			console.log(`      skipped: ${error.message}`);
-			this.skip();
+			skip(this, error.message);
 		}
 	});
 	beforeEach(async () => {

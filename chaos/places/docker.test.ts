@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { launcher } from "../../cluster/launcher.ts";
+import { skip } from "../../test/skip.ts";
 import { engineTools, type PrivateEngine, startPrivateEngine } from "./docker-engine.ts";
 import { linkTools, packetDelay } from "./links.ts";
 import { buildNative } from "./native/build.ts";
@@ -47,8 +48,7 @@ describe("members in containers of a Docker engine", function () {
 			engine = await startPrivateEngine();
 		} catch (error) {
 			if (!(error instanceof MissingToolError)) throw error;
-			console.log(`      skipped: ${error.message}`);
-			this.skip();
+			skip(this, error.message);
 		}
 	});
 

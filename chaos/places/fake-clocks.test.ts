@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
+import { skip } from "../../test/skip.ts";
 import { orSkip } from "../testing/machine.ts";
 import { Program, runStore } from "../testing/program.ts";
 import { FakeClocks } from "./fake-clocks.ts";
@@ -60,8 +61,7 @@ describe("wrong clocks", () => {
 			clocks = await FakeClocks.create();
 		} catch (error) {
 			if (!(error instanceof MissingToolError)) throw error;
-			console.log(`      skipped: ${error.message}`);
-			this.skip();
+			skip(this, error.message);
 		}
 	});
 	after(() => clocks?.close());

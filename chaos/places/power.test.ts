@@ -15,6 +15,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { claimFreePorts, releasePorts } from "../../cluster/ports.ts";
 import { connectStore } from "../../store/client/client.ts";
+import { skip } from "../../test/skip.ts";
 import { EtcdGateway } from "../targets/etcd-gateway.ts";
 import { storeTarget } from "../targets/store.ts";
 import { AcknowledgedPuts } from "../testing/acknowledged.ts";
@@ -103,8 +104,7 @@ describe("power cuts", () => {
 			disks = await PowerDisks.create(names);
 		} catch (error) {
 			if (!(error instanceof MissingToolError)) throw error;
-			console.log(`      skipped: ${error.message}`);
-			this.skip();
+			skip(this, error.message);
 		}
 	});
 	afterEach(async () => {
@@ -225,8 +225,7 @@ describe("power cuts", () => {
 		it(`take ${flags.length === 0 ? "nothing" : "writes"} from etcd ${flags.join(" ")}`, async function () {
 			this.timeout(120_000);
 			if (!(await etcdIsThere())) {
-				console.log("      skipped: no etcd that knows --unsafe-no-fsync");
-				this.skip();
+				skip(this, "no etcd that knows --unsafe-no-fsync");
 			}
 			const lost = await lostByEtcd(flags);
 			assert.equal(lost > 0, flags.length > 0, `${lost} lost`);

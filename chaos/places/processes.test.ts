@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launcher } from "../../cluster/launcher.ts";
+import { skip } from "../../test/skip.ts";
 import { isRunning, namedBy } from "../testing/machine.ts";
 import { isInstalled } from "./tools.ts";
 
@@ -60,8 +61,7 @@ describe("members as processes on this machine", function () {
 
 	it("leave nothing behind when the run is interrupted while they are being set up", async function () {
 		if (!(await isInstalled("cc"))) {
-			console.log("      skipped: there is no compiler");
-			this.skip();
+			skip(this, "there is no compiler");
 		}
 		const fake = `#!/bin/sh
 			case "$*" in *disk-fault.c*) kill -INT $PPID; sleep 0.3;; esac
@@ -120,8 +120,7 @@ describe("members as processes on this machine", function () {
 
 	it("end with a run that is killed", async function () {
 		if (process.platform !== "linux" || !(await isInstalled("setpriv"))) {
-			console.log("      skipped: there is no setpriv");
-			this.skip();
+			skip(this, "there is no setpriv");
 		}
 		const child = otherRun({}, "await forever(); console.log(host.pid);");
 		const [line] = (await once(child.stdout!, "data")) as [Buffer];

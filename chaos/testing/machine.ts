@@ -1,5 +1,6 @@
 /** What tests that harm the machine they run on need to know of it. */
 import { readdirSync, readFileSync } from "node:fs";
+import { skip } from "../../test/skip.ts";
 import { MissingToolError } from "../places/place.ts";
 
 /** Skips the test, or all tests of the suite whose `before` this is, where the machine cannot do what `start` wants. */
@@ -8,8 +9,7 @@ export async function orSkip<T>(context: Mocha.Context, start: () => Promise<T>)
 		return await start();
 	} catch (error) {
 		if (!(error instanceof MissingToolError)) throw error;
-		console.log(`      skipped: ${error.message}`);
-		return context.skip();
+		return skip(context, error.message);
 	}
 }
 

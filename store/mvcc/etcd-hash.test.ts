@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seededRandom } from "../../kit/random.ts";
+import { skip } from "../../test/skip.ts";
 import { type RequestOp, StoreError } from "../api.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { Driver } from "../machine/testing/driver.ts";
@@ -143,8 +144,7 @@ describe("against a real etcd", function () {
 
 	before(async function () {
 		if (spawnSync("etcd", ["--version"]).status !== 0) {
-			console.log("    skipped: no etcd in the path");
-			this.skip();
+			skip(this, "no etcd in the path");
 		}
 		directory = await mkdtemp(join(tmpdir(), "barque-etcd-"));
 		const [client, peer] = [await freePort(), await freePort()];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Cluster, startCluster } from "../../cluster/start-cluster.ts";
+import { skip } from "../skip.ts";
 import { eventually } from "../until.ts";
 import { findKubectls, type Runner, runner } from "./binaries.ts";
 
@@ -64,8 +65,7 @@ describe("kubectl", function () {
 
 	before(async function () {
 		if (kubectls.length === 0) {
-			process.stdout.write("    skipped: no kubectl on this machine's path\n");
-			this.skip();
+			skip(this, "no kubectl on this machine's path");
 		}
 		cluster = await startCluster();
 	});
