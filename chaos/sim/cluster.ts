@@ -407,6 +407,7 @@ export class SimCluster {
 			if (node.putBack !== undefined) this.#forgets(node);
 			opened = await createLog(disk, walDirectory, identity, options);
 			await incarnations.markBegun();
+			transport.greet();
 		}
 		node.begun = true;
 		this.#recovered(node, opened.recovered);

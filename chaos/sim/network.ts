@@ -170,7 +170,8 @@ export class SimNetwork {
 				this.#peers.set(node, peer);
 			},
 			greet: () => {
-				for (const to of this.#names.values()) if (to !== node) this.#reach(peer, to, () => {}, true);
+				for (const receiver of this.#peers.values()) receiver.met.delete(peer);
+				for (const to of this.#names.values()) if (to !== node) this.#reach(peer, to, () => {});
 			},
 			send: (messages) => {
 				for (const message of messages) this.#sendMessage(peer, message);
@@ -186,10 +187,10 @@ export class SimNetwork {
 	 * Over a link: what arrives before it is greeted is lost, as before a connection is there. A link is between two
 	 * processes; each new one is greeted anew.
 	 */
-	#reach(from: Peer, to: NodeName, deliver: (handlers: PeerHandlers) => void, anew = false): void {
+	#reach(from: Peer, to: NodeName, deliver: (handlers: PeerHandlers) => void): void {
 		const receiver = this.#peers.get(to);
 		if (receiver?.handlers === undefined || this.isCut(from.node, to)) return;
-		if (receiver.met.has(from) && !anew) deliver(receiver.handlers);
+		if (receiver.met.has(from)) deliver(receiver.handlers);
 		else this.#greet(from, receiver);
 	}
 
@@ -222,7 +223,8 @@ export class SimNetwork {
 			answer(() => {
 				from.gate.meet(toId, standing).then((refusal) => {
 					end();
-					if (refusal !== undefined || this.#peers.get(from.node) !== from) return;
+					const isOver = this.#peers.get(from.node) !== from || from.gate.standing().begun !== hello.begun;
+					if (refusal !== undefined || isOver) return;
 					to.met.add(from);
 					from.gate.answered(toId, standing);
 				}, end);

@@ -11,6 +11,8 @@
  *   This is etcd's rule, made to wait for a quorum. It is wrong only where a member was wiped while all that it can reach
  *   never took part in anything; started with `--initial-cluster-state=existing` it refuses even then.
  *
+ * Once it has begun it greets all others anew, over new links: who counts on a promise of it knows that it has begun.
+ *
  * Otherwise it waits. No member leaves term 0 before a quorum has begun, so nobody waits forever while all are up; one that
  * is late waits for n - q + 1 that are not.
  */

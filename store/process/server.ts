@@ -112,7 +112,10 @@ export class StoreServer {
 					signal: options.signal,
 				});
 			}
+			const asked = !incarnations.begun;
 			const log = await data.log();
+			// Nobody counts on what we say before it is known durably there that we have begun.
+			if (asked) transport.greet();
 			const server = await assemble(options, { machine, log, incarnations }, transport, metrics, undo);
 			broken.fail = (error) => server.member.fail(error);
 			logger.info("store member started", {

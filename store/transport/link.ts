@@ -58,7 +58,9 @@ export class Link {
 	readonly #options: LinkOptions;
 	#socket: Socket | undefined;
 	#up = false;
-	/** The peer's answer to our greeting is being judged. */
+	/** Our greeting is on its way. */
+	#greeted = false;
+	/** The peer's answer to it is being judged. */
 	#admitting = false;
 	#closed = false;
 	#retryMs = firstRetryMs;
@@ -106,9 +108,13 @@ export class Link {
 		this.#socket.destroy(new Error("hangs, although the member connects to us"));
 	}
 
-	/** Greets the peer anew. */
+	/** Greets the peer anew, over a new connection: nothing is sent any more on one that was greeted before. */
 	greet(): void {
-		if (this.#up) this.#socket?.destroy(new Error("to be greeted again"));
+		if (!this.#greeted) return;
+		this.#up = false;
+		this.#socket?.destroy();
+		this.#socket = undefined;
+		this.#dial();
 	}
 
 	close(): void {
@@ -123,6 +129,8 @@ export class Link {
 		const { socket, ready } = this.#options.dial();
 		this.#socket = socket;
 		this.#outbox = new Outbox(socket);
+		this.#greeted = false;
+		this.#admitting = false;
 		this.#heard = false;
 		this.#unanswered = 0;
 		this.#dialledAt = clock.monotonic();
@@ -130,6 +138,8 @@ export class Link {
 		socket.setNoDelay(true);
 		const reader = new FrameReader(maxFrameBytes, (frame) => this.#onFrame(socket, frame));
 		socket.once(ready, () => {
+			if (this.#socket !== socket) return;
+			this.#greeted = true;
 			socket.write(encodeHello(this.#options.hello()));
 		});
 		socket.on("data", (chunk: Buffer) => {
@@ -180,7 +190,7 @@ export class Link {
 	}
 
 	#onFrame(socket: Socket, frame: Buffer): void {
-		if (this.#up || this.#admitting) return;
+		if (this.#up || this.#admitting || this.#socket !== socket) return;
 		const welcome = decodeWelcome(frame);
 		const { gate, to } = this.#options;
 		if (welcome.kind === "expelled") gate.expelled(to, welcome.refusal);
@@ -206,7 +216,7 @@ export class Link {
 		if (this.#socket !== socket) return;
 		const wasUp = this.#up;
 		this.#up = false;
-		this.#admitting = false;
+		this.#greeted = false;
 		this.#socket = undefined;
 		this.#connecting = false;
 		this.#outbox = undefined;

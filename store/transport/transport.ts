@@ -136,7 +136,10 @@ export class TcpTransport implements PeerTransport {
 
 	/** Tells all others our standing anew. */
 	greet(): void {
-		for (const { control } of this.#peers.values()) control.greet();
+		for (const { control, bulk } of this.#peers.values()) {
+			control.greet();
+			bulk.greet();
+		}
 	}
 
 	send(messages: readonly Message[]): void {
