@@ -26,7 +26,7 @@ import { type Listening, listen } from "./http/node-server.ts";
 import { pathHandlers } from "./http/paths.ts";
 import { type ApiserverOptions, defaults, parsePortRange } from "./options.ts";
 import { parseCidr } from "./registry/allocators/cidr.ts";
-import { RangeAllocator } from "./registry/allocators/range.ts";
+import { namedShare, RangeAllocator } from "./registry/allocators/range.ts";
 import { KubernetesService } from "./registry/bootstrap/kubernetes-service.ts";
 import { ensureNamespaces, reconcilePolicy } from "./registry/bootstrap/system.ts";
 import type { Services } from "./registry/context.ts";
@@ -102,14 +102,20 @@ function serviceRanges(ground: Ground): ServiceRanges {
 	const root = `${options.etcdPrefix ?? defaults.etcdPrefix}/`;
 	const cidr = parseCidr(options.serviceClusterIpRange ?? defaults.serviceClusterIpRange);
 	const ports = parsePortRange(options.serviceNodePortRange ?? defaults.serviceNodePortRange);
-	const allocator = (name: string, range: string, size: number) =>
-		new RangeAllocator({ storage, random, key: `${root}ranges/${name}`, range, size });
+	const allocator = (name: string, range: string, size: number, named: number) =>
+		new RangeAllocator({ storage, random, key: `${root}ranges/${name}`, range, size, named });
+	const portCount = ports.last - ports.first + 1;
 	return {
 		cidr,
-		addresses: allocator("serviceips", cidr.text, cidr.size),
+		addresses: allocator("serviceips", cidr.text, cidr.size, namedShare(cidr.size, 16, 256)),
 		nodePorts: {
 			...ports,
-			allocator: allocator("servicenodeports", `${ports.first}-${ports.last}`, ports.last - ports.first + 1),
+			allocator: allocator(
+				"servicenodeports",
+				`${ports.first}-${ports.last}`,
+				portCount,
+				namedShare(portCount, 32, 128),
+			),
 		},
 	};
 }

@@ -3,7 +3,6 @@ import { append } from "../../kit/lists.ts";
 
 const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const subdomain = `${label}(\\.${label})*`;
-const label1035 = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const qualified = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const labelValue = `(${qualified})?`;
 
@@ -15,12 +14,19 @@ function regexMessage(text: string, pattern: string, ...examples: string[]): str
 	return `${text} (e.g. ${shown}regex used for validation is '${pattern}')`;
 }
 
-const maxLength = (limit: number) => `must be no more than ${limit} bytes`;
+/** Bytes are counted everywhere; upstream calls them characters in names of DNS and of keys. */
+const maxLength = (limit: number, units: "bytes" | "characters") => `must be no more than ${limit} ${units}`;
 const bytes = (value: string) => Buffer.byteLength(value);
 
-function check(value: string, limit: number, pattern: RegExp, message: string): string[] {
+function check(
+	value: string,
+	limit: number,
+	pattern: RegExp,
+	message: string,
+	units: "bytes" | "characters" = "characters",
+): string[] {
 	const reasons: string[] = [];
-	if (bytes(value) > limit) reasons.push(maxLength(limit));
+	if (bytes(value) > limit) reasons.push(maxLength(limit, units));
 	if (!pattern.test(value)) reasons.push(message);
 	return reasons;
 }
@@ -32,9 +38,6 @@ const labelMessage = regexMessage(
 	"my-name",
 	"123-abc",
 );
-/** RFC 1123 label: `my-name`. */
-export const dns1123LabelProblems = (value: string): string[] => check(value, 63, labelPattern, labelMessage);
-
 const subdomainPattern = exactly(subdomain);
 const subdomainMessage = regexMessage(
 	"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
@@ -45,15 +48,9 @@ const subdomainMessage = regexMessage(
 export const dns1123SubdomainProblems = (value: string): string[] =>
 	check(value, 253, subdomainPattern, subdomainMessage);
 
-const label1035Pattern = exactly(label1035);
-const label1035Message = regexMessage(
-	"a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
-	label1035,
-	"my-name",
-	"abc-123",
-);
-/** RFC 1035 label, as services need: `my-name`. */
-export const dns1035LabelProblems = (value: string): string[] => check(value, 63, label1035Pattern, label1035Message);
+/** RFC 1123 label: `my-name`. */
+export const dns1123LabelProblems = (value: string): string[] =>
+	check(value, 63, labelPattern, subdomainPattern.test(value) ? "must not contain dots" : labelMessage);
 
 const qualifiedPattern = exactly(qualified);
 const qualifiedMessage = regexMessage(
@@ -83,7 +80,7 @@ export function qualifiedNameProblems(value: string): string[] {
 	}
 	const name = parts[parts.length - 1] ?? "";
 	if (name === "") reasons.push("name part must be non-empty");
-	else if (bytes(name) > 63) reasons.push(`name part ${maxLength(63)}`);
+	else if (bytes(name) > 63) reasons.push(`name part ${maxLength(63, "bytes")}`);
 	if (!qualifiedPattern.test(name)) reasons.push(qualifiedMessage);
 	return reasons;
 }
@@ -96,7 +93,8 @@ const labelValueMessage = regexMessage(
 	"my_value",
 	"12345",
 );
-export const labelValueProblems = (value: string): string[] => check(value, 63, labelValuePattern, labelValueMessage);
+export const labelValueProblems = (value: string): string[] =>
+	check(value, 63, labelValuePattern, labelValueMessage, "bytes");
 
 /** A name that is one segment of a path: RBAC's objects may be called almost anything. */
 export function pathSegmentProblems(value: string): string[] {
@@ -155,7 +153,7 @@ export const httpHeaderProblems = (value: string): string[] =>
 /** A port's name: `http-alt`. */
 export function portNameProblems(value: string): string[] {
 	const reasons: string[] = [];
-	if (bytes(value) > 15) reasons.push(maxLength(15));
+	if (bytes(value) > 15) reasons.push(maxLength(15, "characters"));
 	if (!/^[-a-z0-9]+$/.test(value))
 		reasons.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
 	if (!/[a-z]/.test(value)) reasons.push("must contain at least one letter (a-z)");

@@ -4,7 +4,8 @@ import { decodeStored } from "../scheme/codec/stored.ts";
 import type { Service } from "../scheme/types.gen.ts";
 import type { Services } from "./context.ts";
 import { waitConsistent } from "./read.ts";
-import { addressOf, portsOf, type ServiceRanges } from "./strategies/services.ts";
+import { addressOf, portsOf } from "./strategies/service-fields.ts";
+import type { ServiceRanges } from "./strategies/services.ts";
 
 const intervalMs = 180_000;
 

@@ -335,7 +335,10 @@ describe("registry/verbs", () => {
 		assert.equal(clash.status, 422);
 		assert.match(clash.body.message, /failed to allocate IP 10\.96\.\d+\.\d+: provided IP is already allocated/);
 		const outside = await h.call("POST", path, { body: service("t", { clusterIP: "192.168.1.1" }) });
-		assert.match(outside.body.message, /is not in the valid range\. The range of valid IPs is 10\.96\.0\.0\/16/);
+		assert.match(
+			outside.body.message,
+			/failed to allocate IP 192\.168\.1\.1: the provided network does not match the current range$/,
+		);
 		const portClash = await h.call("POST", path, {
 			body: service("t", { type: "NodePort", ports: [{ port: 1, nodePort: port }] }),
 		});

@@ -5,7 +5,7 @@ import { memoryStore } from "../../../store/client/memory.ts";
 import { ObjectStorage } from "../../storage/objects.ts";
 import { Bitmap } from "./bitmap.ts";
 import { parseCidr } from "./cidr.ts";
-import { RangeAllocator } from "./range.ts";
+import { namedShare, RangeAllocator } from "./range.ts";
 
 describe("registry/allocators", () => {
 	it("keeps bits as upstream's big integer does", () => {
@@ -32,6 +32,14 @@ describe("registry/allocators", () => {
 		assert.throws(() => parseCidr("10.0.0.0"), /invalid CIDR "10.0.0.0"/);
 	});
 
+	it("keeps upstream's share of a range for those who name theirs", () => {
+		assert.deepEqual(
+			[254, 65_534, 14, 16].map((size) => namedShare(size, 16, 256)),
+			[16, 256, 0, 16],
+		);
+		assert.equal(namedShare(2768, 32, 128), 86);
+	});
+
 	describe("shared by replicas", () => {
 		let store: StoreClient;
 		before(() => {
@@ -49,12 +57,19 @@ describe("registry/allocators", () => {
 				key: "/registry/ranges/test",
 				range,
 				size: 64,
+				named: 16,
 			});
 
 		it("gives each number once until all are taken", async () => {
 			const replicas = [allocator(1), allocator(2), allocator(3)];
-			const given = await Promise.all(Array.from({ length: 64 }, (_, i) => replicas[i % 3]?.allocateNext(false)));
-			assert.equal(new Set(given).size, 64);
+			const take = (count: number) =>
+				Promise.all(Array.from({ length: count }, (_, i) => replicas[i % 3]?.allocateNext(false)));
+			const given = await take(48);
+			assert.ok(
+				given.every((offset) => (offset ?? 0) >= 16),
+				"the lowest are for those who name theirs",
+			);
+			assert.equal(new Set([...given, ...(await take(16))]).size, 64);
 			assert.equal(await replicas[0]?.allocateNext(false), undefined);
 			assert.equal(await replicas[1]?.allocate(5, false), "taken");
 			assert.equal(await replicas[1]?.allocate(64, false), "out_of_range");

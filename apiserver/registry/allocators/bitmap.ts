@@ -27,13 +27,13 @@ export class Bitmap {
 		if (index < this.#bytes.length) this.#bytes[index] = (this.#bytes[index] ?? 0) & ~(1 << (offset & 7));
 	}
 
-	/** The first free offset from `start` on, going round at `size`; undefined when all are taken. */
-	free(start: number, size: number): number | undefined {
-		for (let i = 0; i < size; i++) {
-			const offset = (start + i) % size;
-			if (!this.has(offset)) return offset;
-		}
-		return undefined;
+	/** The first free offset from `start` on, going round at `size` and leaving those below `last` for the end; undefined when all are taken. */
+	free(start: number, size: number, last = 0): number | undefined {
+		const between = (from: number, to: number) => {
+			for (let offset = from; offset < to; offset++) if (!this.has(offset)) return offset;
+			return undefined;
+		};
+		return between(start, size) ?? between(last, start) ?? between(0, last);
 	}
 
 	/** Offsets that are set, in order. */

@@ -21,6 +21,14 @@ export interface RangeOptions {
 	/** As stored, to notice another range: `10.96.0.0/16`, `30000-32767`. */
 	readonly range: string;
 	readonly size: number;
+	/** How many of the lowest are kept for those who name theirs, while others are left. */
+	readonly named: number;
+}
+
+/** Upstream's share of a range for those who name theirs: one of `parts`, within bounds; none of a small range. */
+export function namedShare(size: number, parts: number, most: number): number {
+	const least = 16;
+	return size < least ? 0 : Math.min(most, Math.max(least, Math.floor(size / parts)));
 }
 
 /** Passes for which a number must be unused before it counts as leaked. */
@@ -52,11 +60,20 @@ export class RangeAllocator {
 	async allocateNext(dryRun: boolean): Promise<number | undefined> {
 		let found: number | undefined;
 		await this.#change(dryRun, (bits) => {
-			// The first is the kubernetes service's; it is given to others last.
-			found = bits.free(1 + this.#options.random.int(Math.max(1, this.#options.size - 1)), this.#options.size);
+			const { size, random } = this.#options;
+			const low = this.#low();
+			found = bits.free(low + random.int(Math.max(1, size - low)), size, low);
 			if (found !== undefined) bits.set(found);
 		});
 		return found;
+	}
+
+	/**
+	 * The search begins anywhere above the lowest numbers: those are for services that name theirs, the first for the
+	 * kubernetes service, and are given to others last.
+	 */
+	#low(): number {
+		return Math.max(1, Math.min(this.#options.named, this.#options.size - 1));
 	}
 
 	async release(offset: number): Promise<void> {

@@ -16,7 +16,7 @@ import type { RangeAllocator } from "../allocators/range.ts";
 import type { Services } from "../context.ts";
 import { remove } from "../delete.ts";
 import { waitConsistent } from "../read.ts";
-import { addressOf } from "../strategies/services.ts";
+import { addressOf } from "../strategies/service-fields.ts";
 import { apiserverUser, ensure, find, reconcile, resourceNamed } from "./ensure.ts";
 
 const leaseTtlSeconds = 15;

@@ -1,10 +1,18 @@
 /** Services: cluster addresses and node ports, reserved before the service is written and given back when it lets go of them. */
 import { ApiError, type FieldError, fieldInvalid, internalError, invalid } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../scheme/object.ts";
-import type { ServicePort, ServiceSpec } from "../../scheme/types.gen.ts";
+import {
+	allocatesNodePorts,
+	headless,
+	mayHaveNodePorts,
+	needsAddress,
+	needsHealthPort,
+} from "../../scheme/service-types.ts";
+import type { ServiceSpec } from "../../scheme/types.gen.ts";
 import type { Cidr } from "../allocators/cidr.ts";
 import type { RangeAllocator } from "../allocators/range.ts";
 import { baseStrategy, type Release, type Strategy, type StrategyContext } from "../strategy.ts";
+import { addressOf, dropOfOldType, keepAllocated, portsOf, settleFamilies, syncAddresses } from "./service-fields.ts";
 
 export interface ServiceRanges {
 	readonly cidr: Cidr;
@@ -12,25 +20,11 @@ export interface ServiceRanges {
 	readonly nodePorts: { readonly first: number; readonly last: number; readonly allocator: RangeAllocator };
 }
 
-const headless = "None";
 const specOf = (object: KubeObject) => (object["spec"] ?? {}) as ServiceSpec;
-const needsAddress = (spec: ServiceSpec) => spec.type !== "ExternalName" && spec.clusterIP !== headless;
-const needsPorts = (spec: ServiceSpec) =>
-	spec.type === "NodePort" || (spec.type === "LoadBalancer" && spec.allocateLoadBalancerNodePorts !== false);
 
-/** The address a service holds. */
-export const addressOf = (spec: ServiceSpec | undefined): string | undefined =>
-	spec !== undefined && needsAddress(spec) && (spec.clusterIP ?? "") !== "" ? spec.clusterIP : undefined;
-
-/** The node ports a service holds. */
-export function portsOf(spec: ServiceSpec | undefined): Set<number> {
-	const ports = new Set((spec?.ports ?? []).map((p) => p.nodePort ?? 0));
-	ports.add(spec?.healthCheckNodePort ?? 0);
-	ports.delete(0);
-	return ports;
-}
-
-const refuse = (object: KubeObject, error: FieldError) => invalid("", "Service", object.metadata.name ?? "", [error]);
+const invalidService = (object: KubeObject, errors: readonly FieldError[]) =>
+	invalid("", "Service", object.metadata.name ?? "", errors);
+const refuse = (object: KubeObject, error: FieldError) => invalidService(object, [error]);
 
 /** One write's reservations, undone in reverse. */
 class Reservation {
@@ -56,7 +50,7 @@ class Reservation {
 			refuse(object, fieldInvalid("spec.clusterIPs", [wanted], `failed to allocate IP ${wanted}: ${why}`));
 		const offset = cidr.offset(wanted);
 		if (offset === undefined) {
-			throw fail(`the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${cidr.text}`);
+			throw fail("the provided network does not match the current range");
 		}
 		if ((await addresses.allocate(offset, dryRun)) === "taken") throw fail("provided IP is already allocated");
 		this.#keep(addresses, offset);
@@ -64,21 +58,33 @@ class Reservation {
 	}
 
 	async port(object: KubeObject, wanted: number, field: string): Promise<number> {
-		const { first, last, allocator } = this.#ranges.nodePorts;
-		const { dryRun } = this.#context;
+		if (wanted === 0) return this.#anyPort(() => internalError("failed to allocate a nodePort: range is full"));
+		return this.#thisPort(wanted, (why) => refuse(object, fieldInvalid(field, wanted, why)));
+	}
+
+	async healthPort(wanted: number): Promise<number> {
 		if (wanted === 0) {
-			const offset = await allocator.allocateNext(dryRun);
-			if (offset === undefined) throw internalError("failed to allocate a nodePort: range is full");
-			this.#keep(allocator, offset);
-			return first + offset;
+			return this.#anyPort(() => internalError("failed to allocate a HealthCheck NodePort 0: range is full"));
 		}
-		const result = await allocator.allocate(wanted - first, dryRun);
+		return this.#thisPort(wanted, (why) =>
+			internalError(`failed to allocate requested HealthCheck NodePort ${wanted}: ${why}`),
+		);
+	}
+
+	async #anyPort(full: () => ApiError): Promise<number> {
+		const { first, allocator } = this.#ranges.nodePorts;
+		const offset = await allocator.allocateNext(this.#context.dryRun);
+		if (offset === undefined) throw full();
+		this.#keep(allocator, offset);
+		return first + offset;
+	}
+
+	async #thisPort(wanted: number, refusal: (why: string) => ApiError): Promise<number> {
+		const { first, last, allocator } = this.#ranges.nodePorts;
+		const result = await allocator.allocate(wanted - first, this.#context.dryRun);
+		if (result === "taken") throw refusal("provided port is already allocated");
 		if (result !== "ok") {
-			const why =
-				result === "taken"
-					? "provided port is already allocated"
-					: `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
-			throw refuse(object, fieldInvalid(field, wanted, why));
+			throw refusal(`provided port is not in the valid range. The range of valid ports is ${first}-${last}`);
 		}
 		this.#keep(allocator, wanted - first);
 		return wanted;
@@ -93,86 +99,59 @@ class Reservation {
 	}
 }
 
-/** What the server once set stays where the client leaves it out (a PUT of the manifest again). */
-function carryOver(spec: ServiceSpec, old: ServiceSpec): void {
-	if (needsAddress(spec) && needsAddress(old) && (spec.clusterIP ?? "") === "") {
-		if (spec.clusterIPs === undefined || spec.clusterIPs.length === 0) spec.clusterIPs = old.clusterIPs;
-		spec.clusterIP = old.clusterIP;
-	}
-	if (spec.type !== "ExternalName" && old.type !== "ExternalName") {
-		spec.ipFamilies ??= old.ipFamilies;
-		spec.ipFamilyPolicy ??= old.ipFamilyPolicy;
-	}
-	if (!needsPorts(spec) || !needsPorts(old)) return;
-	const before = new Map((old.ports ?? []).map((p) => [portKey(p), p.nodePort]));
-	const taken = portsOf(spec);
-	for (const port of spec.ports ?? []) {
-		const same = before.get(portKey(port));
-		if ((port.nodePort ?? 0) !== 0 || same === undefined || taken.has(same)) continue;
-		port.nodePort = same;
-		taken.add(same);
-	}
-	if ((spec.healthCheckNodePort ?? 0) === 0 && old.healthCheckNodePort !== undefined) {
-		spec.healthCheckNodePort = old.healthCheckNodePort;
-	}
+async function reserveAddress(reservation: Reservation, object: KubeObject, old: ServiceSpec | undefined) {
+	const spec = specOf(object);
+	if (!needsAddress(spec) || spec.clusterIP === headless) return;
+	// An address stays with its service; what would be another one is refused by the checks.
+	if (old !== undefined && needsAddress(old)) return;
+	spec.clusterIP = await reservation.address(object, spec.clusterIP || undefined);
+	spec.clusterIPs = [spec.clusterIP, ...(spec.clusterIPs ?? []).slice(1)];
 }
 
-const portKey = (port: ServicePort) => `${port.protocol ?? "TCP"} ${port.port}`;
-
-async function reserveAddress(
-	reservation: Reservation,
-	object: KubeObject,
-	spec: ServiceSpec,
-	old: ServiceSpec | undefined,
-) {
-	if (spec.type === "ExternalName") {
-		if (old !== undefined && old.type !== "ExternalName" && spec.clusterIP === old.clusterIP) delete spec.clusterIP;
-		for (const field of ["clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] as const)
-			delete spec[field];
-		return;
-	}
-	spec.ipFamilies ??= ["IPv4"];
-	spec.ipFamilyPolicy ??= "SingleStack";
-	const given = spec.clusterIP || spec.clusterIPs?.[0] || undefined;
-	const held = given !== undefined && (given === headless || given === addressOf(old));
-	spec.clusterIP = held ? given : await reservation.address(object, given);
-	if (spec.clusterIPs?.[0] === undefined) spec.clusterIPs = [spec.clusterIP];
-}
-
-async function reservePorts(
-	reservation: Reservation,
-	object: KubeObject,
-	spec: ServiceSpec,
-	old: ServiceSpec | undefined,
-) {
-	if (!needsPorts(spec)) {
-		// A service that no longer asks for node ports gives them up, unless the client names others.
-		const before = portsOf(old);
-		if (spec.type !== "LoadBalancer") {
-			for (const port of spec.ports ?? []) if (before.has(port.nodePort ?? 0)) delete port.nodePort;
-		}
-		return;
-	}
+/** Ports of one number share a node port, whatever their protocols. */
+async function reserveNodePorts(reservation: Reservation, object: KubeObject, old: ServiceSpec | undefined) {
+	const spec = specOf(object);
+	if (!mayHaveNodePorts(spec)) return;
 	const held = portsOf(old);
-	const reserved = new Map<number, Set<string>>();
-	for (const [index, port] of (spec.ports ?? []).entries()) {
-		const wanted = port.nodePort ?? 0;
-		const protocols = reserved.get(wanted);
-		if (wanted !== 0 && (held.has(wanted) || protocols?.has(port.protocol ?? "TCP") === false)) {
-			protocols?.add(port.protocol ?? "TCP");
+	const ports = spec.ports ?? [];
+	const byNumber = new Map<number | undefined, number>();
+	if (old === undefined) {
+		for (const { port, nodePort = 0 } of ports) if (nodePort !== 0 && !byNumber.has(port)) byNumber.set(port, nodePort);
+	}
+	const reserved = new Set<number>();
+	for (const [index, port] of ports.entries()) {
+		const given = port.nodePort ?? 0;
+		if (given === 0 && !allocatesNodePorts(spec)) continue;
+		const wanted = given === 0 && old === undefined ? (byNumber.get(port.port) ?? 0) : given;
+		if (wanted !== 0 && (held.has(wanted) || reserved.has(wanted))) {
+			port.nodePort = wanted;
 			continue;
 		}
 		port.nodePort = await reservation.port(object, wanted, `spec.ports[${index}].nodePort`);
-		reserved.set(port.nodePort, new Set([port.protocol ?? "TCP"]));
+		reserved.add(port.nodePort);
+		if (old === undefined && !byNumber.has(port.port)) byNumber.set(port.port, port.nodePort);
 	}
-	const needsHealth = spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
-	if (!needsHealth) delete spec.healthCheckNodePort;
-	else if ((spec.healthCheckNodePort ?? 0) === 0 || !held.has(spec.healthCheckNodePort ?? 0)) {
-		spec.healthCheckNodePort = await reservation.port(
-			object,
-			spec.healthCheckNodePort ?? 0,
-			"spec.healthCheckNodePort",
-		);
+}
+
+async function reserveHealthPort(reservation: Reservation, spec: ServiceSpec, old: ServiceSpec | undefined) {
+	if (!needsHealthPort(spec) || (old !== undefined && needsHealthPort(old))) return;
+	spec.healthCheckNodePort = await reservation.healthPort(spec.healthCheckNodePort ?? 0);
+}
+
+/** In upstream's order: what is left out is kept, what is missing is handed out, and what the old type had goes. */
+async function allocate(reservation: Reservation, object: KubeObject, old: ServiceSpec | undefined): Promise<void> {
+	const spec = specOf(object);
+	if (old !== undefined) keepAllocated(spec, old);
+	syncAddresses(spec, old);
+	const errors = settleFamilies(spec, old, ["IPv4"]);
+	if (errors.length > 0) throw invalidService(object, errors);
+	await reserveAddress(reservation, object, old);
+	await reserveNodePorts(reservation, object, old);
+	await reserveHealthPort(reservation, spec, old);
+	if (old !== undefined) dropOfOldType(spec, old);
+	// A name has no endpoints that a policy could choose from; one that is none at all is left to the checks.
+	if (spec.type === "ExternalName" && ["Cluster", "Local"].includes(spec.internalTrafficPolicy ?? "")) {
+		delete spec.internalTrafficPolicy;
 	}
 }
 
@@ -185,13 +164,11 @@ export function serviceStrategy(ranges: ServiceRanges): Strategy {
 			object["status"] = { loadBalancer: {} };
 		},
 		async reserve(context, object, old) {
-			const spec = specOf(object);
 			const before = old === undefined ? undefined : specOf(old);
-			if (before !== undefined) carryOver(spec, before);
 			const reservation = new Reservation(ranges, context);
 			try {
-				await reserveAddress(reservation, object, spec, before);
-				await reservePorts(reservation, object, spec, before);
+				await allocate(reservation, object, before);
+				if (old !== undefined && specOf(object).type !== "LoadBalancer") object["status"] = { loadBalancer: {} };
 			} catch (error) {
 				// With an unknown outcome the numbers may be taken by us; repair finds out.
 				if (!(error instanceof ApiError && error.reason === "Timeout")) await reservation.undo();

@@ -1,4 +1,5 @@
 /** Defaults of the kinds that hold no pods. */
+import { externallyAccessible } from "../service-types.ts";
 import type {
 	ClusterRoleBinding,
 	EndpointSlice,
@@ -55,11 +56,6 @@ export function defaultSecret(secret: Secret): void {
 	secret.type ??= "Opaque";
 }
 
-const acceptsOutsideTraffic = (spec: ServiceSpec) =>
-	spec.type === "LoadBalancer" ||
-	spec.type === "NodePort" ||
-	(spec.type === "ClusterIP" && (spec.externalIPs?.length ?? 0) > 0);
-
 function defaultAffinity(spec: ServiceSpec): void {
 	spec.sessionAffinity ??= "None";
 	if (spec.sessionAffinity === "None") delete spec.sessionAffinityConfig;
@@ -77,7 +73,7 @@ export function defaultService(service: Service): void {
 		port.protocol ??= "TCP";
 		if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === "") port.targetPort = port.port;
 	}
-	if (acceptsOutsideTraffic(spec)) spec.externalTrafficPolicy ??= "Cluster";
+	if (externallyAccessible(spec)) spec.externalTrafficPolicy ??= "Cluster";
 	if (spec.type !== "ExternalName") spec.internalTrafficPolicy ??= "Cluster";
 	if (spec.type !== "LoadBalancer") return;
 	spec.allocateLoadBalancerNodePorts ??= true;

@@ -144,3 +144,35 @@ export const ipAddress = (path: string, value: string): FieldError[] =>
 	isIPv4(value) || isIPv6(value)
 		? []
 		: [fieldInvalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
+
+/** What ports may speak. */
+export const transportProtocols = ["SCTP", "TCP", "UDP"];
+
+/** The bits of an address; undefined for what is none. */
+function addressBits(value: string): { readonly bits: bigint; readonly width: 32 | 128 } | undefined {
+	if (isIPv4(value)) {
+		return { bits: value.split(".").reduce((sum, part) => (sum << 8n) | BigInt(part), 0n), width: 32 };
+	}
+	if (!isIPv6(value)) return undefined;
+	const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(value);
+	const low = dotted === null ? undefined : addressBits(dotted[2] ?? "")?.bits;
+	const text = low === undefined ? value : `${dotted?.[1]}${(low >> 16n).toString(16)}:${(low & 0xffffn).toString(16)}`;
+	const [head = "", tail] = text.split("::");
+	const groups = (half: string) => (half === "" ? [] : half.split(":"));
+	const [front, back] = [groups(head), groups(tail ?? "")];
+	const middle = tail === undefined ? [] : new Array<string>(8 - front.length - back.length).fill("0");
+	return { bits: [...front, ...middle, ...back].reduce((sum, g) => (sum << 16n) | BigInt(`0x${g}`), 0n), width: 128 };
+}
+
+/** A range of addresses in CIDR notation, its base being its first address. */
+export function cidrRange(path: string, value: string): FieldError[] {
+	const [, ip = "", length = ""] = /^([^/]*)\/(\d{1,3})$/.exec(value) ?? [];
+	const address = addressBits(ip);
+	if (address === undefined || Number(length) > address.width || (length.length > 1 && length.startsWith("0"))) {
+		return [fieldInvalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")];
+	}
+	const rest = (1n << BigInt(address.width - Number(length))) - 1n;
+	return (address.bits & rest) === 0n
+		? []
+		: [fieldInvalid(path, value, "must not have bits set beyond the prefix length")];
+}

@@ -45,10 +45,12 @@ describe("scheme/validation: metadata", () => {
 			"metadata.namespace: Forbidden: not allowed on this type",
 		]);
 		assert.deepEqual(created("rbac.authorization.k8s.io/v1", "ClusterRole", { metadata: { name: "system:Node" } }), []);
-		assert.match(
-			created("v1", "Service", { metadata: { ...meta, name: "1a" }, spec: { ports: [{ port: 1 }] } })[0] ?? "",
-			/a DNS-1035 label must consist of/,
-		);
+		const service = (name: string) =>
+			created("v1", "Service", { metadata: { ...meta, name }, spec: { ports: [{ port: 1 }] } })[0];
+		assert.equal(service("1a"), undefined);
+		assert.equal(service("a.b"), 'metadata.name: Invalid value: "a.b": must not contain dots');
+		assert.match(service("a_b") ?? "", /a lowercase RFC 1123 label must consist of/);
+		assert.match(service("a".repeat(64)) ?? "", /must be no more than 63 characters$/);
 	});
 
 	it("checks labels, annotations, finalizers and owners", () => {
@@ -272,15 +274,17 @@ describe("scheme/validation: services, config, rbac", () => {
 	it("checks a service's ports and keeps its address", () => {
 		const service = (spec: object) => created("v1", "Service", { metadata: meta, spec });
 		assert.deepEqual(service({}), ["spec.ports: Required value"]);
-		assert.deepEqual(service({ clusterIP: "None" }), []);
+		assert.deepEqual(service({ clusterIP: "None", clusterIPs: ["None"] }), []);
 		assert.deepEqual(service({ ports: [{ port: 80 }, { port: 80, name: "b" }] }), [
 			"spec.ports[0].name: Required value",
-			'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}',
+			'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}',
 		]);
-		const old = make("v1", "Service", { metadata: meta, spec: { clusterIP: "10.0.0.1", ports: [{ port: 80 }] } });
+		const address = { clusterIP: "10.0.0.1", clusterIPs: ["10.0.0.1"] };
+		const old = make("v1", "Service", { metadata: meta, spec: { ...address, ports: [{ port: 80 }] } });
 		assert.deepEqual(
 			updated(old, (o) => {
 				o.spec["clusterIP"] = "10.0.0.2";
+				o.spec["clusterIPs"] = ["10.0.0.2"];
 			}),
 			['spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set'],
 		);

@@ -3,12 +3,7 @@
  * list means the object is valid. Objects are normalized and defaulted before.
  */
 import type { FieldError } from "../../machinery/errors.ts";
-import {
-	dns1035LabelProblems,
-	dns1123LabelProblems,
-	dns1123SubdomainProblems,
-	pathSegmentProblems,
-} from "../../machinery/names.ts";
+import { dns1123LabelProblems, dns1123SubdomainProblems, pathSegmentProblems } from "../../machinery/names.ts";
 import type { KubeObject } from "../object.ts";
 import { findKind, parseApiVersion } from "../resources.ts";
 import {
@@ -35,15 +30,10 @@ import {
 	validateTokenRequest,
 	validateTokenReview,
 } from "./core.ts";
+import { validateEndpointSlice, validateEndpointSliceUpdate, validateEndpoints } from "./endpoints.ts";
 import { type NameRule, objectMeta, objectMetaUpdate } from "./meta.ts";
 import { validatePod, validatePodStatusUpdate, validatePodUpdate } from "./pod.ts";
-import {
-	validateEndpointSlice,
-	validateEndpointSliceUpdate,
-	validateEndpoints,
-	validateService,
-	validateServiceUpdate,
-} from "./service.ts";
+import { validateService, validateServiceUpdate } from "./service.ts";
 import {
 	validateDeployment,
 	validateDeploymentStatusUpdate,
@@ -75,7 +65,8 @@ const rules: Readonly<Record<string, KindRules>> = {
 	},
 	"v1 Node": { create: validateNode, update: validateNodeUpdate, status: validateNodeUpdate },
 	"v1 Pod": { create: validatePod, update: validatePodUpdate, status: validatePodStatusUpdate },
-	"v1 Service": { name: dns1035LabelProblems, create: validateService, update: validateServiceUpdate },
+	// Since 1.36 a name may begin with a digit (RelaxedServiceNameValidation).
+	"v1 Service": { name: dns1123LabelProblems, create: validateService, update: validateServiceUpdate },
 	"v1 Endpoints": { create: validateEndpoints },
 	"v1 ConfigMap": { create: validateConfigMap, update: validateConfigMapUpdate },
 	"v1 Secret": { create: validateSecret, update: validateSecretUpdate },
