@@ -120,9 +120,11 @@ async function isReady(client: ApiClient): Promise<boolean> {
 	return response.status === 200;
 }
 
-/** The member itself follows a leader; an apiserver may be ready through another one. */
+/** The member itself follows a leader; an apiserver may be ready through another one. A full one runs as well. */
 async function isStoreHealthy(master: MasterEndpoints): Promise<boolean> {
-	const response = await fetch(`${master.store.metricsUrl}/health`, { signal: AbortSignal.timeout(2_000) });
+	const response = await fetch(`${master.store.metricsUrl}/health?exclude=NOSPACE`, {
+		signal: AbortSignal.timeout(2_000),
+	});
 	await response.body?.cancel();
 	return response.ok;
 }

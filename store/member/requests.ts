@@ -60,6 +60,8 @@ export interface RequestLimits extends PageLimits {
 	readonly quotaBytes: number;
 	/** Looked at now and then, not at every request. */
 	readonly usedBytes: () => number;
+	/** The space in use was found above the quota, or below it again. */
+	readonly onSpace?: ((exceeded: boolean, usedBytes: number) => void) | undefined;
 }
 
 export const defaultRequestLimits: RequestLimits = {
@@ -272,11 +274,24 @@ export class Requests {
 
 	/** etcd's NOSPACE: deletes and compactions still pass, and open the store again by themselves. */
 	#checkQuota(): void {
-		if (this.#full || ++this.#sinceQuotaCheck >= quotaCheckEvery) {
-			this.#sinceQuotaCheck = 0;
-			this.#full = this.#limits.usedBytes() > this.#limits.quotaBytes;
-		}
+		if (this.#full || ++this.#sinceQuotaCheck >= quotaCheckEvery) this.#lookAtSpace();
 		if (this.#full) throw new StoreError("no_space", "etcdserver: mvcc: database space exceeded");
+	}
+
+	#lookAtSpace(): void {
+		this.#sinceQuotaCheck = 0;
+		const { usedBytes, quotaBytes, onSpace } = this.#limits;
+		const used = usedBytes();
+		const exceeded = used > quotaBytes;
+		if (exceeded === this.#full) return;
+		this.#full = exceeded;
+		onSpace?.(exceeded, used);
+	}
+
+	/** Whether puts are refused now for want of space. */
+	get spaceExceeded(): boolean {
+		this.#lookAtSpace();
+		return this.#full;
 	}
 
 	/** One promise for the whole way: this is the hot path of every write. */

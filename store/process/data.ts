@@ -1,5 +1,5 @@
 /** A member's data directory: its engine and machine, its log, and what is known of whose data is whose. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { realDisk } from "../../kit/disk-real.ts";
 import type { Logger } from "../../kit/log.ts";
@@ -107,6 +107,17 @@ async function makeDirectories(directory: string): Promise<void> {
 	for (let made = resolve(directory, "snap"); made.length >= resolve(first).length; made = dirname(made)) {
 		await realDisk.syncDirectory(dirname(made));
 	}
+}
+
+/** Bytes of the engine's files in a data directory. */
+export async function engineFileBytes(dataDir: string): Promise<number> {
+	const path = join(dataDir, "member", "data");
+	let bytes = 0;
+	for (const name of await readdir(path)) {
+		// Compaction may remove it meanwhile.
+		bytes += (await stat(join(path, name)).catch(() => undefined))?.size ?? 0;
+	}
+	return bytes;
 }
 
 async function openEngine(path: string): Promise<Engine> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { open, readdir, rm, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { type Logger, silentLogger } from "../../kit/log.ts";
 import { createAuthority } from "../../kit/pki.ts";
 import { seededRandom } from "../../kit/random.ts";
 import { type StoreClient, StoreError, type WatchBatch } from "../api.ts";
@@ -295,6 +296,47 @@ describe("store/process: three members on loopback", function () {
 		});
 		assert.equal(unhealthy.health, "false");
 		assert.equal((await get("/livez")).status, 200);
+	});
+
+	it("says that its quota is full, in health, log and metrics, and when it is not any more", async () => {
+		const told: string[] = [];
+		const note = (message: string) => void told.push(message);
+		const logger: Logger = { ...silentLogger, error: note, warn: note, with: () => logger };
+		cluster = await TestCluster.start({ size: 1, logger, server: { quotaBytes: 1 << 20 } });
+		const client = cluster.client();
+		const get = (path: string) => fetch(`${cluster.endpoints[0]}${path}`);
+		const health = async (path: string) => {
+			const response = await get(path);
+			return [response.status, await response.json()];
+		};
+		const metric = async (name: string) => {
+			const text = await (await get("/metrics")).text();
+			return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec(text)?.[1]);
+		};
+		await client.put({ key: b("k"), value: Buffer.alloc(700_000) });
+		assert.deepEqual(await health("/health"), [200, { health: "true", reason: "" }]);
+		assert.equal(await metric("etcd_debugging_server_alarms"), 0);
+		const { header } = await client.put({ key: b("k"), value: Buffer.alloc(700_000) });
+		// As etcd 3.7.3 answers.
+		const full = [503, { health: "false", reason: "ALARM NOSPACE" }];
+		assert.deepEqual(await health("/health"), full);
+		assert.deepEqual(await health("/health?serializable=true"), full);
+		assert.deepEqual(await health("/health?exclude=NOSPACE"), [200, { health: "true", reason: "" }]);
+		assert.equal((await get("/livez")).status, 200);
+		assert.equal((await get("/readyz")).status, 200);
+		await assert.rejects(client.put({ key: b("l"), value: b("") }), coded("no_space"));
+		assert.equal(await metric("etcd_debugging_server_alarms"), 1);
+		assert.equal(await metric("etcd_server_quota_backend_bytes"), 1 << 20);
+		const used = await metric("etcd_mvcc_db_total_size_in_use_in_bytes");
+		assert.ok(used > 1_400_000 && used < 1_500_000, `${used} in use`);
+		await eventually("the files hold it", async () => (await metric("etcd_mvcc_db_total_size_in_bytes")) > 0);
+		await client.compact({ revision: header.revision, physical: true });
+		await client.put({ key: b("l"), value: b("") });
+		assert.deepEqual(await health("/health"), [200, { health: "true", reason: "" }]);
+		assert.deepEqual(
+			told.filter((message) => /NOSPACE/.test(message)).map((message) => message.slice(0, 22)),
+			["alarm NOSPACE: puts are", "alarm NOSPACE is over: "].map((message) => message.slice(0, 22)),
+		);
 	});
 
 	it("refuses another member's data directory and one that is in use", async () => {

@@ -17,7 +17,7 @@ import { createStoreMetrics, type StoreMetrics } from "../serve/metrics.ts";
 import { Turns } from "../serve/turns.ts";
 import { type PeerTls, TcpTransport } from "../transport/transport.ts";
 import type { OpenedLog } from "../wal/wal.ts";
-import { openData } from "./data.ts";
+import { engineFileBytes, openData } from "./data.ts";
 import { fileSpool } from "./file-spool.ts";
 
 export interface StoreServerOptions {
@@ -223,12 +223,19 @@ async function assemble(
 	incarnations.onExpelled = (error) => member.fail(error);
 	let watchers = 0;
 	const turns = new Turns((work) => void setImmediate(work));
+	const usedBytes = () => machine.stats.trackedBytes;
 	const limits = {
 		maxRequestBytes: options.maxRequestBytes,
 		maxTxnOps: options.maxTxnOps,
 		minLeaseTtl: Math.ceil((1.5 * options.electionMs) / 1000),
 		quotaBytes: options.quotaBytes,
-		usedBytes: () => machine.stats.trackedBytes,
+		usedBytes,
+		onSpace: (exceeded: boolean, used: number) => {
+			const fields = { "used-bytes": used, "quota-bytes": options.quotaBytes };
+			if (exceeded)
+				logger.error("alarm NOSPACE: puts are refused until history is compacted or keys are deleted", fields);
+			else logger.warn("alarm NOSPACE is over: puts are taken again", fields);
+		},
 		turn: () => turns.take(),
 	};
 	const requests = new Requests(member, limits);
@@ -264,6 +271,10 @@ async function assemble(
 		version: options.version,
 		connections: () => clients.connections,
 		watchers: () => watchers,
+		quotaBytes: options.quotaBytes,
+		usedBytes,
+		fileBytes: () => engineFileBytes(options.dataDir),
+		spaceExceeded: () => requests.spaceExceeded,
 	});
 	server = StoreServer.of(member, transport, listeners, logger);
 	return server;

@@ -68,10 +68,19 @@ function json(response: ServerResponse, status: number, body: unknown): void {
 	response.end(JSON.stringify(body));
 }
 
+/** etcd's alarms. It has CORRUPT besides; a member of ours that finds damage stops. */
+const alarms: readonly { readonly name: string; readonly raised: (requests: Requests) => boolean }[] = [
+	{ name: "NOSPACE", raised: (requests) => requests.spaceExceeded },
+];
+
+/** As etcd's: `?serializable=true` asks this member alone, `?exclude=ALARM` leaves an alarm out. */
 async function health(options: HttpOptions, response: ServerResponse, query: URLSearchParams): Promise<void> {
 	const failed = (reason: string) => json(response, 503, { health: "false", reason });
 	const stopping = options.stopping();
 	if (stopping !== undefined) return failed(stopping);
+	const excluded = new Set(query.getAll("exclude"));
+	const alarm = alarms.find(({ name, raised }) => !excluded.has(name) && raised(options.requests));
+	if (alarm !== undefined) return failed(`ALARM ${alarm.name}`);
 	const serializable = query.get("serializable") === "true";
 	if (!serializable && options.leader() === 0n) return failed("RAFT NO LEADER");
 	try {

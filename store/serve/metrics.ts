@@ -7,6 +7,12 @@ export interface MetricsSource {
 	readonly version: string;
 	readonly connections: () => number;
 	readonly watchers: () => number;
+	readonly quotaBytes: number;
+	/** Of keys, values and history, as the quota counts them. */
+	readonly usedBytes: () => number;
+	/** Of the engine's files. */
+	readonly fileBytes: () => Promise<number>;
+	readonly spaceExceeded: () => boolean;
 }
 
 export interface StoreMetrics {
@@ -16,7 +22,7 @@ export interface StoreMetrics {
 	start(source: MetricsSource): void;
 }
 
-type Read = (source: MetricsSource) => number;
+type Read = (source: MetricsSource) => number | Promise<number>;
 
 const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
 	[
@@ -56,6 +62,17 @@ const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
 		"The revision of the last compaction in store.",
 		(s) => s.member.machine.compactRevision,
 	],
+	["etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.", (s) => s.quotaBytes],
+	[
+		"etcd_mvcc_db_total_size_in_bytes",
+		"Total size of the underlying database physically allocated in bytes.",
+		(s) => s.fileBytes(),
+	],
+	[
+		"etcd_mvcc_db_total_size_in_use_in_bytes",
+		"Total size of the underlying database logically in use in bytes.",
+		(s) => s.usedBytes(),
+	],
 	["etcd_debugging_mvcc_watcher_total", "Total number of watchers.", (s) => s.watchers()],
 	["etcd_debugging_lease_total", "Total number of leases.", (s) => s.member.machine.leases().length],
 	["barque_store_raft_term", "The member's Raft term.", (s) => s.member.term],
@@ -68,7 +85,7 @@ const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
 	["barque_store_snapshots_sending", "Snapshots being sent to other members.", (s) => s.member.load.snapshotsSending],
 ];
 
-const counters: readonly (readonly [name: string, help: string, read: Read])[] = [
+const counters: readonly (readonly [name: string, help: string, read: (source: MetricsSource) => number])[] = [
 	[
 		"etcd_server_leader_changes_seen_total",
 		"The number of leader changes seen.",
@@ -131,8 +148,8 @@ function addReads(registry: Registry, source: MetricsSource): void {
 			name,
 			help,
 			registers: [registry],
-			collect() {
-				this.set(read(source));
+			async collect() {
+				this.set(await read(source));
 			},
 		});
 	}
@@ -156,6 +173,16 @@ function addReads(registry: Registry, source: MetricsSource): void {
 		registers: [registry],
 	});
 	info.set({ server_version: source.version }, 1);
+	new Gauge({
+		name: "etcd_debugging_server_alarms",
+		help: "Alarms of this member. 1 while the alarm of the 'alarm_type' label is raised, 0 otherwise.",
+		labelNames: ["server_id", "alarm_type"],
+		registers: [registry],
+		collect() {
+			const alarm = { server_id: source.member.memberId.toString(16), alarm_type: "NOSPACE" };
+			this.set(alarm, Number(source.spaceExceeded()));
+		},
+	});
 	const id = new Gauge({
 		name: "etcd_server_id",
 		help: "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
