@@ -4,6 +4,7 @@ import { systemClock } from "../kit/clock.ts";
 import { type FlagValues, parseCommand } from "../kit/flags.ts";
 import { createLogger, type Level } from "../kit/log.ts";
 import { connectStore } from "../store/client/client.ts";
+import { readAdmissionConfiguration } from "./admission/configuration.ts";
 import { type ApiserverOptions, defaults } from "./options.ts";
 import { startApiserver } from "./server.ts";
 
@@ -141,6 +142,11 @@ const spec = {
 			help: "Admission plugins that do not run, also default ones.",
 			group: "Authorization and admission",
 		},
+		"admission-control-config-file": {
+			type: "string",
+			help: "File with the configurations of admission plugins (an AdmissionConfiguration).",
+			group: "Authorization and admission",
+		},
 		"default-not-ready-toleration-seconds": {
 			type: "integer",
 			default: defaults.tolerationSeconds,
@@ -219,6 +225,11 @@ async function readKeys(values: Values) {
 	};
 }
 
+async function readConfigurations(file: string | undefined) {
+	if (file === undefined || file === "") return undefined;
+	return readAdmissionConfiguration(file, (name) => read("admission-control-config-file", name));
+}
+
 async function readOptions(values: Values): Promise<Omit<ApiserverOptions, "store">> {
 	const tokens = await readOptional("token-auth-file", values);
 	const issuers = values["service-account-issuer"];
@@ -242,6 +253,7 @@ async function readOptions(values: Values): Promise<Omit<ApiserverOptions, "stor
 		anonymousAuth: values["anonymous-auth"],
 		enableAdmissionPlugins: values["enable-admission-plugins"],
 		disableAdmissionPlugins: values["disable-admission-plugins"],
+		admissionConfigurations: await readConfigurations(values["admission-control-config-file"]),
 		kubeletTls: {
 			ca: await readOptional("kubelet-certificate-authority", values),
 			cert: await readOptional("kubelet-client-certificate", values),

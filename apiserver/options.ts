@@ -34,6 +34,8 @@ export interface ApiserverOptions {
 	readonly anonymousAuth?: boolean | undefined;
 	readonly enableAdmissionPlugins?: readonly string[] | undefined;
 	readonly disableAdmissionPlugins?: readonly string[] | undefined;
+	/** Configuration documents of admission plugins, by the plugins' names. */
+	readonly admissionConfigurations?: ReadonlyMap<string, unknown> | undefined;
 	readonly kubeletTls?:
 		| { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined }
 		| undefined;

@@ -201,6 +201,14 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 					clock,
 					random,
 					authorizer,
+					configurations: options.admissionConfigurations ?? new Map(),
+					audit: ({ resource, namespace, name, object, user }, text) =>
+						log.info(text, {
+							resource: resource.resource,
+							namespace,
+							name: name || object?.metadata.name,
+							user: user.username,
+						}),
 					enable: options.enableAdmissionPlugins ?? [],
 					disable: options.disableAdmissionPlugins ?? [],
 					tolerationSeconds: {

@@ -42,6 +42,7 @@ const lookupsOf = (objects: Objects): AdmissionLookups => ({
 	serviceAccount: (_, name) => named(objects.accounts, name),
 	pod: (_, name) => named(objects.pods, name),
 	node: (name) => named(objects.nodes, name),
+	podsIn: (namespace) => (objects.pods ?? []).filter((p) => p.metadata?.namespace === namespace),
 });
 
 const attributes = (resource: string, given: Partial<AdmissionAttributes>): AdmissionAttributes => ({
@@ -53,6 +54,7 @@ const attributes = (resource: string, given: Partial<AdmissionAttributes>): Admi
 	name: "",
 	user: userInfo("jane"),
 	dryRun: false,
+	warn: () => {},
 	...given,
 });
 const podObject = (spec: NonNullable<Pod["spec"]>, metadata: NonNullable<Pod["metadata"]> = { name: "p" }) =>
@@ -552,6 +554,8 @@ describe("the escalation check", () => {
 describe("the chain", () => {
 	const base = {
 		authorizer: alwaysAllowAuthorizer,
+		configurations: new Map<string, unknown>(),
+		audit: () => {},
 		clock: hurriedClock,
 		random: seededRandom(1),
 		tolerationSeconds: { notReady: 300, unreachable: 300 },
@@ -565,10 +569,18 @@ describe("the chain", () => {
 			"ServiceAccount",
 			"NodeRestriction",
 			"TaintNodesByCondition",
+			"PodSecurity",
 			"DefaultTolerationSeconds",
+			"RuntimeClass",
 		]);
 		assert.throws(() => names(["Magic"], []), /admission plugin "Magic" is unknown/);
 		assert.throws(() => names(["Priority"], ["Priority"]), /overlapped/);
+		assert.ok(defaultPlugins.includes("PodSecurity") && !names([], ["PodSecurity"]).includes("PodSecurity"));
+		const configured = (name: string) =>
+			admissionChain({ ...base, enable: [], disable: [], configurations: new Map([[name, { a: 1 }]]) });
+		assert.throws(() => configured("Magic"), /admission-control-config-file: admission plugin "Magic" is unknown/);
+		assert.throws(() => configured("Priority"), /admission plugin "Priority" takes no configuration/);
+		assert.throws(() => configured("PodSecurity"), /PodSecurity's configuration: unknown field "a"/);
 	});
 	it("mutates in order before it validates", async () => {
 		const seen: string[] = [];

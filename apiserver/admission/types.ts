@@ -21,6 +21,8 @@ export interface AdmissionAttributes {
 	readonly oldObject?: KubeObject | undefined;
 	readonly user: UserInfo;
 	readonly dryRun: boolean;
+	/** Tells the client something, whatever becomes of the request. */
+	warn(text: string): void;
 }
 
 type Found<T> = T | undefined | Promise<T | undefined>;
@@ -31,6 +33,8 @@ export interface AdmissionLookups {
 	serviceAccount(namespace: string, name: string): Found<ServiceAccount>;
 	pod(namespace: string, name: string): Found<Pod>;
 	node(name: string): Found<Node>;
+	/** As the cache has them. */
+	podsIn(namespace: string): Iterable<Pod>;
 }
 
 export interface AdmissionPlugin {
@@ -43,7 +47,7 @@ export interface AdmissionPlugin {
 }
 
 /** The name errors speak of: the path's, the object's, or what the name will be generated from. */
-function nameOf(a: AdmissionAttributes): string {
+export function nameOf(a: AdmissionAttributes): string {
 	const meta = a.object?.metadata;
 	return a.name || meta?.name || meta?.generateName || "Unknown";
 }

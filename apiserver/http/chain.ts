@@ -29,7 +29,7 @@ import { GuardedResponse } from "./guarded.ts";
 import type { InflightLimits } from "./inflight.ts";
 import type { Metrics } from "./metrics.ts";
 import { negotiate, noTransforms, type Representation } from "./negotiate.ts";
-import { sendBytes, sendError, textType } from "./render.ts";
+import { sendBytes, sendError, textType, warningHeaders } from "./render.ts";
 import { isLongRunning, type RequestInfo, readRequestInfo } from "./request-info.ts";
 import { type ApiRequest, type ApiResponse, type Handler, header } from "./types.ts";
 
@@ -132,14 +132,15 @@ export function filterChain(options: ChainOptions): Handler {
 				sendError(raw, timedOut(), errorFormat(request));
 			}
 		};
+		const warnings: string[] = [];
 		let timer: Timer | undefined;
 		try {
 			if (!longRunning) {
 				timer = options.clock.after(timeLimitMs(request.query, options.requestTimeoutMs), onTimeout);
 			}
-			await pass(options, impersonator, { request, response, info, signal, longRunning });
+			await pass(options, impersonator, { request, response, info, signal, longRunning, warnings });
 		} catch (error) {
-			if (!request.signal.aborted) answerError(options, request, response, error);
+			if (!request.signal.aborted) answerError(options, request, response, error, warnings);
 		} finally {
 			timer?.cancel();
 			const seconds = (options.clock.monotonic() - began) / 1000;
@@ -155,11 +156,12 @@ interface Passing {
 	readonly info: RequestInfo;
 	readonly signal: AbortSignal;
 	readonly longRunning: boolean;
+	/** For the client, also where the request is refused. */
+	readonly warnings: string[];
 }
 
 async function pass(options: ChainOptions, impersonator: Impersonator, passing: Passing): Promise<void> {
-	const { request, response, info } = passing;
-	const warnings: string[] = [];
+	const { request, response, info, warnings } = passing;
 	const asker = await authenticate(options, request, warnings);
 	const wanted = parseImpersonation(request.headers);
 	const user =
@@ -171,7 +173,7 @@ async function pass(options: ChainOptions, impersonator: Impersonator, passing: 
 	}
 	try {
 		requireAllowed(options.authorizer, attributesOf(info, user, request.query));
-		await options.handle({ ...passing, user, warnings });
+		await options.handle({ ...passing, user });
 	} finally {
 		leave();
 	}
@@ -190,7 +192,13 @@ async function authenticate(options: ChainOptions, request: ApiRequest, warnings
 	}
 }
 
-function answerError(options: ChainOptions, request: ApiRequest, response: ApiResponse, error: unknown): void {
+function answerError(
+	options: ChainOptions,
+	request: ApiRequest,
+	response: ApiResponse,
+	error: unknown,
+	warnings: readonly string[],
+): void {
 	const known = error instanceof ApiError;
 	if (!known) {
 		options.log.error("request failed", {
@@ -205,7 +213,7 @@ function answerError(options: ChainOptions, request: ApiRequest, response: ApiRe
 		return;
 	}
 	const shown = known ? error : internalError("the server failed while it answered this request; see its log");
-	sendError(response, shown, errorFormat(request));
+	sendError(response, shown, errorFormat(request), warningHeaders(warnings));
 }
 
 /** Adds headers to whatever is answered. */

@@ -15,10 +15,12 @@ export interface Admitted {
 	readonly oldObject?: KubeObject | undefined;
 	readonly user: UserInfo;
 	readonly dryRun: boolean;
+	/** Sent to the client. */
+	readonly warnings: string[];
 }
 
 function attributesOf(subject: Admitted): AdmissionAttributes {
-	const { resource, object } = subject;
+	const { resource, object, warnings } = subject;
 	const own = object !== undefined && object.apiVersion !== apiVersionOf(resource) && object.kind !== "";
 	const [group = "", version = ""] = own
 		? object.apiVersion.includes("/")
@@ -29,6 +31,7 @@ function attributesOf(subject: Admitted): AdmissionAttributes {
 		...subject,
 		kind: { group, version, kind: object?.kind ?? resource.kind },
 		resource: { group: resource.group, resource: resource.resource },
+		warn: (text) => void warnings.push(text),
 	};
 }
 

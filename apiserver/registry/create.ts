@@ -61,19 +61,21 @@ export async function create(services: Services, request: CreateRequest): Promis
 		object,
 		user,
 		dryRun,
+		warnings: request.warnings,
 	};
 	await admitMutating(services, subject);
 	const strategy = services.strategyOf(resource);
 	// A name that its client chose is never changed, whatever else was given.
 	const isNamed = (object.metadata.name ?? "") !== "";
+	append(request.warnings, strategy.warningsOfInput?.(object) ?? []);
 	prepareCreate(services, resource, strategy, object);
 	const release = await strategy.reserve?.({ dryRun }, object, undefined);
 	try {
 		checkCreate(resource, object);
 		// A PUT was allowed to update: that it may create is asked where upstream asks it.
 		if (name !== "") requireAllowed(services.authorizer, createAttributes(request));
-		await admitValidating(services, subject);
 		append(request.warnings, strategy.warnings?.(object, undefined) ?? []);
+		await admitValidating(services, subject);
 		return await write(services, request, isNamed ? 1 : maxNames);
 	} catch (error) {
 		// Where the outcome is unknown, what was reserved stays so: the object may be there. Repair settles it.

@@ -82,6 +82,7 @@ export async function remove(services: Services, request: DeleteRequest): Promis
 			name,
 			user: request.user,
 			dryRun,
+			warnings: request.warnings,
 		};
 		await admitMutating(services, { ...subject, oldObject: object });
 		await admitValidating(services, { ...subject, oldObject: object });

@@ -48,6 +48,7 @@ export function objectLookups(cacher: Cacher): AdmissionLookups & ServiceAccount
 		pod: (namespace, name) => find<Pod>(cacher, "pods", `${namespace}/${name}`),
 		secret: (namespace, name) => find<Secret>(cacher, "secrets", `${namespace}/${name}`),
 		node: (name) => find<Node>(cacher, "minions", name),
+		podsIn: (namespace) => objects<Pod>(cacher.resource("pods"), `${namespace}/`),
 	};
 }
 

@@ -38,6 +38,8 @@ export interface Strategy {
 	markDeleted?(object: KubeObject): void;
 	/** More than finalizers that keep a marked object from going. */
 	heldBack?(object: KubeObject): boolean;
+	/** Texts of warnings about an object as its client sent it: of what prepareForCreate changes. */
+	warningsOfInput?(object: KubeObject): string[];
 	/** Texts of warnings about an object as it will be written. */
 	warnings?(object: KubeObject, old: KubeObject | undefined): string[];
 	warnOnDelete?(object: KubeObject, options: DeleteOptions): string[];

@@ -146,10 +146,13 @@ class Attempt {
 	old: KubeObject | undefined;
 	object: KubeObject | undefined;
 	release: Release | undefined;
+	/** Warnings that were there before the first try. */
+	readonly #told: number;
 
 	constructor(services: Services, request: UpdateRequest) {
 		this.#services = services;
 		this.#request = request;
+		this.#told = request.warnings.length;
 	}
 
 	async dryRun(key: string): Promise<Updated> {
@@ -167,11 +170,14 @@ class Attempt {
 		const { resource, subresource, namespace, name, user, dryRun, shows } = this.#request;
 		await this.release?.();
 		this.release = undefined;
+		// What the last try warned of is said again by this one.
+		this.#request.warnings.length = this.#told;
 		const old = decodeView(resource, current.bytes, current.revision);
 		const object = await this.#request.wanted(deepClone(old));
 		settleNamespace(resource, object, namespace);
 		this.#checkPreconditions(object, old, current.revision);
-		const subject = { operation: "UPDATE" as const, resource, subresource, namespace, name, user, dryRun };
+		const { warnings } = this.#request;
+		const subject = { operation: "UPDATE" as const, resource, subresource, namespace, name, user, dryRun, warnings };
 		const strategy = this.#services.strategyOf(resource);
 		if (shows === undefined) await admitMutating(this.#services, { ...subject, object, oldObject: old });
 		prepareUpdate(resource, strategy, object, old, subresource);
@@ -179,19 +185,12 @@ class Attempt {
 		if (subresource === "") this.release = await strategy.reserve?.(context, object, old);
 		checkUpdate(resource, object, old, subresource);
 		const seen = shows === undefined ? { object, oldObject: old } : { object: shows(object), oldObject: shows(old) };
+		append(warnings, strategy.warnings?.(object, old) ?? []);
 		await admitValidating(this.#services, { ...subject, ...seen });
-		const warnings = this.#warnings(strategy.warnings?.(object, old));
-		this.#request.warnings.length = 0;
-		append(this.#request.warnings, warnings);
 		this.old = old;
 		this.object = object;
 		if (goesAway(object, strategy.heldBack)) return { kind: "delete" };
 		return { kind: "put", bytes: encodeView(resource, object) };
-	}
-
-	/** Warnings once, however often the update was tried. */
-	#warnings(own: readonly string[] = []): string[] {
-		return [...new Set([...this.#request.warnings, ...own])];
 	}
 
 	#checkPreconditions(object: KubeObject, old: KubeObject, revision: number): void {

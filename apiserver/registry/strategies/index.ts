@@ -6,11 +6,13 @@ import { baseStrategy, type Strategy } from "../strategy.ts";
 import { jobStrategy } from "./jobs.ts";
 import { namespaceStrategy } from "./namespaces.ts";
 import { podStrategy } from "./pods.ts";
+import { templateWarnings } from "./templates.ts";
 
 /** Deployments and replica sets: a status update changes no labels. */
 const workloadStrategy: Strategy = {
 	...baseStrategy,
 	countsGenerations: true,
+	warnings: templateWarnings,
 	prepareForStatusUpdate(object, old) {
 		object.metadata.labels = old.metadata.labels;
 	},

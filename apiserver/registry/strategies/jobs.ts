@@ -1,6 +1,7 @@
 /** Jobs: the selector and the labels by which a job finds its pods, unless the user says manualSelector. */
 import type { DeleteOptions, JobSpec } from "../../scheme/types.gen.ts";
 import { baseStrategy, type Strategy } from "../strategy.ts";
+import { templateWarnings } from "./templates.ts";
 
 const prefix = "batch.kubernetes.io/";
 
@@ -27,6 +28,7 @@ export const jobStrategy: Strategy = {
 		};
 		object["spec"] = spec;
 	},
+	warnings: templateWarnings,
 	warnOnDelete(_object, options: DeleteOptions) {
 		if (options.propagationPolicy !== undefined || options.orphanDependents !== undefined) return [];
 		return [

@@ -1,7 +1,9 @@
 /** Pods: phase and QoS class at birth, graceful deletion. */
 import { compareQuantities, parseQuantity } from "../../machinery/quantity.ts";
+import { appArmorWarnings, takeAppArmorAnnotations } from "../../scheme/defaults/apparmor.ts";
 import type { KubeObject } from "../../scheme/object.ts";
-import type { Container, DeleteOptions, PodSpec, PodStatus } from "../../scheme/types.gen.ts";
+import type { Container, DeleteOptions, Pod, PodSpec, PodStatus } from "../../scheme/types.gen.ts";
+import { hostnameWarnings, podWarnings } from "../../scheme/validation/pod-warnings.ts";
 import { baseStrategy, type Strategy } from "../strategy.ts";
 
 const defaultGraceSeconds = 30;
@@ -56,6 +58,7 @@ export const podStrategy: Strategy = {
 	countsGenerations: true,
 	returnsDeleted: true,
 	prepareForCreate(object) {
+		takeAppArmorAnnotations(object as Pod);
 		object["status"] = { phase: "Pending", qosClass: qosClassOf(specOf(object)) };
 	},
 	prepareForStatusUpdate(object, old) {
@@ -65,4 +68,10 @@ export const podStrategy: Strategy = {
 		object["status"] = status;
 	},
 	gracePeriod,
+	warningsOfInput: (object) => appArmorWarnings(object as Pod),
+	// Humans seldom change pods, and kubelets often.
+	warnings: (object, old) =>
+		old === undefined
+			? [...hostnameWarnings("the Pod's hostname", object.metadata.name ?? ""), ...podWarnings("", object as Pod)]
+			: [],
 };

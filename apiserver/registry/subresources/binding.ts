@@ -72,6 +72,7 @@ export async function createBinding(scope: Scope): Promise<void> {
 		object: binding,
 		user,
 		dryRun,
+		warnings: scope.warnings,
 	};
 	await admitMutating(services, subject);
 	check(name, binding as Binding);

@@ -76,6 +76,7 @@ export async function createEviction(scope: Scope): Promise<void> {
 		object: eviction,
 		user: scope.user,
 		dryRun,
+		warnings: scope.warnings,
 	};
 	await admitMutating(services, subject);
 	await admitValidating(services, subject);

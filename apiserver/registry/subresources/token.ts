@@ -39,6 +39,7 @@ export async function createToken(scope: Scope): Promise<void> {
 		object,
 		user,
 		dryRun,
+		warnings: scope.warnings,
 	};
 	await admitMutating(services, subject);
 	await admitValidating(services, subject);

@@ -181,6 +181,8 @@ function defaultRequests(container: Container): void {
 export function defaultPod(pod: Pod): void {
 	const spec = pod.spec;
 	if (spec === undefined) return;
+	// Upstream reads a negative grace as one second, in pods alone: templates keep it, and are warned of.
+	if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
 	defaultPodSpec(spec);
 	for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) defaultRequests(container);
 	spec.enableServiceLinks ??= true;

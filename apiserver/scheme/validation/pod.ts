@@ -318,6 +318,14 @@ function names(path: string, spec: PodSpec): FieldError[] {
 	return errors;
 }
 
+const restartPolicies = ["Always", "OnFailure", "Never"];
+
+function restartPolicy(path: string, policy: string | undefined): FieldError[] {
+	if (policy === undefined || policy === "") return [fieldRequired(path)];
+	// Upstream shows these in their own order.
+	return restartPolicies.includes(policy) ? [] : [fieldNotSupported(path, policy, restartPolicies)];
+}
+
 /** A pod's spec at `path` (`spec`, `spec.template.spec`). */
 export function podSpec(path: string, spec: PodSpec): FieldError[] {
 	const facts: PodFacts = {
@@ -325,12 +333,11 @@ export function podSpec(path: string, spec: PodSpec): FieldError[] {
 		gracePeriodSeconds: spec.terminationGracePeriodSeconds,
 		restartPolicy: spec.restartPolicy,
 	};
-	const grace = spec.terminationGracePeriodSeconds;
 	const deadline = spec.activeDeadlineSeconds;
 	return [
 		...volumes(`${path}.volumes`, spec.volumes),
 		...containers(path, spec, facts),
-		...requiredOneOf(`${path}.restartPolicy`, spec.restartPolicy, ["Always", "OnFailure", "Never"]),
+		...restartPolicy(`${path}.restartPolicy`, spec.restartPolicy),
 		...requiredOneOf(`${path}.dnsPolicy`, spec.dnsPolicy, [
 			"ClusterFirstWithHostNet",
 			"ClusterFirst",
@@ -346,14 +353,10 @@ export function podSpec(path: string, spec: PodSpec): FieldError[] {
 				]
 			: []),
 		...labels(`${path}.nodeSelector`, spec.nodeSelector),
-		...nonNegative(`${path}.terminationGracePeriodSeconds`, grace),
 		...(deadline !== undefined && (deadline < 1 || deadline > maxInt32)
 			? [fieldInvalid(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${maxInt32}, inclusive`)]
 			: []),
 		...names(path, spec),
-		...(spec.imagePullSecrets ?? []).flatMap((secret, i) =>
-			required(`${path}.imagePullSecrets[${i}].name`, secret.name),
-		),
 		...affinity(`${path}.affinity`, spec.affinity),
 		...tolerations(`${path}.tolerations`, spec.tolerations),
 		...spread(`${path}.topologySpreadConstraints`, spec),

@@ -135,7 +135,7 @@ describe("scheme/validation: pods", () => {
 
 	it("checks the rest of the spec", () => {
 		assert.deepEqual(pod({ containers: [container], restartPolicy: "Maybe" }), [
-			'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure"',
+			'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never"',
 		]);
 		assert.match(
 			pod({ containers: [container], tolerations: [{ value: "x" }] })[0] ?? "",
