@@ -19,7 +19,7 @@ export interface TestClusterOptions {
 	readonly logger?: Logger;
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
 	const servers = Array.from({ length: count }, () => createServer());
 	const ports = await Promise.all(
 		servers.map(

@@ -62,7 +62,7 @@ function memberId(peerUrls: readonly string[], token: string): bigint {
 }
 
 /** `name=url` pairs, a name with several URLs repeated (etcd's `--initial-cluster`). */
-function parsePairs(text: string): Map<string, string[]> {
+export function parseInitialCluster(text: string): Map<string, string[]> {
 	const urls = new Map<string, string[]>();
 	for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
 		const at = pair.indexOf("=");
@@ -81,7 +81,7 @@ export function initialCluster(options: {
 	readonly token: string;
 	readonly advertisePeerUrls: readonly string[];
 }): InitialCluster {
-	const urls = parsePairs(options.initialCluster);
+	const urls = parseInitialCluster(options.initialCluster);
 	const members = [...urls]
 		.map(([name, peerUrls]) => ({ name, peerUrls, id: memberId(peerUrls, options.token) }))
 		.sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -7,12 +7,12 @@
  * told in each greeting and kept, durably, by whoever hears them, before anything else of that member is listened to.
  * Hence whoever counted a promise knows the data that it was given on, and tells it apart from any other.
  */
-import { dirname, join } from "node:path";
-import { crc32c } from "../../kit/crc32c.ts";
+import { join } from "node:path";
 import type { Disk } from "../../kit/disk.ts";
 import type { Random } from "../../kit/random.ts";
 import type { HardState, MemberId } from "../raft/types.ts";
 import type { LogIdentity } from "../wal/types.ts";
+import { readChecked, writeChecked } from "./checked-file.ts";
 
 export interface Incarnation {
 	/** Of the data directory, drawn at random when it was first used. */
@@ -181,8 +181,9 @@ export class Incarnations implements PeerGate {
 	}
 
 	#write(): Promise<void> {
-		const content = encode(this.#options.identity, { own: this.#own, peers: this.#peers });
-		const written = this.#writing.catch(() => {}).then(() => replaceFile(this.#options, content));
+		const { disk, directory, identity } = this.#options;
+		const text = encode(identity, { own: this.#own, peers: this.#peers });
+		const written = this.#writing.catch(() => {}).then(() => writeChecked(disk, directory, fileName, text));
 		this.#writing = written;
 		return written;
 	}
@@ -216,9 +217,9 @@ function lossBetween(known: Known, told: Known): string | undefined {
 
 const hex = (id: bigint) => id.toString(16).padStart(16, "0");
 
-function encode({ clusterId, memberId }: LogIdentity, { own, peers }: Kept): Buffer {
+function encode({ clusterId, memberId }: LogIdentity, { own, peers }: Kept): string {
 	const plain = ({ data, starts, nonce, begun }: Known) => ({ data: hex(data), starts, nonce: hex(nonce), begun });
-	const text = JSON.stringify({
+	return JSON.stringify({
 		format,
 		cluster: hex(clusterId),
 		member: hex(memberId),
@@ -226,42 +227,11 @@ function encode({ clusterId, memberId }: LogIdentity, { own, peers }: Kept): Buf
 		...plain(own),
 		peers: Object.fromEntries([...peers].map(([id, peer]) => [hex(id), plain(peer)])),
 	});
-	return Buffer.from(`${text}\n${checksum(text)}\n`);
-}
-
-function checksum(text: string): string {
-	return crc32c(Buffer.from(text)).toString(16).padStart(8, "0");
-}
-
-/** Under another name first: a crash leaves the old file or the new one, whole. */
-async function replaceFile({ disk, directory }: IncarnationsOptions, content: Buffer): Promise<void> {
-	const path = join(directory, fileName);
-	const temporary = `${path}.tmp`;
-	const file = await disk.open(temporary, { create: true });
-	try {
-		await file.truncate(0);
-		await file.write(content, 0);
-		await file.sync();
-	} finally {
-		await file.close();
-	}
-	await disk.rename(temporary, path);
-	await disk.syncDirectory(dirname(path));
 }
 
 async function read({ disk, directory, identity }: IncarnationsOptions, path: string): Promise<Kept | undefined> {
-	if (!(await disk.list(directory)).includes(fileName)) return undefined;
-	const file = await disk.open(path);
-	let content: string;
-	try {
-		const bytes = Buffer.alloc(await file.size());
-		content = bytes.toString("utf8", 0, await file.read(bytes, 0));
-	} finally {
-		await file.close();
-	}
-	const [text = "", sum = ""] = content.split("\n");
-	if (sum !== checksum(text)) throw new IncarnationsError(`${path}: damaged: its checksum is wrong`);
-	return decode(path, identity, JSON.parse(text) as Stored);
+	const text = await readChecked(disk, directory, fileName);
+	return text === undefined ? undefined : decode(path, identity, JSON.parse(text) as Stored);
 }
 
 interface StoredIncarnation {

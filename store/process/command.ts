@@ -2,11 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { type FlagSpecs, type FlagValues, parseCommand, parseDuration } from "../../kit/flags.ts";
 import { createLogger, type Level, type Logger } from "../../kit/log.ts";
-import { ClusterConfigError, initialCluster, parseUrl } from "../member/cluster.ts";
+import { ClusterConfigError, type InitialCluster, initialCluster, parseUrl } from "../member/cluster.ts";
+import { relocated } from "../member/membership.ts";
 import type { AutoCompaction } from "../member/types.ts";
 import type { ListenerTls } from "../serve/listener.ts";
 import type { PeerTls } from "../transport/transport.ts";
 import { LogCorruptError } from "../wal/types.ts";
+import { knownMembership } from "./data.ts";
 import { StoreServer } from "./server.ts";
 
 const member = "Member";
@@ -103,19 +105,19 @@ const flags = {
 		type: "list",
 		default: ["http://localhost:2380"],
 		group: clustering,
-		help: "This member's peer URLs, as the others reach it.",
+		help: "This member's peer URLs, as the others reach it. Without meaning once the member has begun.",
 	},
 	"initial-cluster": {
 		type: "string",
 		default: "",
 		group: clustering,
-		help: "All members as NAME=URL,NAME=URL. Empty: this member alone.",
+		help: "All members as NAME=URL,NAME=URL. Empty: this member alone. Later: where the members of these names are now.",
 	},
 	"initial-cluster-token": {
 		type: "string",
 		default: "etcd-cluster",
 		group: clustering,
-		help: "Tells clusters with equal URLs apart; part of all ids.",
+		help: "Tells clusters with equal URLs apart; part of all ids. Without meaning once the member has begun.",
 	},
 	"initial-cluster-state": {
 		type: "string",
@@ -209,15 +211,8 @@ export async function runStore(argv: readonly string[]): Promise<number> {
 
 async function serve(values: Values, logger: Logger): Promise<number> {
 	const name = values.name;
-	const cluster = initialCluster({
-		name,
-		initialCluster:
-			values["initial-cluster"] === ""
-				? values["initial-advertise-peer-urls"].map((url) => `${name}=${url}`).join(",")
-				: values["initial-cluster"],
-		token: values["initial-cluster-token"],
-		advertisePeerUrls: values["initial-advertise-peer-urls"],
-	});
+	const dataDir = values["data-dir"] === "" ? `${name}.barque` : values["data-dir"];
+	const cluster = await clusterOf(values, dataDir, logger);
 	if (values["election-timeout"] < 5 * values["heartbeat-interval"]) {
 		throw new ClusterConfigError(
 			`--election-timeout[${values["election-timeout"]}ms] should be at least as 5 times as --heartbeat-interval[${values["heartbeat-interval"]}ms]`,
@@ -234,7 +229,7 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	const stopped = new AbortController();
 	void signalled.then((signal) => stopped.abort(new StoppedError(signal)));
 	const server = await StoreServer.start({
-		dataDir: values["data-dir"] === "" ? `${name}.barque` : values["data-dir"],
+		dataDir,
 		cluster,
 		clusterState: values["initial-cluster-state"] as "new" | "existing",
 		listenPeer: addresses("listen-peer-urls"),
@@ -270,6 +265,44 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	logger.info("stopping", { signal });
 	await server.stop();
 	return 0;
+}
+
+/** By the flags where the member begins; by its data directory afterwards, which `--initial-cluster` may only relocate. */
+async function clusterOf(values: Values, dataDir: string, logger: Logger): Promise<InitialCluster> {
+	const byFlags = () =>
+		initialCluster({
+			name: values.name,
+			initialCluster:
+				values["initial-cluster"] === ""
+					? values["initial-advertise-peer-urls"].map((url) => `${values.name}=${url}`).join(",")
+					: values["initial-cluster"],
+			token: values["initial-cluster-token"],
+			advertisePeerUrls: values["initial-advertise-peer-urls"],
+		});
+	const known = await knownMembership(dataDir);
+	if (known === undefined) return byFlags();
+	const { cluster, ignored } = relocated(known, values["initial-cluster"]);
+	if (!isSameMember(known, byFlags)) {
+		logger.warn("the member has begun before: who it is comes from its data directory, not from --initial-... flags", {
+			name: cluster.self.name,
+			member: cluster.self.id,
+			cluster: cluster.id,
+			peers: cluster.members.map((member) => `${member.name}=${member.peerUrls.join(",")}`).join(" "),
+			...(ignored.length === 0 ? {} : { "ignored-names": ignored.join(",") }),
+		});
+	}
+	return cluster;
+}
+
+/** Whether the flags say what the data directory does; also those that could not begin a member are ignored. */
+function isSameMember(known: InitialCluster, byFlags: () => InitialCluster): boolean {
+	try {
+		const flags = byFlags();
+		return flags.id === known.id && flags.self.id === known.self.id;
+	} catch (error) {
+		if (error instanceof ClusterConfigError) return false;
+		throw error;
+	}
 }
 
 /** Asked to stop before it began. */

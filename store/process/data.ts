@@ -9,6 +9,7 @@ import type { Engine } from "../engine/types.ts";
 import { type Machine, openMachine } from "../machine/machine.ts";
 import { ClusterConfigError, type InitialCluster, memberNames } from "../member/cluster.ts";
 import { Incarnations } from "../member/incarnations.ts";
+import { readMembership, writeMembership } from "../member/membership.ts";
 import type { StoreMetrics } from "../serve/metrics.ts";
 import { createThreadWriter } from "../wal/thread-writer.ts";
 import { createLog, logExists, type OpenedLog, openLog } from "../wal/wal.ts";
@@ -26,11 +27,23 @@ export interface OpenedData {
 	readonly incarnations: Incarnations;
 	/** The log, begun when there is none: not before the others allow it. */
 	log(): Promise<OpenedLog>;
+	/** Once there is a log: from now on the flags do not say who this member is. */
+	keepMembership(): Promise<void>;
 	close(): Promise<void>;
 }
 
 /** How long applied commands wait for others to share an engine batch with; answers do not wait for it. */
 const engineGatherMs = 10;
+
+/** What the data directory knows of its member and the others; undefined where there is none, or none that has begun. */
+export async function knownMembership(dataDir: string): Promise<InitialCluster | undefined> {
+	try {
+		return await readMembership(realDisk, join(dataDir, "member"));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+		throw error;
+	}
+}
 
 /** The engine's own lock makes the directory ours alone; it is taken before anything else is read or written. */
 export async function openData(
@@ -92,6 +105,7 @@ export async function openData(
 				}
 				return log;
 			},
+			keepMembership: () => writeMembership(realDisk, directory, cluster),
 			close,
 		};
 	} catch (error) {

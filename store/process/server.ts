@@ -114,6 +114,7 @@ export class StoreServer {
 			}
 			const asked = !incarnations.begun;
 			const log = await data.log();
+			await data.keepMembership();
 			// Nobody counts on what we say before it is known durably there that we have begun.
 			if (asked) transport.greet();
 			const server = await assemble(options, { machine, log, incarnations }, transport, metrics, undo);
