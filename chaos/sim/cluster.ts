@@ -6,6 +6,7 @@ import type { ClockView, VirtualClock } from "../../kit/sim/clock.ts";
 import { SimDisk } from "../../kit/sim/disk.ts";
 import { MemoryEngine } from "../../store/engine/memory.ts";
 import { type Machine, openMachine } from "../../store/machine/machine.ts";
+import { defaultSessionLimits } from "../../store/machine/session-limits.ts";
 import { askToBegin } from "../../store/member/bootstrap.ts";
 import { DataLossError, Incarnations } from "../../store/member/incarnations.ts";
 import { Member } from "../../store/member/member.ts";
@@ -286,8 +287,6 @@ export class SimCluster {
 		const machine = await openMachine(node.engine, {
 			recentBytes: 8192,
 			cacheBytes: 16384,
-			quotaBytes: swarm.quotaBytes,
-			sessionLimits: { maxAnswers: swarm.maxAnswers, maxSessions: swarm.maxSessions },
 			onFatal,
 		});
 		if (node.life !== life || !node.up) return;
@@ -350,7 +349,12 @@ export class SimCluster {
 		node.machine = machine;
 		incarnations.term = () => member.term;
 		incarnations.onExpelled = (error) => member.fail(error);
-		const requests = new Requests(member);
+		const requests = new Requests(member, {
+			quotaBytes: swarm.quotaBytes,
+			usedBytes: () => machine.stats.trackedBytes,
+			quotaCheckEvery: 4,
+			sessionLimits: { ...defaultSessionLimits, maxAnswers: swarm.maxAnswers, maxSessions: swarm.maxSessions },
+		});
 		network.listen(node.name, (channel) => {
 			const connection = new NativeConnection(channel, {
 				requests,

@@ -108,8 +108,8 @@ export const bugs: readonly Bug[] = [
 	{
 		name: "a read is answered before its index is applied",
 		file: "store/member/reads.ts",
-		text: "else if (index <= applied) for",
-		replacement: "else if (index >= 0 && applied >= 0) for",
+		text: "else if (index <= applied) this.#resolve",
+		replacement: "else if (index >= 0 && applied >= 0) this.#resolve",
 	},
 	{
 		name: "the log is released above the durable index",

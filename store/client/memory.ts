@@ -107,7 +107,8 @@ class MemoryStore implements StoreClient {
 		const clock = options.clock ?? systemClock;
 		this.#opened = openMachine(new MemoryEngine()).then((machine) => {
 			const replica = new LocalReplica(machine, clock, options.random ?? systemRandom);
-			const limits = options.minLeaseTtl === undefined ? {} : { minLeaseTtl: options.minLeaseTtl };
+			const usedBytes = () => machine.stats.trackedBytes;
+			const limits = { usedBytes, ...(options.minLeaseTtl === undefined ? {} : { minLeaseTtl: options.minLeaseTtl }) };
 			this.#requests = new Requests(replica, limits);
 			return { replica, requests: this.#requests };
 		});

@@ -9,16 +9,16 @@ const fails = (code: StoreErrorCode, run: () => unknown) =>
 
 describe("lessor", () => {
 	it("grants at least the minimum, at most etcd's maximum, each id once", () => {
-		const lessor = new Lessor(2);
+		const lessor = new Lessor();
 		assert.equal(lessor.grant(1n, 10, 0), 10);
-		assert.equal(lessor.grant(2n, -5, 0), 2);
+		assert.equal(lessor.grant(2n, -5, 0), 1);
 		fails("lease_exists", () => lessor.grant(1n, 10, 0));
 		fails("lease_ttl_too_large", () => lessor.grant(3n, 9_000_000_001, 0));
 		fails("lease_not_found", () => lessor.revoke(3n));
 	});
 
 	it("renews until the deadline and not after it", () => {
-		const lessor = new Lessor(1);
+		const lessor = new Lessor();
 		lessor.grant(1n, 10, 0);
 		assert.equal(lessor.renew(1n, 9_999), 10);
 		assert.deepEqual(lessor.expired(10_000, 10), []);
@@ -30,7 +30,7 @@ describe("lessor", () => {
 	});
 
 	it("knows which keys it holds; a key has one lease", () => {
-		const lessor = new Lessor(1);
+		const lessor = new Lessor();
 		lessor.grant(1n, 10, 0);
 		lessor.grant(2n, 10, 0);
 		lessor.attach(1n, "a");
@@ -47,7 +47,7 @@ describe("lessor", () => {
 	});
 
 	it("lists by deadline", () => {
-		const lessor = new Lessor(1);
+		const lessor = new Lessor();
 		lessor.grant(1n, 30, 0);
 		lessor.grant(2n, 10, 0);
 		lessor.grant(3n, 20, 0);

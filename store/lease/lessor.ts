@@ -11,6 +11,8 @@ import { leaseExists, leaseNotFound, leaseTtlTooLarge } from "../mvcc/errors.ts"
 import type { LeaseKeys } from "../mvcc/keyspace.ts";
 import { DeadlineHeap } from "./heap.ts";
 
+/** Seconds; leases asked for less get this. Whoever proposes a grant may raise it before (etcd: 1.5 × the election timeout). */
+const minLeaseTtl = 1;
 /** etcd's limit, seconds. */
 export const maxLeaseTtl = 9_000_000_000;
 
@@ -27,17 +29,11 @@ export interface Lease {
 }
 
 export class Lessor implements LeaseKeys {
-	readonly #minTtl: number;
 	readonly #leases = new Map<bigint, Lease>();
 	readonly #byKey = new Map<string, Lease>();
 	readonly #heap = new DeadlineHeap();
 	/** Changed or removed since `takeDirty`. */
 	#dirty = new Set<bigint>();
-
-	/** `minTtl`: seconds; shorter requests get this. Part of the replicated behaviour: the same on every member. */
-	constructor(minTtl: number) {
-		this.#minTtl = minTtl;
-	}
 
 	get size(): number {
 		return this.#leases.size;
@@ -52,7 +48,7 @@ export class Lessor implements LeaseKeys {
 		if (id === 0n) throw leaseNotFound();
 		if (ttl > maxLeaseTtl) throw leaseTtlTooLarge();
 		if (this.#leases.has(id)) throw leaseExists();
-		const granted = Math.max(ttl, this.#minTtl);
+		const granted = Math.max(ttl, minLeaseTtl);
 		this.restore(id, granted, now + granted * 1000);
 		this.#dirty.add(id);
 		return granted;

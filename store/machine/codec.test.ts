@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { seededRandom } from "../../kit/random.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { FormatError } from "./bytes.ts";
-import { decodeCommand, encodeCommand, requestIdOf } from "./codec.ts";
+import { commandHeaderSize, decodeCommand, encodeCommand, requestIdOf } from "./codec.ts";
 import { openMachine } from "./machine.ts";
 import { bytes } from "./testing/driver.ts";
 import { randomCommand } from "./testing/generate.ts";
@@ -57,12 +57,26 @@ describe("entry codec", () => {
 			return copy;
 		};
 		assert.throws(() => decodeCommand(changed(0, 2)), /unknown entry format 2/);
-		assert.throws(() => decodeCommand(changed(1, 11)), /unknown command kind 11/);
+		assert.throws(() => decodeCommand(changed(1, 12)), /unknown command kind 12/);
 		assert.throws(() => decodeCommand(changed(1, 0)), FormatError);
 		assert.throws(() => decodeCommand(Buffer.concat([data, bytes("x")])), /1 bytes too many/);
 		for (let length = 0; length < data.length; length++) {
 			assert.throws(() => decodeCommand(data.subarray(0, length)), FormatError);
 		}
+	});
+
+	it("opens a session with limits of its own by a kind of its own; without any the entry is as it always was", () => {
+		const limits = { maxSessions: 1, maxBytes: 2, maxAnswers: 3, maxSessionBytes: 2 ** 40 };
+		const data = encodeCommand(header, { kind: "session_open", limits });
+		assert.equal(data[1], 11);
+		assert.equal(
+			data.subarray(commandHeaderSize).toString("hex"),
+			"0000000000000001000000000000000200000000000000030000010000000000",
+		);
+		assert.deepEqual(decodeCommand(data).command, { kind: "session_open", limits });
+		const plain = encodeCommand(header, { kind: "session_open", limits: undefined });
+		assert.deepEqual([plain[1], plain.length], [8, commandHeaderSize]);
+		assert.deepEqual(decodeCommand(plain).command, { kind: "session_open" });
 	});
 
 	it("never fails in another way on damaged entries", () => {

@@ -18,6 +18,7 @@ import type {
 	TxnRequest,
 } from "../api.ts";
 import { FormatError, Reader, Writer } from "./bytes.ts";
+import { readSessionLimits, sessionLimitsSize, writeSessionLimits } from "./session-limits.ts";
 import type { Command, CommandHeader } from "./types.ts";
 
 export const commandFormat = 1;
@@ -37,9 +38,17 @@ const kinds = [
 	"session_open",
 	"session_close",
 	"tick",
+	// With limits of its own; the one above has `defaultSessionLimits`.
+	"session_open",
 ] as const satisfies readonly Command["kind"][];
+const openWithLimits = kinds.length;
 /** On the wire 1 is `put`, and so on in the order above. */
-const kindNumbers = new Map<string, number>(kinds.map((kind, i) => [kind, i + 1]));
+const kindNumbers = new Map<string, number>(kinds.map((kind, i) => [kind, i + 1] as const).slice(0, -1));
+
+function kindNumber(command: Command): number {
+	const limited = command.kind === "session_open" && command.limits !== undefined;
+	return limited ? openWithLimits : kindNumbers.get(command.kind)!;
+}
 
 const ops = ["range", "put", "delete", "txn"] as const;
 const results = ["equal", "greater", "less", "not_equal"] as const satisfies readonly CompareResult[];
@@ -106,6 +115,7 @@ function bodySize(command: Command): number {
 		case "lease_keepalive":
 			return 4 + 8 * command.ids.length;
 		case "session_open":
+			return command.limits === undefined ? 0 : sessionLimitsSize;
 		case "session_close":
 		case "tick":
 			return 0;
@@ -196,6 +206,8 @@ function writeBody(w: Writer, command: Command): void {
 			for (const id of command.ids) w.u64(id);
 			break;
 		case "session_open":
+			if (command.limits !== undefined) writeSessionLimits(w, command.limits);
+			break;
 		case "session_close":
 		case "tick":
 			break;
@@ -206,7 +218,7 @@ function writeBody(w: Writer, command: Command): void {
 export function encodeCommand(header: CommandHeader, command: Command): Buffer {
 	const w = new Writer(commandHeaderSize + bodySize(command));
 	w.u8(commandFormat);
-	w.u8(kindNumbers.get(command.kind)!);
+	w.u8(kindNumber(command));
 	w.u64(header.session);
 	w.u53(header.sequence);
 	w.u53(header.acknowledged);
@@ -302,7 +314,7 @@ function readKeepalive(r: Reader): bigint[] {
 	return ids;
 }
 
-function readBody(r: Reader, kind: Command["kind"]): Command {
+function readBody(r: Reader, kind: Command["kind"], number: number): Command {
 	switch (kind) {
 		case "put": {
 			const flags = r.u8();
@@ -331,6 +343,7 @@ function readBody(r: Reader, kind: Command["kind"]): Command {
 		case "lease_keepalive":
 			return { kind, ids: readKeepalive(r) };
 		case "session_open":
+			return number === openWithLimits ? { kind, limits: readSessionLimits(r) } : { kind };
 		case "session_close":
 		case "tick":
 			return { kind };
@@ -345,8 +358,9 @@ export function decodeCommand(data: Buffer): { readonly header: CommandHeader; r
 	const r = new Reader(data);
 	const format = r.u8();
 	if (format !== commandFormat) throw new FormatError(`unknown entry format ${format}`);
-	const kind = kinds[r.u8() - 1];
-	if (kind === undefined) throw new FormatError(`unknown command kind ${data[1]}`);
+	const number = r.u8();
+	const kind = kinds[number - 1];
+	if (kind === undefined) throw new FormatError(`unknown command kind ${number}`);
 	const header: CommandHeader = {
 		session: r.u64(),
 		sequence: r.u53(),
@@ -354,7 +368,7 @@ export function decodeCommand(data: Buffer): { readonly header: CommandHeader; r
 		time: r.u53(),
 		requestId: r.u64(),
 	};
-	const command = readBody(r, kind);
+	const command = readBody(r, kind, number);
 	r.end();
 	return { header, command };
 }

@@ -1,8 +1,7 @@
 /** Runs one command on the state. Expected failures come back as StoreErrors and changed nothing. */
 import { StoreError } from "../api.ts";
-import { noSpace } from "../mvcc/errors.ts";
 import type { Change } from "../mvcc/keyspace.ts";
-import { deleteKeys, executeDelete, executePut, executeTxn, hasPut } from "../mvcc/write.ts";
+import { deleteKeys, executeDelete, executePut, executeTxn } from "../mvcc/write.ts";
 import type { Entry } from "../raft/types.ts";
 import type { State } from "./state.ts";
 import type { Command, CommandHeader, CommandResult } from "./types.ts";
@@ -16,15 +15,9 @@ export interface Executed {
 
 const noChanges: readonly Change[] = [];
 
-export function execute(
-	state: State,
-	entry: Entry,
-	header: CommandHeader,
-	command: Command,
-	quotaBytes: number,
-): Executed {
+export function execute(state: State, entry: Entry, header: CommandHeader, command: Command): Executed {
 	try {
-		return run(state, entry, header, command, quotaBytes);
+		return run(state, entry, header, command);
 	} catch (error) {
 		if (!(error instanceof StoreError)) throw error;
 		return { outcome: error, changes: noChanges, effective: false };
@@ -38,16 +31,12 @@ function written(outcome: CommandResult, changes: readonly Change[]): Executed {
 const done = (outcome: CommandResult): Executed => ({ outcome, changes: noChanges, effective: true });
 const nothing = (outcome: CommandResult): Executed => ({ outcome, changes: noChanges, effective: false });
 
-function run(state: State, entry: Entry, header: CommandHeader, command: Command, quotaBytes: number): Executed {
+function run(state: State, entry: Entry, header: CommandHeader, command: Command): Executed {
 	const { space, lessor, sessions } = state;
 	const now = state.time.active;
 	const leaseExists = (id: bigint) => lessor.has(id);
-	const checkSpace = () => {
-		if (space.trackedBytes + entry.data.length > quotaBytes) throw noSpace();
-	};
 	switch (command.kind) {
 		case "put": {
-			checkSpace();
 			const { result, changes } = executePut(space, leaseExists, command);
 			return written({ kind: "put", result }, changes);
 		}
@@ -56,7 +45,6 @@ function run(state: State, entry: Entry, header: CommandHeader, command: Command
 			return written({ kind: "delete", result }, changes);
 		}
 		case "txn": {
-			if (hasPut(command)) checkSpace();
 			const { result, changes } = executeTxn(space, leaseExists, command);
 			return written({ kind: "txn", result }, changes);
 		}
@@ -64,7 +52,6 @@ function run(state: State, entry: Entry, header: CommandHeader, command: Command
 			space.compact(command.revision);
 			return done({ kind: "compact" });
 		case "lease_grant": {
-			checkSpace();
 			const id = command.id === 0n ? chooseLeaseId(header, entry.index, leaseExists) : command.id;
 			const ttl = lessor.grant(id, command.ttl, now);
 			return done({ kind: "lease_grant", result: { id, ttl } });
@@ -81,7 +68,7 @@ function run(state: State, entry: Entry, header: CommandHeader, command: Command
 		}
 		case "session_open":
 			if (header.session === 0n) throw new StoreError("invalid_argument", "etcdserver: session id is not provided");
-			sessions.open(header.session, entry.index, now);
+			sessions.open(header.session, entry.index, now, command.limits);
 			return nothing({ kind: "session_open" });
 		case "session_close":
 			sessions.close(header.session);

@@ -29,23 +29,14 @@ import { type Executed, execute } from "./execute.ts";
 import { prepareSnapshot } from "./install.ts";
 import { decodeGeneration, generationRange, otherGenerations, pointerKey, tableRange } from "./layout.ts";
 import { encodeMeta, type Meta, noConf } from "./meta.ts";
-import { defaultSessionLimits, type SessionLimits } from "./sessions.ts";
 import { encodeLease, writeSnapshot } from "./snapshot.ts";
 import { loadState, State } from "./state.ts";
 import type { Applied, CommandHeader, StateMachine } from "./types.ts";
 import { EngineWriter } from "./writer.ts";
 
+/** Nothing here changes what an entry does: that follows from the log alone, and is the same on every member. */
 export interface MachineOptions {
 	readonly logger?: Logger | undefined;
-	/**
-	 * Seconds; leases asked for less get this. What is replicated: every member must have the same. Default 1: the server
-	 * raises the TTL before it proposes.
-	 */
-	readonly minLeaseTtl?: number | undefined;
-	/** Bytes of readable records above which puts fail with `no_space`; the same on every member. Default 2 GiB. */
-	readonly quotaBytes?: number | undefined;
-	/** The same on every member. */
-	readonly sessionLimits?: Partial<SessionLimits> | undefined;
 	/** Bytes of recently written pairs kept in memory for reads. Default 64 MiB. */
 	readonly cacheBytes?: number | undefined;
 	/** Bytes of recent events kept in memory for watchers a little behind. Default 16 MiB. */
@@ -66,7 +57,6 @@ export interface MachineStats {
 	readonly keys: number;
 	readonly indexedKeys: number;
 	readonly trackedBytes: number;
-	readonly quotaBytes: number;
 	readonly leases: number;
 	readonly sessions: number;
 	readonly sessionBytes: number;
@@ -93,7 +83,6 @@ export class Machine implements StateMachine {
 	readonly #options: MachineOptions;
 	readonly #logger: Logger;
 	readonly #turn: () => Promise<void>;
-	readonly #quotaBytes: number;
 	readonly #writer: EngineWriter;
 	readonly #hub: WatchHub;
 	#state: State;
@@ -114,7 +103,6 @@ export class Machine implements StateMachine {
 		this.#options = options;
 		this.#logger = options.logger ?? silentLogger;
 		this.#turn = options.turn ?? defaultTurn;
-		this.#quotaBytes = options.quotaBytes ?? 2 * 2 ** 30;
 		this.#writer = new EngineWriter(engine, {
 			seal: (add) => this.#seal(add),
 			written: (_sequence, synced) => this.#written(synced),
@@ -129,8 +117,6 @@ export class Machine implements StateMachine {
 
 	#newState(generation: number): State {
 		return new State(generation, this.#engine, this.#writer, {
-			minLeaseTtl: this.#options.minLeaseTtl ?? 1,
-			sessionLimits: { ...defaultSessionLimits, ...this.#options.sessionLimits },
 			cacheBytes: this.#options.cacheBytes ?? 64 * 2 ** 20,
 		});
 	}
@@ -211,7 +197,6 @@ export class Machine implements StateMachine {
 			keys: space.liveKeys,
 			indexedKeys: space.indexedKeys,
 			trackedBytes: space.trackedBytes,
-			quotaBytes: this.#quotaBytes,
 			leases: lessor.size,
 			sessions: sessions.size,
 			sessionBytes: sessions.bytes,
@@ -273,7 +258,7 @@ export class Machine implements StateMachine {
 		}
 		// Watchers' previous values must be read before this entry makes them unreadable.
 		if (command.kind === "compact") this.#hub.flush();
-		const executed = execute(state, entry, header, command, this.#quotaBytes);
+		const executed = execute(state, entry, header, command);
 		this.#publish(executed.changes);
 		if (command.kind === "compact" && executed.effective) this.#compactor.compactTo(state.space.compactRevision);
 		if (inSession) {

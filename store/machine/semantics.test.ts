@@ -338,25 +338,6 @@ describe("machine semantics", () => {
 			assert.ok(d.machine.stats.trackedBytes < before - 1000);
 		});
 	});
-
-	describe("quota", () => {
-		it("refuses puts and grants above it, and takes deletes and compactions", async () => {
-			const small = await Driver.open(new MemoryEngine(), { quotaBytes: 2000 });
-			const value = Buffer.alloc(900, 1);
-			small.run({ kind: "put", key: bytes("a"), value });
-			small.run({ kind: "put", key: bytes("a"), value });
-			const refused = small.apply({ kind: "put", key: bytes("b"), value }).outcome as StoreError;
-			assert.equal(refused.code, "no_space");
-			assert.equal(refused.message, "etcdserver: mvcc: database space exceeded");
-			const put: RequestOp = { op: "put", key: bytes("b"), value };
-			const txnRefused = small.apply({ kind: "txn", compare: [], success: [put], failure: [] }).outcome;
-			assert.equal((txnRefused as StoreError).code, "no_space");
-			small.run({ kind: "txn", compare: [], success: [{ op: "delete", key: bytes("a") }], failure: [] });
-			small.run({ kind: "compact", revision: small.machine.revision });
-			small.run({ kind: "put", key: bytes("b"), value });
-			await small.machine.close();
-		});
-	});
 });
 
 function pick(d: Driver, key: string, revision = 0) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { RequestOp, StoreError } from "../api.ts";
 import { MemoryEngine } from "../engine/memory.ts";
+import { sessionTtlMs } from "./sessions.ts";
 import { bytes, Driver } from "./testing/driver.ts";
 import type { Command } from "./types.ts";
 
@@ -9,16 +10,15 @@ const put = (key: string, more: object = {}): Command => ({ kind: "put", key: by
 describe("sessions", () => {
 	let engine: MemoryEngine;
 	let d: Driver;
-	const open = (session: bigint) => d.run({ kind: "session_open" }, { session });
+	const limits = { maxSessions: 3, maxAnswers: 3, maxSessionBytes: 40_000, maxBytes: 60_000 };
+	const open = (session: bigint) => d.run({ kind: "session_open", limits }, { session });
 	const send = (session: bigint, sequence: number, command: Command, acknowledged = 0) =>
 		d.apply(command, { session, sequence, acknowledged });
 	const code = (applied: { outcome: unknown }) => (applied.outcome as StoreError).code;
 
 	beforeEach(async () => {
 		engine = new MemoryEngine();
-		d = await Driver.open(engine, {
-			sessionLimits: { ttlMs: 4000, maxSessions: 3, maxAnswers: 3, maxSessionBytes: 40_000, maxBytes: 60_000 },
-		});
+		d = await Driver.open(engine);
 	});
 	afterEach(() => d.machine.close());
 
@@ -103,7 +103,7 @@ describe("sessions", () => {
 	it("end after their time without use, by replicated time", () => {
 		open(1n);
 		open(2n);
-		for (let i = 0; i < 5; i++) {
+		for (let i = 0; i <= sessionTtlMs / 1000; i++) {
 			d.time += 1000;
 			send(2n, 0, { kind: "tick" });
 		}
@@ -140,6 +140,24 @@ describe("sessions", () => {
 			send(session, i, { kind: "delete", key: bytes("k"), prevKv: true });
 			assert.ok(d.machine.stats.sessionBytes <= 60_000);
 		}
+	});
+
+	it("keep the limits of their entry over restarts and snapshots; without any they have the default ones", async () => {
+		open(1n);
+		d.run({ kind: "session_open" }, { session: 2n });
+		await d.machine.sync();
+		d = await Driver.open(engine.crash());
+		const other = await Driver.open(new MemoryEngine());
+		const { meta, chunks } = d.machine.snapshot();
+		await other.machine.restore(meta, chunks);
+		for (const each of [d, other]) {
+			for (const session of [1n, 2n]) {
+				for (let i = 1; i <= 4; i++) each.run(put("a"), { session, sequence: i });
+			}
+			assert.equal(code(each.apply(put("a"), { session: 1n, sequence: 1 })), "session_expired");
+			assert.deepEqual(each.apply(put("a"), { session: 2n, sequence: 1 }).outcome, { kind: "put", result: {} });
+		}
+		await other.machine.close();
 	});
 
 	it("are not part of the hash, and survive restarts and snapshots", async () => {

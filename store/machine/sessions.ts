@@ -9,15 +9,25 @@
  *
  * Bounded: an answer of more than `maxAnswerBytes` is remembered only as applied; beyond `maxAnswers` or
  * `maxSessionBytes` a session forgets its oldest; beyond `maxSessions` or `maxBytes` the longest unused session goes.
+ * These limits stand in the entry that opens a session: no process's own settings decide what all must do alike.
  * A request at or below what was forgotten, or of a session that is gone, is refused: its outcome is unknown, and it is
  * never applied a second time. All decisions follow from the log, so every member takes the same.
  */
 import { StoreError } from "../api.ts";
 import { decodeAnswer, encodeAnswer } from "./answers.ts";
 import { FormatError, Reader, Writer } from "./bytes.ts";
+import {
+	defaultSessionLimits,
+	readSessionLimits,
+	type SessionLimits,
+	sessionLimitsSize,
+	writeSessionLimits,
+} from "./session-limits.ts";
 import type { CommandResult } from "./types.ts";
 
 const sessionFormat = 1;
+/** With limits other than the default after the floor. */
+const limitedFormat = 2;
 /** In place of a kept answer's length. */
 const tooLarge = 0xffffffff;
 const noEffect = 0xfffffffe;
@@ -25,23 +35,8 @@ const noEffect = 0xfffffffe;
 const sessionOverhead = 128;
 const answerOverhead = 64;
 
-export interface SessionLimits {
-	/** Active time without use after which a session ends, ms. */
-	readonly ttlMs: number;
-	readonly maxSessions: number;
-	readonly maxBytes: number;
-	readonly maxAnswers: number;
-	readonly maxSessionBytes: number;
-}
-
-/** Part of the replicated behaviour: changing them needs a new entry format. */
-export const defaultSessionLimits: SessionLimits = {
-	ttlMs: 10 * 60_000,
-	maxSessions: 20_000,
-	maxBytes: 64 * 2 ** 20,
-	maxAnswers: 4096,
-	maxSessionBytes: 2 ** 20,
-};
+/** Active time without use after which a session ends, ms. Part of the replicated behaviour: fixed. */
+export const sessionTtlMs = 10 * 60_000;
 
 interface Answer {
 	readonly revision: number;
@@ -51,6 +46,7 @@ interface Answer {
 
 interface Session {
 	readonly id: bigint;
+	readonly limits: SessionLimits;
 	/** Log index of the last use: a strict order of use. */
 	lastIndex: number;
 	/** Active time of the last use, ms. */
@@ -76,15 +72,10 @@ function unknown(why: string): Lookup {
 }
 
 export class Sessions {
-	readonly #limits: SessionLimits;
 	/** Longest unused first. */
 	readonly #sessions = new Map<bigint, Session>();
 	#bytes = 0;
 	#dirty = new Set<bigint>();
-
-	constructor(limits: SessionLimits = defaultSessionLimits) {
-		this.#limits = limits;
-	}
 
 	get size(): number {
 		return this.#sessions.size;
@@ -95,7 +86,7 @@ export class Sessions {
 	}
 
 	/** Opening one that is open counts as use. */
-	open(id: bigint, index: number, now: number): void {
+	open(id: bigint, index: number, now: number, limits: SessionLimits = defaultSessionLimits): void {
 		const known = this.#sessions.get(id);
 		if (known !== undefined) {
 			this.#touch(known, index, now);
@@ -103,6 +94,7 @@ export class Sessions {
 		}
 		const session: Session = {
 			id,
+			limits,
 			lastIndex: index,
 			lastUsed: now,
 			floor: 0,
@@ -112,7 +104,7 @@ export class Sessions {
 		this.#sessions.set(id, session);
 		this.#bytes += session.bytes;
 		this.#dirty.add(id);
-		this.#evict(id);
+		this.#evict(session);
 	}
 
 	close(id: bigint): void {
@@ -137,15 +129,17 @@ export class Sessions {
 	/** Ends sessions unused for too long. */
 	expire(now: number): void {
 		for (const session of this.#sessions.values()) {
-			if (now - session.lastUsed <= this.#limits.ttlMs) return;
+			if (now - session.lastUsed <= sessionTtlMs) return;
 			this.#drop(session);
 		}
 	}
 
-	#evict(except: bigint): void {
+	/** Others go until this one's limits are kept. */
+	#evict(kept: Session): void {
+		const { maxSessions, maxBytes } = kept.limits;
 		for (const session of this.#sessions.values()) {
-			if (this.#sessions.size <= this.#limits.maxSessions && this.#bytes <= this.#limits.maxBytes) return;
-			if (session.id !== except) this.#drop(session);
+			if (this.#sessions.size <= maxSessions && this.#bytes <= maxBytes) return;
+			if (session !== kept) this.#drop(session);
 		}
 	}
 
@@ -194,13 +188,13 @@ export class Sessions {
 		session.answers.set(sequence, answer);
 		session.bytes += answerBytes(answer);
 		this.#bytes += answerBytes(answer);
-		const { maxAnswers, maxSessionBytes } = this.#limits;
+		const { maxAnswers, maxSessionBytes, maxBytes } = session.limits;
 		while (session.answers.size > maxAnswers || session.bytes > maxSessionBytes) {
 			const [oldest, forgotten] = session.answers.entries().next().value!;
 			session.floor = Math.max(session.floor, oldest);
 			this.#forget(session, oldest, forgotten);
 		}
-		if (this.#bytes > this.#limits.maxBytes) this.#evict(id);
+		if (this.#bytes > maxBytes) this.#evict(session);
 	}
 
 	/** Ids whose stored form changed since the last call; one that is gone is to be removed. */
@@ -218,14 +212,16 @@ export class Sessions {
 	encode(id: bigint): Buffer | undefined {
 		const session = this.#sessions.get(id);
 		if (session === undefined) return undefined;
-		let size = 1 + 4 * 8 + 4;
+		const isLimited = !sameLimits(session.limits, defaultSessionLimits);
+		let size = 1 + 4 * 8 + 4 + (isLimited ? sessionLimitsSize : 0);
 		for (const answer of session.answers.values()) size += 20 + bodyBytes(answer);
 		const w = new Writer(size);
-		w.u8(sessionFormat);
+		w.u8(isLimited ? limitedFormat : sessionFormat);
 		w.u64(id);
 		w.u53(session.lastIndex);
 		w.i53(session.lastUsed);
 		w.u53(session.floor);
+		if (isLimited) writeSessionLimits(w, session.limits);
 		w.u32(session.answers.size);
 		for (const [sequence, { revision, body }] of session.answers) {
 			w.u53(sequence);
@@ -246,14 +242,24 @@ export class Sessions {
 	}
 }
 
+function sameLimits(a: SessionLimits, b: SessionLimits): boolean {
+	return (
+		a.maxSessions === b.maxSessions &&
+		a.maxBytes === b.maxBytes &&
+		a.maxAnswers === b.maxAnswers &&
+		a.maxSessionBytes === b.maxSessionBytes
+	);
+}
+
 function decodeSession(data: Buffer): Session {
 	const r = new Reader(data);
 	const format = r.u8();
-	if (format !== sessionFormat) throw new FormatError(`unknown session format ${format}`);
+	if (format !== sessionFormat && format !== limitedFormat) throw new FormatError(`unknown session format ${format}`);
 	const id = r.u64();
 	const lastIndex = r.u53();
 	const lastUsed = r.i53();
 	const floor = r.u53();
+	const limits = format === limitedFormat ? readSessionLimits(r) : defaultSessionLimits;
 	const answers = new Map<number, Answer>();
 	let bytes = sessionOverhead;
 	for (let left = r.u32(); left > 0; left--) {
@@ -265,7 +271,7 @@ function decodeSession(data: Buffer): Session {
 		bytes += answerBytes(answer);
 	}
 	r.end();
-	return { id, lastIndex, lastUsed, floor, answers, bytes };
+	return { id, limits, lastIndex, lastUsed, floor, answers, bytes };
 }
 
 function readBody(r: Reader, length: number): Answer["body"] {

@@ -7,13 +7,11 @@ import { Reader, Writer } from "./bytes.ts";
 import { idKey, tablePrefix, tableRange } from "./layout.ts";
 import { decodeMeta, type Meta } from "./meta.ts";
 import { Records } from "./records.ts";
-import { type SessionLimits, Sessions } from "./sessions.ts";
+import { Sessions } from "./sessions.ts";
 import { MachineTime } from "./time.ts";
 import type { EngineWriter } from "./writer.ts";
 
 export interface StateOptions {
-	readonly minLeaseTtl: number;
-	readonly sessionLimits: SessionLimits;
 	readonly cacheBytes: number;
 }
 
@@ -38,9 +36,9 @@ export class State {
 		this.#leasePrefix = tablePrefix(generation, "l");
 		this.#sessionPrefix = tablePrefix(generation, "s");
 		this.records = new Records(engine, writer, this.recordPrefix);
-		this.lessor = new Lessor(options.minLeaseTtl);
+		this.lessor = new Lessor();
 		this.space = new KeySpace(this.records, this.lessor, options.cacheBytes);
-		this.sessions = new Sessions(options.sessionLimits);
+		this.sessions = new Sessions();
 	}
 
 	setMeta(meta: Meta): void {

@@ -24,6 +24,7 @@ import type { RangeOptions } from "../mvcc/read.ts";
 import type { ReadPlan } from "../mvcc/write.ts";
 import type { ConfState, Entry, SnapshotMeta } from "../raft/types.ts";
 import type { WatchCursor } from "../watch/types.ts";
+import type { SessionLimits } from "./session-limits.ts";
 
 /** What an entry asks for. `kind` numbers are fixed forever (codec.ts). */
 export type Command =
@@ -38,8 +39,8 @@ export type Command =
 			readonly expired: boolean;
 	  }
 	| { readonly kind: "lease_keepalive"; readonly ids: readonly bigint[] }
-	/** Opens the session named in the header. */
-	| { readonly kind: "session_open" }
+	/** Opens the session named in the header, under these limits or `defaultSessionLimits`. */
+	| { readonly kind: "session_open"; readonly limits?: SessionLimits | undefined }
 	| { readonly kind: "session_close" }
 	/**
 	 * Nothing but its time: lets leases and sessions age in a quiet cluster. The leader proposes one whenever nothing else

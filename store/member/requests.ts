@@ -22,6 +22,7 @@ import {
 	type WatchRequest,
 	type WithHeader,
 } from "../api.ts";
+import type { SessionLimits } from "../machine/session-limits.ts";
 import type { Applied, Command, CommandResult, StateMachine } from "../machine/types.ts";
 import { checkDelete, checkPut, checkRange, checkTxn, maxTxnOps } from "../mvcc/check.ts";
 import { isReadOnly } from "../mvcc/write.ts";
@@ -56,12 +57,16 @@ export interface RequestLimits extends PageLimits {
 	readonly maxTxnOps: number;
 	/** Smallest lease TTL granted, seconds; a smaller one asked for is raised to it (etcd: 1.5 × the election timeout). */
 	readonly minLeaseTtl: number;
+	/** Of sessions opened here; by default those of `machine/session-limits.ts`. */
+	readonly sessionLimits?: SessionLimits | undefined;
 	/** Bytes in use above which puts are refused. */
 	readonly quotaBytes: number;
 	/** Looked at now and then, not at every request. */
 	readonly usedBytes: () => number;
 	/** The space in use was found above the quota, or below it again. */
 	readonly onSpace?: ((exceeded: boolean, usedBytes: number) => void) | undefined;
+	/** Requests between two looks. */
+	readonly quotaCheckEvery: number;
 }
 
 export const defaultRequestLimits: RequestLimits = {
@@ -70,6 +75,7 @@ export const defaultRequestLimits: RequestLimits = {
 	minLeaseTtl: 2,
 	quotaBytes: 2 * 2 ** 30,
 	usedBytes: () => 0,
+	quotaCheckEvery: 64,
 	rangePageKeys: 1000,
 	rangePageBytes: 256 << 10,
 	maxAnswerBytes: 512 * 2 ** 20,
@@ -79,9 +85,6 @@ export const defaultRequestLimits: RequestLimits = {
 /** Long answers gathered at a time; the others wait, so that they are not all in memory at once. */
 const maxLongAnswers = 4;
 const maxWaitingAnswers = 10_000;
-
-/** Requests between two looks at the space in use. */
-const quotaCheckEvery = 64;
 
 type Answer<K extends CommandResult["kind"]> = Extract<CommandResult, { kind: K }>;
 
@@ -108,7 +111,8 @@ function adds(ops: readonly RequestOp[]): boolean {
 export class Requests {
 	readonly replica: Replica;
 	readonly #limits: RequestLimits;
-	#sinceQuotaCheck = quotaCheckEvery;
+	/** The first request looks. */
+	#sinceQuotaCheck = Number.MAX_SAFE_INTEGER - 1;
 	#full = false;
 	readonly #longAnswers = new Places(maxLongAnswers, maxWaitingAnswers);
 
@@ -263,7 +267,8 @@ export class Requests {
 
 	/** `session` and the like are in `options`. */
 	session(kind: "session_open" | "session_close", options: ProposeOptions): Promise<WithHeader<object>> {
-		return this.#replicate({ kind }, options, onlyHeader);
+		const command = kind === "session_open" ? { kind, limits: this.#limits.sessionLimits } : { kind };
+		return this.#replicate(command, options, onlyHeader);
 	}
 
 	#checkSize(bytes: number): void {
@@ -274,7 +279,7 @@ export class Requests {
 
 	/** etcd's NOSPACE: deletes and compactions still pass, and open the store again by themselves. */
 	#checkQuota(): void {
-		if (this.#full || ++this.#sinceQuotaCheck >= quotaCheckEvery) this.#lookAtSpace();
+		if (this.#full || ++this.#sinceQuotaCheck >= this.#limits.quotaCheckEvery) this.#lookAtSpace();
 		if (this.#full) throw new StoreError("no_space", "etcdserver: mvcc: database space exceeded");
 	}
 

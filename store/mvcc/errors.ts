@@ -11,7 +11,6 @@ export const valueProvided = () => new StoreError("value_provided", "etcdserver:
 export const leaseProvided = () => new StoreError("lease_provided", "etcdserver: lease is provided");
 export const tooManyOps = () => new StoreError("too_many_ops", "etcdserver: too many operations in txn request");
 export const duplicateKey = () => new StoreError("duplicate_key", "etcdserver: duplicate key given in txn request");
-export const noSpace = () => new StoreError("no_space", "etcdserver: mvcc: database space exceeded");
 export const leaseNotFound = () => new StoreError("lease_not_found", "etcdserver: requested lease not found");
 export const leaseExists = () => new StoreError("lease_exists", "etcdserver: lease already exists");
 export const leaseTtlTooLarge = () => new StoreError("lease_ttl_too_large", "etcdserver: too large lease TTL");

@@ -94,12 +94,6 @@ export function isReadOnly(txn: TxnRequest): boolean {
 	return txn.success.every(reads) && txn.failure.every(reads);
 }
 
-/** Whether any branch of the transaction puts, and so needs space. */
-export function hasPut(txn: TxnRequest): boolean {
-	const puts = (op: RequestOp): boolean => op.op === "put" || (op.op === "txn" && hasPut(op));
-	return txn.success.some(puts) || txn.failure.some(puts);
-}
-
 function checkKept(space: KeySpace, request: PutRequest): void {
 	if (request.ignoreValue !== true && request.ignoreLease !== true) return;
 	if (space.find(request.key.toString("latin1")) === undefined) throw keyNotFound();

@@ -72,8 +72,6 @@ export async function openData(
 	try {
 		machine = await openMachine(engine, {
 			logger,
-			// The quota is enforced where requests come in: members may be started with different ones, and must not diverge.
-			quotaBytes: Number.MAX_SAFE_INTEGER,
 			gather: () => new Promise((resolve) => setTimeout(resolve, engineGatherMs)),
 			turn: () => new Promise((resolve) => setImmediate(resolve)),
 			onFatal: (error) => fatal(error),
