@@ -1,8 +1,10 @@
 /** `barque apiserver`: one replica of the API, with kube-apiserver's flag names. */
+
 import { readFile } from "node:fs/promises";
 import { systemClock } from "../kit/clock.ts";
 import { type FlagValues, parseCommand } from "../kit/flags.ts";
 import { createLogger, type Level } from "../kit/log.ts";
+import { trimOf } from "../kit/trim.ts";
 import { connectStore } from "../store/client/client.ts";
 import { readAdmissionConfiguration } from "./admission/configuration.ts";
 import { type ApiserverOptions, defaults } from "./options.ts";
@@ -246,7 +248,7 @@ async function readOptions(values: Values): Promise<Omit<ApiserverOptions, "stor
 		serviceAccountIssuers: issuers.length === 0 ? undefined : issuers,
 		serviceAccountMaxTokenExpirationSeconds: values["service-account-max-token-expiration"] / 1000,
 		apiAudiences: audiences.length === 0 ? undefined : audiences,
-		etcdPrefix: `/${values["etcd-prefix"].replace(/^\/+|\/+$/g, "")}`,
+		etcdPrefix: `/${trimOf(values["etcd-prefix"], "/")}`,
 		serviceClusterIpRange: values["service-cluster-ip-range"],
 		serviceNodePortRange: values["service-node-port-range"],
 		authorizationModes: values["authorization-mode"],

@@ -42,9 +42,17 @@ export function readSigningKey(pem: string | Buffer, source: string): SigningKey
 	return { id: keyId(createPublicKey(privateKey)), algorithm: algorithmOf(privateKey, source), privateKey };
 }
 
+/** The `-----BEGIN …-----` blocks of a text, each with its end. */
+function pemBlocks(text: string): string[] {
+	return text.split(/(?=-----BEGIN )/).flatMap((part) => {
+		const end = /^-----END [^-\n]+-----/m.exec(part);
+		return part.startsWith("-----BEGIN ") && end !== null ? [part.slice(0, end.index + end[0].length)] : [];
+	});
+}
+
 /** Reads every PEM key of a file (`--service-account-key-file`): public keys, certificates, or private keys for their public part. */
 export function readVerifyingKeys(pem: string | Buffer, source: string): VerifyingKey[] {
-	const blocks = String(pem).match(/-----BEGIN [^-]+-----[\s\S]+?-----END [^-]+-----/g) ?? [];
+	const blocks = pemBlocks(String(pem));
 	const usable = blocks.filter((b) => !b.startsWith("-----BEGIN EC PARAMETERS-----"));
 	if (usable.length === 0) throw new Error(`${source}: data does not contain any valid RSA or ECDSA public keys`);
 	return usable.map((block, i) => {

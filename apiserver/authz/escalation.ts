@@ -2,6 +2,7 @@
  * Nobody grants more than they have: whoever writes a role in any way must hold every permission in it, and whoever writes
  * a binding every permission it gives, unless they may `escalate` or `bind` it.
  */
+import { trimEndOf } from "../../kit/trim.ts";
 import { systemMasters, type UserInfo } from "../authn/types.ts";
 import { ApiError, badRequest, forbidden, notFound } from "../machinery/errors.ts";
 import { semanticEqual } from "../machinery/meta.ts";
@@ -58,7 +59,7 @@ function coversPermission(rule: PolicyRule, p: Permission): boolean {
 	if (p.path !== undefined) {
 		const path = p.path;
 		return (rule.nonResourceURLs ?? []).some(
-			(url) => url === path || (url.endsWith("*") && path.startsWith(url.replace(/\*+$/, ""))),
+			(url) => url === path || (url.endsWith("*") && path.startsWith(trimEndOf(url, "*"))),
 		);
 	}
 	if (!holds(rule.apiGroups, p.apiGroup ?? "")) return false;

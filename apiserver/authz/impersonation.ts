@@ -159,6 +159,7 @@ function checkExtra(extra: Impersonation["extra"], asks: () => Attributes): void
 }
 
 const pathCharacters = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+// linear: one class, anchored.
 const pathPattern = new RegExp(`^${pathCharacters}$`);
 
 /** Why a key is no `acme.io/foo`. */

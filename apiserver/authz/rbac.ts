@@ -4,7 +4,9 @@
  * The bindings are indexed by subject, and each asker's rules are compiled once per state of the objects: the source's
  * change counter says when to start over. A request then looks only at the rules that have its verb.
  */
+
 import { append } from "../../kit/lists.ts";
+import { trimEndOf } from "../../kit/trim.ts";
 import { serviceAccountPrefix, type UserInfo } from "../authn/types.ts";
 import type {
 	ClusterRole,
@@ -76,7 +78,7 @@ export function resourcesInclude(
 
 function coversPath(urls: readonly string[] | undefined, path: string): boolean {
 	if (urls === undefined) return false;
-	return urls.some((url) => url === path || (url.endsWith(all) && path.startsWith(url.replace(/\*+$/, ""))));
+	return urls.some((url) => url === path || (url.endsWith(all) && path.startsWith(trimEndOf(url, "*"))));
 }
 
 /** What a binding's subject is indexed by: one key for each way a user can be meant. */

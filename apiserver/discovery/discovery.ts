@@ -1,5 +1,7 @@
 /** What `/api`, `/apis` and the paths below them answer, by what the client accepts. */
+
 import { createHash } from "node:crypto";
+import { trimEndOf } from "../../kit/trim.ts";
 import { groupVersions } from "../scheme/resources.ts";
 import { aggregated, coreVersions, group, groupList, resourceList } from "./documents.ts";
 
@@ -91,7 +93,7 @@ function coreDocument(serverAddress: string): DocumentResponse {
  * header; `serverAddress` the host and port by which clients reach this server, shown at `/api`.
  */
 export function discoveryResponse(path: string, accept?: string, serverAddress = ""): DocumentResponse | undefined {
-	const parts = path.replace(/\/+$/, "").split("/").slice(1);
+	const parts = trimEndOf(path, "/").split("/").slice(1);
 	const [root, first, second] = parts;
 	if (root !== "api" && root !== "apis") return undefined;
 	if (parts.length === 1) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http2 from "node:http2";
 import https from "node:https";
 import { type Authority, createAuthority, type KeyPair } from "../../kit/pki.ts";
 import { type Listening, listen } from "./node-server.ts";
@@ -19,8 +20,8 @@ describe("http/node-server", () => {
 		server = await listen({ host: "127.0.0.1", port: 0, cert, key, handler, onError });
 		agent = new https.Agent({ keepAlive: true, ca: authority.cert });
 	};
-	const get = async () => {
-		const request = https.get({ host: "127.0.0.1", port: server.port, path: "/", agent });
+	const get = async (path = "/") => {
+		const request = https.get({ host: "127.0.0.1", port: server.port, path, agent });
 		const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
 		response.resume();
 		await once(response, "end");
@@ -37,6 +38,7 @@ describe("http/node-server", () => {
 	});
 	afterEach(() => {
 		agent.destroy();
+		void server.close();
 		server.destroy();
 	});
 
@@ -63,5 +65,29 @@ describe("http/node-server", () => {
 		goOn.resolve();
 		assert.equal(await answered, 200);
 		await closed;
+	});
+
+	it("refuses a path of more than 16 KiB before anything is made of it, in both versions of HTTP", async () => {
+		const seen: number[] = [];
+		await start(async (request, response) => {
+			seen.push(request.path.length);
+			answer(response);
+		});
+		const session = http2.connect(`https://127.0.0.1:${server.port}`, { ca: authority.cert });
+		const get2 = async (path: string) => {
+			const stream = session.request({ ":path": path });
+			const [head] = (await once(stream, "response")) as [http2.IncomingHttpHeaders & { ":status": number }];
+			stream.resume();
+			await once(stream, "end");
+			return head[":status"];
+		};
+		const [fits, long] = ["/".repeat(16 << 10), "/".repeat((16 << 10) + 1)];
+		assert.deepEqual(
+			[await get(fits), await get(`${fits}?${"a".repeat(16 << 10)}`), await get2(fits)],
+			[200, 200, 200],
+		);
+		assert.deepEqual([await get(long), await get2(long)], [431, 431]);
+		assert.deepEqual(seen, [16 << 10, 16 << 10, 16 << 10]);
+		session.destroy();
 	});
 });

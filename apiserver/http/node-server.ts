@@ -33,6 +33,8 @@ const maxConcurrentStreams = 250;
 const headersTimeoutMs = 32_000;
 /** The head of a request, in bytes: Node's own limit for HTTP/2, and more than its 16 KiB for HTTP/1. */
 const maxHeaderBytes = 64 << 10;
+/** Longest path before the query, in bytes. No name is longer than 253; upstream refuses only what its heads may not hold. */
+const maxPathBytes = 16 << 10;
 /** HTTP/1: within this time a request must have come whole, whatever it is answered. */
 const requestTimeoutMs = 300_000;
 /** A body that is still on its way when the answer is out has this long to end, or its stream or connection does. */
@@ -306,6 +308,12 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		out.on("close", () => gone.abort());
 		const response = new Response(out);
 		const request = new Request(raw, gone.signal);
+		if (request.path.length > maxPathBytes) {
+			// Before anything is made of it, as a head that is too long.
+			response.head(431, { "content-type": "text/plain; charset=utf-8" });
+			response.end("431 Request Header Fields Too Large");
+			return;
+		}
 		// The response of HTTP/2 finishes only when its stream has closed, which is what has to be brought about.
 		(raw.httpVersionMajor === 2 ? raw.stream : out).once("finish", () => endLateBody(raw, request));
 		options.handler(request, response).catch((error: unknown) => {

@@ -1,4 +1,6 @@
 /** What a request is about, read from its method and path as upstream's RequestInfoFactory does. */
+
+import { trimOf } from "../../kit/trim.ts";
 import { parseFieldSelector } from "../machinery/fieldselectors.ts";
 import { pathSegmentProblems } from "../machinery/names.ts";
 import { boolParameter } from "./parameters.ts";
@@ -44,10 +46,7 @@ function decode(segment: string): string {
 }
 
 export function readRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
-	const parts = path
-		.replace(/^\/+|\/+$/g, "")
-		.split("/")
-		.map(decode);
+	const parts = trimOf(path, "/").split("/").map(decode);
 	const other = (): RequestInfo => ({
 		isResource: false,
 		verb: method.toLowerCase(),

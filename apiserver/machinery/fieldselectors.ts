@@ -77,10 +77,11 @@ function unescapeValue(value: string): string {
 export function parseFieldSelector(text: string | undefined): FieldSelector {
 	if (text === undefined || text === "") return everyField;
 	const terms = splitTerms(text).map((term): FieldTerm => {
-		const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
-		if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
-		const [, field = "", operator, value = ""] = match;
-		return { field, operator: operator === "!=" ? "!=" : "=", value: unescapeValue(value) };
+		const at = term.indexOf("=");
+		if (at < 0) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
+		const not = term[at - 1] === "!";
+		const value = unescapeValue(term.slice(!not && term[at + 1] === "=" ? at + 2 : at + 1));
+		return { field: term.slice(0, not ? at - 1 : at), operator: not ? "!=" : "=", value };
 	});
 	// A term of nothing at all (`=`) asks for nothing.
 	const asked = terms.filter((term) => term.field !== "" || term.value !== "");

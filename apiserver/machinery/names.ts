@@ -6,6 +6,7 @@ const subdomain = `${label}(\\.${label})*`;
 const qualified = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const labelValue = `(${qualified})?`;
 
+// linear: the patterns above, whose pieces cannot stand for one another; test/cost measures them.
 const exactly = (pattern: string) => new RegExp(`^(?:${pattern})$`);
 
 /** `text (e.g. 'a',  or 'b', regex used for validation is 'x')`: the two blanks are upstream's. */

@@ -92,10 +92,12 @@ function toNano(digits: bigint, exponent: number): bigint {
 /** Parses a quantity; throws QuantityError with upstream's text. */
 export function parseQuantity(text: string): Quantity {
 	if (text === "" || text.length > maxTextLength) throw new QuantityError(quantityFormatError);
-	const match = /^([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)$/.exec(text);
+	const match = /^([+-]?)([0-9]*)(?:\.([0-9]*))?((?:[eEinumkKMGTP]+[-+]?[0-9]*)|(?:[-+][0-9]*))?$/.exec(text);
 	if (match === null) throw new QuantityError(quantityFormatError);
 	const [, sign, wholeDigits = "", fraction = "", suffixText = ""] = match;
-	const whole = wholeDigits === "" ? "0" : wholeDigits;
+	let zeros = 0;
+	while (wholeDigits[zeros] === "0") zeros++;
+	const whole = wholeDigits.slice(zeros) || "0";
 	const suffix = parseSuffix(suffixText);
 	const digits = BigInt(whole + fraction);
 	let nano =

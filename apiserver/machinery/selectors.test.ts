@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
+import { seededRandom } from "../../kit/random.ts";
 import { ApiError } from "./errors.ts";
 import { parseFieldSelector, requireSupportedFields } from "./fieldselectors.ts";
 import { labelValueProblems, qualifiedNameProblems } from "./names.ts";
-import { fromLabelSelector, nothing, parseLabelSelector, readSelector, selectorFromLabels } from "./selectors.ts";
+import {
+	fromLabelSelector,
+	type Labels,
+	nothing,
+	parseLabelSelector,
+	type Requirement,
+	readSelector,
+	requirement,
+	selectorFromLabels,
+	selectorOf,
+} from "./selectors.ts";
 
 const refusal = (code: number, message: string | RegExp) => (error: unknown) => {
 	assert.ok(error instanceof ApiError, String(error));
@@ -157,5 +168,42 @@ describe("field selectors", () => {
 			refusal(400, '"foo" is not a known field selector: only "metadata.name", "metadata.namespace"'),
 		);
 		requireSupportedFields(selector, "Pod", new Set(["foo"]));
+	});
+});
+
+describe("a label selector that was made ready for many objects", () => {
+	/** As the words say it, one requirement after the other. */
+	const slowly = ({ key, operator, values }: Requirement, labels: Labels): boolean => {
+		const value = labels[key];
+		if (operator === "exists" || operator === "!") return (value !== undefined) === (operator === "exists");
+		if (operator === "notin" || operator === "!=") return value === undefined || !values.includes(value);
+		if (operator === "gt" || operator === "lt") {
+			if (value === undefined || !/^-?\d+$/.test(value)) return false;
+			return operator === "gt" ? BigInt(value) > BigInt(values[0] ?? "") : BigInt(value) < BigInt(values[0] ?? "");
+		}
+		return value !== undefined && values.includes(value);
+	};
+
+	it("answers as its requirements do one by one, whatever they say of one key", () => {
+		const seed = Number(process.env["BARQUE_SEED"] ?? Date.now() % 1_000_000);
+		process.stdout.write(`      BARQUE_SEED=${seed}\n`);
+		const random = seededRandom(seed);
+		const pick = <T>(from: readonly T[]): T => from[random.int(from.length)] as T;
+		const values = ["", "a", "b", "1", "2", "30"];
+		for (let round = 0; round < 5_000; round++) {
+			const requirements = Array.from({ length: random.int(5) }, () => {
+				const operator = pick(["=", "!=", "in", "notin", "exists", "!", "gt", "lt"] as const);
+				const count = operator === "in" || operator === "notin" ? 1 + random.int(3) : 1;
+				const among = operator === "gt" || operator === "lt" ? ["1", "2"] : values;
+				const given = operator === "exists" || operator === "!" ? [] : Array.from({ length: count }, () => pick(among));
+				return requirement(pick(["k", "l", "m"]), operator, given);
+			});
+			const labels = Object.fromEntries(
+				["k", "l", "m", "n"].filter(() => random.int(2) === 0).map((key) => [key, pick(values)]),
+			);
+			const expected = requirements.every((r) => slowly(r, labels));
+			const selector = selectorOf(requirements);
+			assert.equal(selector.matches(labels), expected, `${selector} on ${JSON.stringify(labels)}`);
+		}
 	});
 });

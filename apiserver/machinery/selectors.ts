@@ -35,29 +35,92 @@ function asInt64(text: string): bigint | undefined {
 	return BigInt.asIntN(64, value) === value ? value : undefined;
 }
 
-function requirementMatches(r: Requirement, labels: Labels): boolean {
-	const present = Object.hasOwn(labels, r.key);
-	const value = present ? (labels[r.key] ?? "") : "";
-	switch (r.operator) {
+/** What one key's requirements come to. */
+interface KeyRule {
+	/** Of `in` and `=`: the values that all of them allow. */
+	allowed: ReadonlySet<string> | undefined;
+	/** Of `notin` and `!=`: the values that any of them refuses. */
+	readonly refused: Set<string>;
+	/** The key must be there, or must not. */
+	present: boolean;
+	absent: boolean;
+	/** Of `gt` and `lt`: bounds that the value must be beyond. */
+	above: bigint | undefined;
+	below: bigint | undefined;
+}
+
+function addRequirement(rule: KeyRule, { operator, values }: Requirement): void {
+	const [first = ""] = values;
+	switch (operator) {
 		case "=":
 		case "==":
 		case "in":
-			return present && r.values.includes(value);
+			rule.present = true;
+			rule.allowed = new Set(rule.allowed === undefined ? values : values.filter((v) => rule.allowed?.has(v)));
+			break;
 		case "!=":
 		case "notin":
-			return !present || !r.values.includes(value);
+			for (const value of values) rule.refused.add(value);
+			break;
 		case "exists":
-			return present;
+			rule.present = true;
+			break;
 		case "!":
-			return !present;
+			rule.absent = true;
+			break;
 		case "gt":
 		case "lt": {
-			const left = present ? asInt64(value) : undefined;
-			const right = asInt64(r.values[0] ?? "");
-			if (left === undefined || right === undefined) return false;
-			return r.operator === "gt" ? left > right : left < right;
+			const bound = asInt64(first);
+			rule.present = true;
+			// A bound that is no number is met by nothing.
+			if (bound === undefined) rule.absent = true;
+			else if (operator === "gt") rule.above = rule.above === undefined || bound > rule.above ? bound : rule.above;
+			else rule.below = rule.below === undefined || bound < rule.below ? bound : rule.below;
 		}
 	}
+}
+
+function ruleAllows(rule: KeyRule, value: string): boolean {
+	if (rule.absent || rule.refused.has(value) || rule.allowed?.has(value) === false) return false;
+	if (rule.above === undefined && rule.below === undefined) return true;
+	const number = asInt64(value);
+	if (number === undefined) return false;
+	return (rule.above === undefined || number > rule.above) && (rule.below === undefined || number < rule.below);
+}
+
+/**
+ * The requirements as a test whose work depends on how many labels an object has, not on how long the selector is: it is
+ * made of a client's bytes, and is asked about every object there is.
+ */
+function matcherOf(requirements: readonly Requirement[]): (labels: Labels) => boolean {
+	const rules = new Map<string, KeyRule>();
+	for (const r of requirements) {
+		let rule = rules.get(r.key);
+		if (rule === undefined) {
+			rule = {
+				allowed: undefined,
+				refused: new Set(),
+				present: false,
+				absent: false,
+				above: undefined,
+				below: undefined,
+			};
+			rules.set(r.key, rule);
+		}
+		addRequirement(rule, r);
+	}
+	let wanted = 0;
+	for (const rule of rules.values()) if (rule.present) wanted++;
+	return (labels) => {
+		let found = 0;
+		for (const [key, value] of Object.entries(labels)) {
+			const rule = rules.get(key);
+			if (rule === undefined) continue;
+			if (!ruleAllows(rule, value ?? "")) return false;
+			if (rule.present) found++;
+		}
+		return found === wanted;
+	};
 }
 
 function requirementText(r: Requirement): string {
@@ -84,10 +147,11 @@ const noLabels: Labels = {};
 /** The selector of these requirements, ordered by key. */
 export function selectorOf(requirements: readonly Requirement[]): Selector {
 	const sorted = requirements.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+	const matches = matcherOf(sorted);
 	return {
 		requirements: sorted,
 		empty: sorted.length === 0,
-		matches: (labels) => sorted.every((r) => requirementMatches(r, labels ?? noLabels)),
+		matches: (labels) => matches(labels ?? noLabels),
 		toString: () => sorted.map(requirementText).join(","),
 		exactValue(key) {
 			const first = sorted.find((r) => r.key === key);

@@ -1,5 +1,7 @@
 /** `/openapi/v3`: the index, and one document per group version; `/openapi/v2`: one document of all. */
+
 import { createHash } from "node:crypto";
+import { trimEndOf } from "../../kit/trim.ts";
 import { allResources, apiVersionOf, type GroupVersion, groupVersions } from "../scheme/resources.ts";
 import { addResourcePaths, type PathItem } from "./paths.ts";
 import { Definitions } from "./schemas.ts";
@@ -87,7 +89,7 @@ function responseV2(accept: string): OpenApiResponse {
  * mark; `accept` the header, which chooses between JSON and protobuf for `/openapi/v2`.
  */
 export function openapiResponse(path: string, query = "", accept = ""): OpenApiResponse | undefined {
-	const trimmed = path.replace(/\/+$/, "");
+	const trimmed = trimEndOf(path, "/");
 	if (trimmed === "/openapi/v2") return responseV2(accept);
 	if (trimmed === root) {
 		const { body, hash } = index();

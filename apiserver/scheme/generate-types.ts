@@ -78,6 +78,7 @@ export function generateTypes(): Readonly<Record<string, string>> {
 	const text = kinds.join("\n");
 	const used = [...messagesOf(metaOwner).keys()]
 		.map(typeName)
+		// linear: a build tool over our own text.
 		.filter((name) => new RegExp(`: .*\\b${name}\\b`).test(text));
 	return {
 		"machinery/meta-types.gen.ts": [header, "", ...printOwner(metaOwner)].join("\n"),

@@ -107,9 +107,11 @@ async function sharedLibraries(program: string): Promise<string[]> {
 		if (/not a dynamic executable|not a valid dynamic program/i.test(stderr + stdout)) return [];
 		throw error;
 	}
+	// linear: what ldd says of a program of ours.
 	const missing = /^\s*(\S+) => not found/m.exec(listed)?.[1];
 	if (missing !== undefined)
 		throw new MissingToolError(`${program} needs ${missing}, which this machine does not have`);
+	// linear: as above.
 	return [...listed.matchAll(/(?:=> |^\s+)(\/\S+)/gm)].map(([, file = ""]) => file);
 }
 

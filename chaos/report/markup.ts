@@ -19,6 +19,7 @@ export function duration(ms: number): string {
 
 /** "12,345". */
 export function grouped(count: number): string {
+	// linear: the digits of a number.
 	return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 

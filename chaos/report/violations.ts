@@ -27,9 +27,10 @@ export class WitnessIndex {
 	}
 
 	find(line: string): Found | undefined {
-		const match = /^(?:(T\d+) )?\[(\d+) \.\. (\d+|\?)\] ((\S+).*)$/s.exec(line);
+		const match = /^(?:(T\d+) )?\[(\d+) \.\. (\d+|\?)\] (.*)$/s.exec(line);
 		if (match === null) return undefined;
-		const [, label = "", invoked, completed, text = "", process] = match;
+		const [, label = "", invoked, completed, text = ""] = match;
+		const process = text.split(/\s/, 1)[0];
 		const operation = this.#byId.get(Number(invoked));
 		// Checkers that count in other units than events must not be taken for ours.
 		if (operation === undefined || operation.process !== process) return undefined;

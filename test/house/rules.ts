@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { append } from "../../kit/lists.ts";
+import { backtrackingPatterns, canAnalyse } from "./backtracking.ts";
 import { backwardArrows, type Import, importCircles, importsOf } from "./imports.ts";
 import { isTest } from "./rooms.ts";
 import { unboundedSpreads } from "./spreads.ts";
@@ -67,6 +68,10 @@ export function checkFile(file: string, text: string): Violation[] {
 			const message = `${operand}: a long list in a call throws; append (kit/lists.ts), or say "bounded: why" beside it`;
 			violations.push({ file, line, message });
 		}
+		for (const { line, pattern, why } of backtrackingPatterns(text)) {
+			const message = `${pattern}: ${why} on some text; rewrite it, or say "linear: why" beside it`;
+			violations.push({ file, line, message });
+		}
 	}
 	return violations;
 }
@@ -96,6 +101,8 @@ export function checkTree(root: string): Violation[] {
 }
 
 if (import.meta.main) {
+	if (!canAnalyse)
+		process.stderr.write("house rules: regular expressions are not checked without scslre (npm install)\n");
 	const violations = checkTree(path.resolve(import.meta.dirname, "..", ".."));
 	for (const { file, line, message } of violations) process.stderr.write(`${file}:${line}: ${message}\n`);
 	process.exitCode = violations.length === 0 ? 0 : 1;

@@ -1,5 +1,16 @@
 /** YAML bodies: the first document, with YAML 1.1 scalars as upstream's parser reads them (`yes`, `0644`). */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify, type Tags } from "yaml";
+import {
+	type Document,
+	isAlias,
+	isMap,
+	isScalar,
+	isSeq,
+	LineCounter,
+	type Node,
+	parseDocument,
+	stringify,
+	type Tags,
+} from "yaml";
 
 /** A document may name this many nodes by alias: more is an attempt to blow up memory. */
 const maxAliases = 100;
@@ -41,19 +52,27 @@ function collectDuplicates(node: Node | null | undefined, lines: LineCounter, fo
 	}
 }
 
+function parse(text: string, lineCounter: LineCounter): Document.Parsed {
+	try {
+		return parseDocument(text, {
+			lineCounter,
+			uniqueKeys: false,
+			schema: "yaml-1.1",
+			customTags: (tags) => tags.filter(keepTag),
+			merge: true,
+			prettyErrors: false,
+		});
+	} catch (error) {
+		// The parser goes down as deep as the text is nested.
+		if (error instanceof RangeError) throw new YamlError("yaml: exceeded max depth", { cause: error });
+		throw error;
+	}
+}
+
 /** Parses the first document of `text`; throws YamlError with line and reason. */
 export function parseYamlText(text: string): ParsedYaml {
 	const lines = new LineCounter();
-	const end = /^(?:---|\.\.\.)(?:\s|$)/gm;
-	const first = firstDocument(text, end);
-	const document = parseDocument(first, {
-		lineCounter: lines,
-		uniqueKeys: false,
-		schema: "yaml-1.1",
-		customTags: (tags) => tags.filter(keepTag),
-		merge: true,
-		prettyErrors: false,
-	});
+	const document = parse(firstDocument(text), lines);
 	const problem = document.errors[0];
 	if (problem !== undefined) {
 		throw new YamlError(`yaml: line ${lines.linePos(problem.pos[0]).line}: ${problem.message.split("\n")[0]}`);
@@ -69,15 +88,16 @@ export function parseYamlText(text: string): ParsedYaml {
 	return { value: value ?? null, duplicates };
 }
 
-/** The text up to the marker that begins a second document. */
-function firstDocument(text: string, marker: RegExp): string {
-	let content = false;
-	let from = 0;
-	for (const match of text.matchAll(marker)) {
-		content ||= /^[^#\s%]/m.test(text.slice(from, match.index));
-		if (content || match[0].startsWith("...")) return text.slice(0, match.index);
-		from = match.index + match[0].length;
-		content ||= /^[^\S\n]*[^#\s]/.test(text.slice(from).split("\n")[0] ?? "");
+/**
+ * The text up to the marker that ends the first document: `---` begins it where nothing but comments and directives came
+ * before, and a second one ends it, though there be nothing between them.
+ */
+function firstDocument(text: string): string {
+	let begun = false;
+	for (const match of text.matchAll(/^(?:---|\.\.\.)(?:\s|$)/gm)) {
+		const before = begun || match[0].startsWith("...") || /^[^#\s%]/m.test(text.slice(0, match.index));
+		if (before) return text.slice(0, match.index);
+		begun = true;
 	}
 	return text;
 }

@@ -31,9 +31,13 @@ function annotations(path: string, map: Readonly<Record<string, string>> | undef
 	return errors;
 }
 
+/** References beyond the first that claim to be the controller are told of up to this number. */
+const maxControllerErrors = 8;
+
 function owners(path: string, references: readonly OwnerReference[] | undefined): FieldError[] {
 	const errors: FieldError[] = [];
 	let controller: string | undefined;
+	let extra = 0;
 	for (const [i, owner] of (references ?? []).entries()) {
 		const at = `${path}[${i}]`;
 		if (!owner.apiVersion) errors.push(fieldInvalid(`${at}.apiVersion`, "", "version must not be empty"));
@@ -44,7 +48,8 @@ function owners(path: string, references: readonly OwnerReference[] | undefined)
 			errors.push(fieldInvalid(at, "v1, Kind=Event", "v1, Kind=Event is disallowed from being an owner"));
 		}
 		if (!owner.controller) continue;
-		if (controller !== undefined) {
+		// Each of these errors shows all references: as many of them as references would be their square.
+		if (controller !== undefined && extra++ < maxControllerErrors) {
 			errors.push(
 				fieldInvalid(
 					path,
@@ -98,7 +103,8 @@ export function objectMetaUpdate(path: string, meta: ObjectMeta, old: ObjectMeta
 	const errors: FieldError[] = [];
 	// No new finalizers once deletion has begun: nobody would be told to run them.
 	if (old.deletionTimestamp !== undefined) {
-		const added = (meta.finalizers ?? []).filter((f) => !(old.finalizers ?? []).includes(f));
+		const before = new Set(old.finalizers);
+		const added = (meta.finalizers ?? []).filter((f) => !before.has(f));
 		if (added.length > 0) {
 			errors.push(
 				fieldForbidden(

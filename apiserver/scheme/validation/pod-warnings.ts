@@ -85,7 +85,7 @@ export function addressWarnings(path: string, address: string): string[] {
 	const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
 	if (mapped !== undefined)
 		return [`${path}: non-standard IP address ${quote(address)} is invalid: use ${quote(mapped)}`];
-	const canonical = new URL(`http://[${address.replace(/%.*$/, "")}]`).hostname.slice(1, -1);
+	const canonical = new URL(`http://[${address.split("%", 1)[0]}]`).hostname.slice(1, -1);
 	if (canonical === address) return [];
 	return [`${path}: IPv6 address ${quote(address)} should be in RFC 5952 canonical format (${quote(canonical)})`];
 }

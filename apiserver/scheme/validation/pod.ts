@@ -421,13 +421,14 @@ function differences(path: string, a: unknown, b: unknown, found: string[], limi
 }
 
 function tolerationUpdate(path: string, spec: PodSpec, old: PodSpec): FieldError[] {
-	const given = spec.tolerations ?? [];
+	const textOf = (t: Toleration, seconds: number | undefined) =>
+		JSON.stringify([t.key, t.operator, t.value, t.effect, seconds]);
+	const given = new Set((spec.tolerations ?? []).map((t) => textOf(t, t.tolerationSeconds)));
+	const givenForever = new Set((spec.tolerations ?? []).map((t) => textOf(t, undefined)));
 	for (const before of old.tolerations ?? []) {
-		const { tolerationSeconds: _, ...rest } = before;
-		const kept = given.some((t) => {
-			const { tolerationSeconds: __, ...other } = t;
-			return deepEqual(t, before) || (before.effect === "NoExecute" && deepEqual(rest, other));
-		});
+		const kept =
+			given.has(textOf(before, before.tolerationSeconds)) ||
+			(before.effect === "NoExecute" && givenForever.has(textOf(before, undefined)));
 		if (!kept) {
 			return [fieldForbidden(path, "existing toleration can not be modified except its tolerationSeconds")];
 		}
