@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { systemClock } from "../kit/clock.ts";
 import { type FlagValues, parseCommand } from "../kit/flags.ts";
-import { createLogger, type Level } from "../kit/log.ts";
+import { createLogger, type Level, type Logger } from "../kit/log.ts";
+import { latestTls, type TlsFiles } from "../kit/renewed.ts";
 import { trimOf } from "../kit/trim.ts";
 import { connectStore } from "../store/client/client.ts";
 import { readAdmissionConfiguration } from "./admission/configuration.ts";
@@ -232,7 +233,17 @@ async function readConfigurations(file: string | undefined) {
 	return readAdmissionConfiguration(file, (name) => read("admission-control-config-file", name));
 }
 
-async function readOptions(values: Values): Promise<Omit<ApiserverOptions, "store">> {
+/** The texts of the files that these flags name, and of those that take their place. */
+function latestOf(flags: Readonly<Record<keyof TlsFiles, keyof Values & string>>, values: Values, log: Logger) {
+	const files = Object.fromEntries(Object.entries(flags).map(([part, flag]) => [part, values[flag]])) as TlsFiles;
+	try {
+		return latestTls(files, (error) => log.warn("renewed certificate not taken up", { file: files.cert, error }));
+	} catch (error) {
+		throw new Error(`--${flags.cert}, --${flags.key}: ${(error as Error).message}`);
+	}
+}
+
+async function readOptions(values: Values, log: Logger): Promise<Omit<ApiserverOptions, "store">> {
 	const tokens = await readOptional("token-auth-file", values);
 	const issuers = values["service-account-issuer"];
 	const audiences = values["api-audiences"];
@@ -243,6 +254,7 @@ async function readOptions(values: Values): Promise<Omit<ApiserverOptions, "stor
 		tlsCert: await read("tls-cert-file", values["tls-cert-file"]),
 		tlsKey: await read("tls-private-key-file", values["tls-private-key-file"]),
 		clientCa: await readOptional("client-ca-file", values),
+		latestTls: latestOf({ cert: "tls-cert-file", key: "tls-private-key-file", ca: "client-ca-file" }, values, log),
 		tokenFile: tokens === undefined ? undefined : { text: tokens, name: values["token-auth-file"] as string },
 		...(await readKeys(values)),
 		serviceAccountIssuers: issuers.length === 0 ? undefined : issuers,
@@ -260,6 +272,11 @@ async function readOptions(values: Values): Promise<Omit<ApiserverOptions, "stor
 			ca: await readOptional("kubelet-certificate-authority", values),
 			cert: await readOptional("kubelet-client-certificate", values),
 			key: await readOptional("kubelet-client-key", values),
+			latest: latestOf(
+				{ cert: "kubelet-client-certificate", key: "kubelet-client-key", ca: "kubelet-certificate-authority" },
+				values,
+				log,
+			),
 		},
 		maxRequestsInflight: values["max-requests-inflight"],
 		maxMutatingRequestsInflight: values["max-mutating-requests-inflight"],
@@ -288,13 +305,14 @@ export async function runApiserver(argv: readonly string[]): Promise<number> {
 		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
 	});
 	try {
-		const options = await readOptions(values);
+		const options = await readOptions(values, log);
 		const store = connectStore({
 			endpoints: values["etcd-servers"],
 			tls: {
 				ca: await readOptional("etcd-cafile", values),
 				cert: await readOptional("etcd-certfile", values),
 				key: await readOptional("etcd-keyfile", values),
+				latest: latestOf({ cert: "etcd-certfile", key: "etcd-keyfile", ca: "etcd-cafile" }, values, log),
 			},
 			clock: systemClock,
 			logger: log,

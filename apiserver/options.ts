@@ -2,7 +2,9 @@
 import type { Clock } from "../kit/clock.ts";
 import type { Logger } from "../kit/log.ts";
 import type { Random } from "../kit/random.ts";
+import type { Latest, TlsTexts } from "../kit/renewed.ts";
 import type { StoreClient } from "../store/api.ts";
+import type { KubeletTls } from "./registry/kubelet-client.ts";
 
 export interface ApiserverOptions {
 	/** The caller's, which also closes it. */
@@ -17,6 +19,8 @@ export interface ApiserverOptions {
 	readonly tlsKey: string;
 	/** PEM: authorities of client certificates. */
 	readonly clientCa?: string | undefined;
+	/** The three as their files have them now, for each connection anew; absent: those above for good. */
+	readonly latestTls?: Latest<TlsTexts> | undefined;
 	/** Text of a token file (CSV), and its name for messages. */
 	readonly tokenFile?: { readonly text: string; readonly name: string } | undefined;
 	/** PEM texts of keys that may have signed service account tokens. */
@@ -36,9 +40,7 @@ export interface ApiserverOptions {
 	readonly disableAdmissionPlugins?: readonly string[] | undefined;
 	/** Configuration documents of admission plugins, by the plugins' names. */
 	readonly admissionConfigurations?: ReadonlyMap<string, unknown> | undefined;
-	readonly kubeletTls?:
-		| { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined }
-		| undefined;
+	readonly kubeletTls?: KubeletTls | undefined;
 	readonly maxRequestsInflight?: number | undefined;
 	readonly maxMutatingRequestsInflight?: number | undefined;
 	readonly requestTimeoutMs?: number | undefined;

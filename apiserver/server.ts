@@ -247,6 +247,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 		cert: options.tlsCert,
 		key: options.tlsKey,
 		clientCa: options.clientCa,
+		latest: options.latestTls,
 		onError: (error) => log.warn("connection failed", { error }),
 		handler: filterChain({
 			authenticator: requestAuthenticator({

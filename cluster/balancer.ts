@@ -2,12 +2,13 @@
  * The TCP balancer in front of the apiservers: new connections go round robin to those that answer /readyz; a
  * connection that cannot be made goes to the next one. TLS passes through untouched.
  */
-import { readFileSync } from "node:fs";
 import https from "node:https";
 import net from "node:net";
 import { type Clock, systemClock } from "../kit/clock.ts";
 import { parseCommand } from "../kit/flags.ts";
 import { createLogger, type Logger } from "../kit/log.ts";
+import { type Latest, latestTls, type TlsTexts } from "../kit/renewed.ts";
+import { keepRenewed } from "./renewal.ts";
 
 const probeIntervalMs = 500;
 const probeTimeoutMs = 2_000;
@@ -24,13 +25,13 @@ export interface BalancerOptions {
 	readonly port: number;
 	/** "host:port" of each apiserver. */
 	readonly backends: readonly string[];
-	/** PEM bundle the apiservers' certificates are checked against. */
-	readonly ca: string;
+	/** PEM bundle the apiservers' certificates are checked against, as it is now. */
+	readonly ca: Latest<TlsTexts>;
 	readonly clock?: Clock;
 	readonly logger?: Logger;
 }
 
-function probe(backend: Backend, ca: string): Promise<boolean> {
+function probe(backend: Backend, ca: string | undefined): Promise<boolean> {
 	return new Promise((resolve) => {
 		const request = https.get(
 			{ host: backend.host, port: backend.port, path: "/readyz", ca, timeout: probeTimeoutMs, agent: false },
@@ -110,9 +111,10 @@ export async function startBalancer(
 	const probeAll = async () => {
 		if (probing) return;
 		probing = true;
+		const { ca } = options.ca();
 		await Promise.all(
 			backends.map(async (backend) => {
-				const ready = await probe(backend, options.ca);
+				const ready = await probe(backend, ca);
 				if (ready !== backend.ready)
 					options.logger?.info(ready ? "backend ready" : "backend away", { port: backend.port });
 				backend.ready = ready;
@@ -150,6 +152,11 @@ export async function runBalancer(argv: readonly string[]): Promise<number> {
 					required: true,
 					help: "PEM file the apiservers' certificates are checked against.",
 				},
+				"cluster-dir": {
+					type: "string",
+					default: "",
+					help: "The directory of a cluster whose certificates are renewed before they end. Empty: of none.",
+				},
 			},
 			examples: [
 				"barque balancer --listen 127.0.0.1:6443 --backends 127.0.0.1:6444,127.0.0.1:6445 --ca-file pki/cluster-ca.crt",
@@ -160,18 +167,22 @@ export async function runBalancer(argv: readonly string[]): Promise<number> {
 	if ("exit" in flags) return flags.exit;
 	const logger = createLogger().with({ component: "balancer" });
 	const at = flags.values.listen.lastIndexOf(":");
+	const file = flags.values["ca-file"];
 	const balancer = await startBalancer({
 		host: flags.values.listen.slice(0, at),
 		port: Number(flags.values.listen.slice(at + 1)),
 		backends: flags.values.backends,
-		ca: readFileSync(flags.values["ca-file"], "utf8"),
+		ca: latestTls({ ca: file }, (error) => logger.warn("renewed authorities not taken up", { file, error })),
 		logger,
 	});
+	const dir = flags.values["cluster-dir"];
+	const renewal = dir === "" ? undefined : await keepRenewed(dir, systemClock, logger);
 	logger.info("serving", { port: balancer.port, backends: flags.values.backends });
 	await new Promise<void>((resolve) => {
 		process.once("SIGTERM", resolve);
 		process.once("SIGINT", resolve);
 	});
+	renewal?.cancel();
 	await balancer.close();
 	return 0;
 }

@@ -9,7 +9,7 @@ import { createApiClient } from "../apiserver/client/rest.ts";
 import type { ApiClient } from "../apiserver/client/types.ts";
 import type { KubeObject } from "../apiserver/scheme/object.ts";
 import type { Node } from "../apiserver/scheme/types.gen.ts";
-import { adminTls, makeCertificates } from "./certificates.ts";
+import { makeCertificates, renewCertificates } from "./certificates.ts";
 import { allParts, kubeletPart, masterPartsOf } from "./compose.ts";
 import {
 	begunFile,
@@ -42,6 +42,7 @@ export async function prepare(options: LayoutOptions, progress: Progress): Promi
 				`${options.dir} holds a cluster of ${existing.masters.length} masters and ${existing.nodes.length} nodes: give the same --masters and --nodes, another --dir, or remove it with "barque down --purge --dir ${options.dir}"`,
 			);
 		}
+		await renew(options.dir, existing, progress);
 		return existing;
 	}
 	try {
@@ -71,6 +72,13 @@ async function markBegun(dir: string, masters: readonly MasterEndpoints[]): Prom
 	}
 }
 
+/** So that a cluster may stand still for longer than its certificates last. */
+async function renew(dir: string, layout: Layout, progress: Progress): Promise<void> {
+	const { renewed, endingAuthorities } = await renewCertificates(dir, layout, Date.now());
+	if (renewed > 0) progress(`${renewed} certificates renewed`);
+	for (const { file, ends } of endingAuthorities) progress(`${file} ends on ${ends.toISOString().slice(0, 10)}`);
+}
+
 /** Starts the parts that do not run already. */
 export async function startParts(dir: string, parts: readonly Part[], launch?: Launch): Promise<void> {
 	const starts = parts.map(async (part) => {
@@ -80,9 +88,9 @@ export async function startParts(dir: string, parts: readonly Part[], launch?: L
 	for (const start of await Promise.allSettled(starts)) if (start.status === "rejected") throw start.reason;
 }
 
-export async function adminClient(layout: Layout, url = layout.balancer.url): Promise<ApiClient> {
-	const { ca, cert, key } = await adminTls(layout);
-	return createApiClient({ server: url, ca, cert, key, userAgent: "barque" });
+/** The admin's client, which takes up renewed credentials. */
+export function adminClient(layout: Layout, server = layout.balancer.url): ApiClient {
+	return createApiClient({ kubeconfig: layout.adminKubeconfig, server, userAgent: "barque" });
 }
 
 /** Polls `check` until it holds; fails early, with its log, when a part has died. */
@@ -133,7 +141,7 @@ async function isStoreHealthy(master: MasterEndpoints): Promise<boolean> {
 export async function waitForMasters(dir: string, layout: Layout, masters: readonly MasterEndpoints[]): Promise<void> {
 	await Promise.all(
 		masters.map(async (master) => {
-			const client = await adminClient(layout, master.apiserver.url);
+			const client = adminClient(layout, master.apiserver.url);
 			try {
 				const parts = [`${master.name}-store`, `${master.name}-apiserver`];
 				await waitFor(
@@ -159,7 +167,7 @@ async function waitForAgents(dir: string, layout: Layout, masters: readonly Mast
 	]);
 	await Promise.all(
 		agents.map(async ({ part, url }) => {
-			const client = await adminClient(layout, url);
+			const client = adminClient(layout, url);
 			try {
 				await waitFor(part, dir, [part], readyTimeoutMs, async () => {
 					const { status } = await client.raw("GET", "/healthz", undefined, AbortSignal.timeout(2_000));
@@ -177,7 +185,7 @@ const isNodeReady = (node: KubeObject<Node>) =>
 
 /** Waits until every node of the layout is Ready, through the balancer. */
 export async function waitForNodes(dir: string, layout: Layout): Promise<void> {
-	const client = await adminClient(layout);
+	const client = adminClient(layout);
 	try {
 		const nodes = client.resource<Node>({ group: "", version: "v1", resource: "nodes" });
 		const parts = ["balancer", ...layout.nodes.map((node) => `${node.name}-kubelet`)];
@@ -192,7 +200,7 @@ export async function waitForNodes(dir: string, layout: Layout): Promise<void> {
 
 /** Waits until pods can be created: without its default service account a namespace refuses them. */
 async function waitForServiceAccount(dir: string, layout: Layout): Promise<void> {
-	const client = await adminClient(layout);
+	const client = adminClient(layout);
 	try {
 		const accounts = client.resource(serviceAccounts);
 		await waitFor("the default service account", dir, ["balancer"], readyTimeoutMs, async () => {

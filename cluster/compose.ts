@@ -134,7 +134,8 @@ export function masterPartsOf(dir: string, layout: Layout, master: MasterEndpoin
 	];
 }
 
-export function balancerPart(layout: Layout): Part {
+/** Besides its own work it renews the certificates: it is the one part that a cluster has once. */
+export function balancerPart(dir: string, layout: Layout): Part {
 	return {
 		name: "balancer",
 		command: "balancer",
@@ -142,6 +143,7 @@ export function balancerPart(layout: Layout): Part {
 			`--listen=${hostPort(layout.balancer.url)}`,
 			`--backends=${layout.masters.map((master) => hostPort(master.apiserver.url)).join(",")}`,
 			`--ca-file=${layout.pki.clusterCa}`,
+			`--cluster-dir=${dir}`,
 		],
 	};
 }
@@ -150,7 +152,7 @@ export function balancerPart(layout: Layout): Part {
 export function allParts(dir: string, layout: Layout): Part[] {
 	return [
 		...layout.masters.flatMap((master) => masterPartsOf(dir, layout, master)),
-		balancerPart(layout),
+		balancerPart(dir, layout),
 		...layout.nodes.map((node) => kubeletPart(dir, layout, node)),
 	];
 }

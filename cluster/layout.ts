@@ -57,6 +57,8 @@ export interface Layout {
 	readonly nodes: readonly NodeEndpoints[];
 	readonly pki: PkiFiles;
 	readonly adminKubeconfig: string;
+	/** How long certificates are good for; absent: 365. They are renewed when a third of it is left. */
+	readonly certificateDays?: number | undefined;
 	/** Extra arguments by part, given at the first `up` (`--apiserver-arg` and its like). */
 	readonly extraArgs: Readonly<Partial<Record<MasterPart | "kubelet", readonly string[]>>>;
 }
@@ -81,6 +83,8 @@ export interface LayoutOptions {
 	readonly extraArgs?: Layout["extraArgs"];
 	/** One for each master; by default all are on 127.0.0.1. */
 	readonly masterHosts?: readonly MasterHost[] | undefined;
+	/** See `Layout`. */
+	readonly certificateDays?: number | undefined;
 }
 
 const host = "127.0.0.1";
@@ -150,6 +154,7 @@ export async function planLayout(options: LayoutOptions): Promise<Layout> {
 			serviceAccountPublicKey: pki("service-account.pub"),
 		},
 		adminKubeconfig: path.join(dir, "admin.kubeconfig"),
+		...(options.certificateDays === undefined ? {} : { certificateDays: options.certificateDays }),
 		extraArgs: options.extraArgs ?? {},
 	};
 }

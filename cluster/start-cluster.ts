@@ -31,6 +31,8 @@ export interface StartClusterOptions {
 	readonly port?: number;
 	/** More command-line arguments for the parts, e.g. `{ "controller-manager": ["--node-monitor-grace-period=4s"] }`. */
 	readonly extraArgs?: Layout["extraArgs"];
+	/** How long the cluster's certificates are good for, each renewed when a third of it is left. Default 365; fractions allowed. */
+	readonly certificateDays?: number;
 	readonly onProgress?: Progress;
 }
 
@@ -93,6 +95,7 @@ export async function startClusterOn(placement: Placement | undefined, options: 
 				port: options.port ?? 0,
 				runtime: options.runtime ?? "process",
 				masterHosts: placement?.masters,
+				certificateDays: options.certificateDays,
 				...(options.extraArgs === undefined ? {} : { extraArgs: options.extraArgs }),
 			},
 			progress,
@@ -114,8 +117,8 @@ async function handleOf(
 	cleanUp: () => Promise<void>,
 ): Promise<Cluster> {
 	const kubeconfig = await readFile(layout.adminKubeconfig, "utf8");
-	const client = await adminClient(layout);
-	const masterClients = await Promise.all(layout.masters.map((master) => adminClient(layout, master.apiserver.url)));
+	const client = adminClient(layout);
+	const masterClients = layout.masters.map((master) => adminClient(layout, master.apiserver.url));
 	let stopped: Promise<void> | undefined;
 	const stop = async () => {
 		await Promise.all([client, ...masterClients].map((each) => each.close()));

@@ -52,7 +52,7 @@ async function storeMetrics(url: string): Promise<{ health: string; leads: boole
 }
 
 async function apiserverHealth(layout: Layout, url: string): Promise<string> {
-	const client = await adminClient(layout, url);
+	const client = adminClient(layout, url);
 	try {
 		const { status, body } = await client.raw("GET", "/readyz", undefined, AbortSignal.timeout(askMs));
 		return status === 200 ? "ok" : body.toString("utf8").trim();
@@ -66,7 +66,7 @@ async function apiserverHealth(layout: Layout, url: string): Promise<string> {
 async function viaApi(
 	layout: Layout,
 ): Promise<Pick<ClusterStatus, "nodes" | "controllerManagerLeader" | "schedulerLeader">> {
-	const client = await adminClient(layout);
+	const client = adminClient(layout);
 	try {
 		const nodes = await client.resource<Node>({ group: "", version: "v1", resource: "nodes" }).list("");
 		const leases = client.resource<Lease>({ group: "coordination.k8s.io", version: "v1", resource: "leases" });

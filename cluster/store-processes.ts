@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { StoreClient } from "../store/api.ts";
 import { connectStore } from "../store/client/client.ts";
+import type { ClientTls } from "../store/client/connector.ts";
 import { launcher } from "./launcher.ts";
 import { claimFreePorts, releasePorts } from "./ports.ts";
 
@@ -17,17 +18,25 @@ interface Member {
 	output: string;
 }
 
+export interface StoreTls {
+	/** The flags of the member of that name. */
+	readonly flags: (name: string) => readonly string[];
+	readonly client: ClientTls;
+}
+
 const readyMs = 30_000;
 
 export class StoreProcesses {
 	readonly directory: string;
 	readonly #members: readonly Member[];
 	readonly #args: readonly string[];
+	readonly #tls: StoreTls | undefined;
 
-	static async create(size: number, args: readonly string[] = []): Promise<StoreProcesses> {
+	/** `tls`: the members' flags for it, and how clients reach them. */
+	static async create(size: number, args: readonly string[] = [], tls?: StoreTls): Promise<StoreProcesses> {
 		const directory = await mkdtemp(path.join(tmpdir(), "barque-kills-"));
 		const ports = await claimFreePorts(directory, size * 2, false);
-		const url = (port: number | undefined) => `http://127.0.0.1:${port}`;
+		const url = (port: number | undefined) => `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
 		const members = Array.from({ length: size }, (_, i) => ({
 			name: `m${i + 1}`,
 			clientUrl: url(ports[2 * i]),
@@ -35,10 +44,16 @@ export class StoreProcesses {
 			child: undefined,
 			output: "",
 		}));
-		return new StoreProcesses(directory, members, args);
+		return new StoreProcesses(directory, members, args, tls);
 	}
 
-	private constructor(directory: string, members: readonly Member[], args: readonly string[]) {
+	private constructor(
+		directory: string,
+		members: readonly Member[],
+		args: readonly string[],
+		tls: StoreTls | undefined,
+	) {
+		this.#tls = tls;
 		this.directory = directory;
 		this.#members = members;
 		this.#args = args;
@@ -53,7 +68,8 @@ export class StoreProcesses {
 	}
 
 	connect(): StoreClient {
-		return connectStore({ endpoints: this.#members.map((member) => member.clientUrl) });
+		const tls = this.#tls?.client;
+		return connectStore({ endpoints: this.endpoints, ...(tls === undefined ? {} : { tls }) });
 	}
 
 	#member(name: string): Member {
@@ -107,6 +123,7 @@ export class StoreProcesses {
 			`--listen-peer-urls=${member.peerUrl}`,
 			`--initial-advertise-peer-urls=${member.peerUrl}`,
 			`--initial-cluster=${this.#members.map((m) => `${m.name}=${m.peerUrl}`).join(",")}`,
+			...(this.#tls?.flags(member.name) ?? []),
 			...this.#args,
 		];
 	}

@@ -4,7 +4,7 @@
  */
 import "reflect-metadata";
 import { webcrypto, X509Certificate } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import * as x509 from "@peculiar/x509";
@@ -17,7 +17,7 @@ const dayMs = 24 * 3_600_000;
 const authorityDays = 3650;
 const certificateDays = 365;
 /** Certificates begin a little in the past, so that a peer whose clock is behind accepts them. */
-const backdateMs = 5 * 60_000;
+export const backdateMs = 5 * 60_000;
 
 export interface KeyPair {
 	/** PEM, the certificate alone. */
@@ -140,12 +140,19 @@ export async function createSigningKey(): Promise<{ readonly publicKey: string; 
 	};
 }
 
+/** In one step: whoever reads meanwhile finds the old content or the new. */
+async function replaceFile(file: string, content: string, mode: number): Promise<void> {
+	const temporary = `${file}.${process.pid}.new`;
+	// A mode is given to new files only: one that is there already may be readable by others.
+	await rm(temporary, { force: true });
+	await writeFile(temporary, content, { mode, flag: "wx" });
+	await rename(temporary, file);
+}
+
 /** Writes a secret file with mode 0600 (its directory 0700 when new). */
 export async function writeSecret(file: string, content: string): Promise<void> {
 	await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-	// A mode is given to new files only: one that is there already may be readable by others.
-	await rm(file, { force: true });
-	await writeFile(file, content, { mode: 0o600, flag: "wx" });
+	await replaceFile(file, content, 0o600);
 }
 
 /** Writes NAME.crt and NAME.key into `directory`; returns their paths. */
@@ -157,7 +164,7 @@ export async function writeKeyPair(
 	const certFile = path.join(directory, `${name}.crt`);
 	const keyFile = path.join(directory, `${name}.key`);
 	await writeSecret(keyFile, pair.key);
-	await writeFile(certFile, pair.cert, { mode: 0o644 });
+	await replaceFile(certFile, pair.cert, 0o644);
 	return { certFile, keyFile };
 }
 

@@ -2,7 +2,6 @@
  * The kubelet's HTTPS server, for apiservers: /containerLogs, /pods, /healthz, /metrics. Callers show a client
  * certificate; what they may do is asked of the apiserver (SubjectAccessReview on the node's subresources, as upstream).
  */
-import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
 import type { TLSSocket } from "node:tls";
@@ -12,6 +11,7 @@ import type { Pod, SubjectAccessReview } from "../../apiserver/scheme/types.gen.
 import type { Clock } from "../../kit/clock.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
+import { latestTls, serveLatest } from "../../kit/renewed.ts";
 import { type LogOptions, type LogSink, streamLog } from "./log-stream.ts";
 import type { ContainerLog } from "./runtime/types.ts";
 
@@ -62,8 +62,9 @@ interface Caller {
 
 function callerOf(request: IncomingMessage): Caller {
 	const socket = request.socket as TLSSocket;
-	if (!socket.authorized) throw new HttpError(401, "Unauthorized");
-	const { subject } = socket.getPeerCertificate();
+	const { subject, valid_to: end } = socket.getPeerCertificate();
+	// A connection may outlive the certificate it began with.
+	if (!socket.authorized || Date.now() > Date.parse(end)) throw new HttpError(401, "Unauthorized");
 	const organizations = (subject?.O ?? []) as string | string[];
 	const groups = Array.isArray(organizations) ? organizations : [organizations];
 	return { user: String(subject?.CN ?? ""), groups: [...groups, "system:authenticated"] };
@@ -221,11 +222,13 @@ export async function startKubeletServer(
 	options: KubeletServerOptions,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
 	const authorizer = new Authorizer(options);
+	const files = { cert: options.certFile, key: options.keyFile, ca: options.clientCaFile };
+	const latest = latestTls(files, (error) => {
+		options.logger.warn("renewed certificate not taken up", { file: files.cert, error });
+	});
 	const server = https.createServer(
 		{
-			cert: readFileSync(options.certFile),
-			key: readFileSync(options.keyFile),
-			ca: readFileSync(options.clientCaFile),
+			...latest(),
 			requestCert: true,
 			rejectUnauthorized: false,
 			requestTimeout: 30_000,
@@ -240,6 +243,7 @@ export async function startKubeletServer(
 			});
 		}),
 	);
+	serveLatest(server, latest);
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);

@@ -1,10 +1,10 @@
 /** The small server every agent has: /healthz, /livez, /readyz and /metrics. HTTPS where it was given a certificate, else HTTP on loopback. */
-import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import type { FlagSpecs } from "../../kit/flags.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
+import { latestTls, serveLatest } from "../../kit/renewed.ts";
 
 export function servingFlags<const P extends number>(port: P) {
 	return {
@@ -47,6 +47,15 @@ export interface HealthOptions {
 
 const isLoopback = (address: string) => /^(127\.|localhost$|::1$)/.test(address);
 
+function secureServer({ certFile, keyFile, logger }: HealthOptions, listener: http.RequestListener): https.Server {
+	const latest = latestTls({ cert: certFile, key: keyFile }, (error) => {
+		logger.warn("renewed certificate not taken up", { file: certFile, error });
+	});
+	const server = https.createServer({ ...latest() }, listener);
+	serveLatest(server, latest);
+	return server;
+}
+
 /** Resolves once it listens. Throws when HTTP would be served beyond loopback. */
 export async function serveHealth(options: HealthOptions): Promise<{ close(): Promise<void> }> {
 	if (options.port === 0) return { close: async () => {} };
@@ -68,9 +77,7 @@ export async function serveHealth(options: HealthOptions): Promise<{ close(): Pr
 		else answer(404, "404 page not found\n");
 	};
 	const listener = guarded(options.logger, handle);
-	const server = secure
-		? https.createServer({ cert: readFileSync(options.certFile), key: readFileSync(options.keyFile) }, listener)
-		: http.createServer(listener);
+	const server = secure ? secureServer(options, listener) : http.createServer(listener);
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);

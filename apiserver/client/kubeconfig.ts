@@ -25,6 +25,8 @@ export interface ClusterAccess {
 	readonly tlsServerName?: string | undefined;
 	/** The context's default namespace. */
 	readonly namespace?: string | undefined;
+	/** The files all this was read from, each of which may be replaced by a renewed one. */
+	readonly files?: readonly string[] | undefined;
 }
 
 type Entry = Record<string, unknown>;
@@ -53,13 +55,23 @@ function named(config: Entry, list: string, inner: string, name: string, file: s
 	throw new KubeconfigError(`${file}: ${list}: no entry named ${JSON.stringify(name)}`);
 }
 
+const besides = (file: string, at: string) => (isAbsolute(at) ? at : join(dirname(file), at));
+
+/** The files that the fields name where they have no data of their own. */
+function filesOf(entry: Entry, fields: readonly string[], file: string, path: string): string[] {
+	return fields.flatMap((field) => {
+		const at = text(entry, field, file, path);
+		return at === undefined || text(entry, `${field}-data`, file, path) !== undefined ? [] : [besides(file, at)];
+	});
+}
+
 /** `<field>-data` (base64) or the file `<field>` names, relative to the kubeconfig. */
 function material(entry: Entry, field: string, file: string, path: string): Buffer | undefined {
 	const data = text(entry, `${field}-data`, file, path);
 	if (data !== undefined) return Buffer.from(data, "base64");
 	const at = text(entry, field, file, path);
 	if (at === undefined) return undefined;
-	const whole = isAbsolute(at) ? at : join(dirname(file), at);
+	const whole = besides(file, at);
 	try {
 		return readFileSync(whole);
 	} catch (error) {
@@ -114,7 +126,12 @@ export function parseKubeconfig(source: string, file: string, context?: string):
 		cert: material(user, "client-certificate", file, userAt),
 		key: material(user, "client-key", file, userAt),
 		token: text(user, "token", file, userAt),
-		tokenFile: tokenFile === undefined || isAbsolute(tokenFile) ? tokenFile : join(dirname(file), tokenFile),
+		tokenFile: tokenFile === undefined ? undefined : besides(file, tokenFile),
 		namespace: text(ctx, "namespace", file, at),
+		files: [
+			file,
+			...filesOf(cluster, ["certificate-authority"], file, clusterAt),
+			...filesOf(user, ["client-certificate", "client-key"], file, userAt),
+		],
 	};
 }

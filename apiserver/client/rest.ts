@@ -1,11 +1,12 @@
 /** The REST client: JSON over undici, with a keep-alive pool for requests and one for watches. */
 import { readFileSync } from "node:fs";
-import { type Dispatcher, Pool } from "undici";
+import type { Dispatcher } from "undici";
 import { type Clock, sleep, systemClock } from "../../kit/clock.ts";
 import { ApiError } from "../machinery/errors.ts";
 import { fenceHeader } from "../machinery/fence.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
 import type { Status } from "../scheme/types.gen.ts";
+import { connectionsOf } from "./connections.ts";
 import { type ClusterAccess, loadKubeconfig } from "./kubeconfig.ts";
 import { createTokenBucket } from "./limiter.ts";
 import { createLineSplitter } from "./lines.ts";
@@ -231,11 +232,16 @@ function tokenSource(access: ClusterAccess, clock: Clock): () => string | undefi
 	};
 }
 
-function resolveAccess(options: ApiClientOptions): ClusterAccess {
+/** The fields given beside a kubeconfig. */
+function givenAccess(options: ApiClientOptions): Partial<ClusterAccess> {
 	const { server, ca, cert, key, token, tokenFile, insecureSkipTlsVerify, tlsServerName } = options;
 	const given = { server, ca, cert, key, token, tokenFile, insecureSkipTlsVerify, tlsServerName };
+	return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function resolveAccess(options: ApiClientOptions): ClusterAccess {
 	const base: Partial<ClusterAccess> = options.kubeconfig === undefined ? {} : loadKubeconfig(options.kubeconfig);
-	const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+	const set = givenAccess(options);
 	const access = { ...base, ...set } as Partial<ClusterAccess>;
 	if (access.server === undefined) throw new TypeError("an API client needs a kubeconfig or a server");
 	return access as ClusterAccess;
@@ -248,30 +254,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 	const url = new URL(access.server);
 	const prefix = url.pathname.replace(/\/$/, "");
 	const timeoutMs = options.timeoutMs ?? 60_000;
-	const connect = {
-		timeout: 10_000,
-		keepAlive: true,
-		keepAliveInitialDelay: 15_000,
-		...(access.ca === undefined ? {} : { ca: access.ca }),
-		...(access.cert === undefined ? {} : { cert: access.cert }),
-		...(access.key === undefined ? {} : { key: access.key }),
-		...(access.tlsServerName === undefined ? {} : { servername: access.tlsServerName }),
-		...(access.insecureSkipTlsVerify === true ? { rejectUnauthorized: false } : {}),
-	};
-	const common = { connect, pipelining: 1, keepAliveTimeout: 30_000, allowH2: false };
 	const mayWrite = () => {
 		if (options.mayWrite?.() !== false) return;
 		throw new ConnectionError(`${access.server}: not sent, for we may not write any more`, "ECANCELED", undefined);
 	};
-	const pool = new Pool(url.origin, {
-		...common,
-		connections: options.maxConnections ?? 64,
-		headersTimeout: timeoutMs,
-		bodyTimeout: timeoutMs,
-		maxResponseSize: maxListBytes,
+	const connections = connectionsOf(options.kubeconfig, access, givenAccess(options), clock, {
+		timeoutMs,
+		maxConnections: options.maxConnections ?? 64,
+		maxAnswerBytes: maxListBytes,
+		wrap: (pool) => (options.mayWrite === undefined ? pool : pool.compose(checkedWrites(mayWrite))),
 	});
-	const requests: Dispatcher = options.mayWrite === undefined ? pool : pool.compose(checkedWrites(mayWrite));
-	const watches = new Pool(url.origin, { ...common, connections: null, headersTimeout: timeoutMs, bodyTimeout: 0 });
 	const token = tokenSource(access, clock);
 	const bucket =
 		options.qps === undefined ? undefined : createTokenBucket(clock, options.qps, options.burst ?? options.qps * 2);
@@ -291,7 +283,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 		if (request.method !== "GET") mayWrite();
 		const fence = request.method === "GET" ? undefined : options.fence?.();
 		try {
-			const response = await requests.request({
+			const response = await connections.current().requests.request({
 				method: request.method as Dispatcher.HttpMethod,
 				path: prefix + request.path,
 				headers: {
@@ -384,7 +376,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 	): AsyncGenerator<WatchStreamEvent<T>> {
 		let response: Dispatcher.ResponseData;
 		try {
-			response = await watches.request({ method: "GET", path: prefix + path, headers: headersOf(), signal });
+			response = await connections
+				.current()
+				.watches.request({ method: "GET", path: prefix + path, headers: headersOf(), signal });
 		} catch (error) {
 			throw connectionError(access.server, error, signal);
 		}
@@ -473,7 +467,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 			return { status, body: bytes };
 		},
 		async close() {
-			await Promise.all([requests.destroy(), watches.destroy()]);
+			await connections.close();
 		},
 	};
 }

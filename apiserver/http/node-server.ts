@@ -2,6 +2,7 @@
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
 import type { ClientCertificate } from "../authn/types.ts";
 import { tooLarge } from "../machinery/errors.ts";
 import type { ApiRequest, ApiResponse, Handler, Headers } from "./types.ts";
@@ -14,6 +15,8 @@ export interface ListenOptions {
 	readonly key: string;
 	/** PEM: the authorities of client certificates. Without it none is asked for. */
 	readonly clientCa?: string | undefined;
+	/** The three as their files have them now, for each connection anew; absent: those above for good. */
+	readonly latest?: Latest<TlsTexts> | undefined;
 	readonly handler: Handler;
 	/** A handler that rejects: a bug, or a client that vanished. */
 	readonly onError: (error: unknown) => void;
@@ -85,7 +88,9 @@ class Request implements ApiRequest {
 		const socket = this.#socket();
 		const certificate = socket?.getPeerCertificate?.();
 		if (socket === undefined || certificate?.subject === undefined) return undefined;
-		return { ...certificate, verified: socket.authorized };
+		// A connection may outlive the certificate it began with.
+		const verified = socket.authorized && Date.now() <= Date.parse(certificate.valid_to);
+		return { ...certificate, verified };
 	}
 
 	/** The body was asked for, and has not come whole. */
@@ -262,6 +267,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		minVersion: "TLSv1.2",
 		settings: { maxConcurrentStreams, initialWindowSize: 256 << 10 },
 	});
+	serveLatest(server, options.latest, { minVersion: "TLSv1.2" });
 	server.setTimeout(0);
 	Object.assign(server, {
 		headersTimeout: headersTimeoutMs,

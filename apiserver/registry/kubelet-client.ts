@@ -1,5 +1,6 @@
 /** HTTPS to kubelets, with the apiserver's own client certificate. */
 import https from "node:https";
+import type { Latest, TlsTexts } from "../../kit/renewed.ts";
 import type { KubeletClient } from "./context.ts";
 
 export interface KubeletTls {
@@ -7,22 +8,27 @@ export interface KubeletTls {
 	readonly ca?: string | undefined;
 	readonly cert?: string | undefined;
 	readonly key?: string | undefined;
+	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	readonly latest?: Latest<TlsTexts> | undefined;
 }
 
 const connectTimeoutMs = 10_000;
 
 export function kubeletClient(tls: KubeletTls): KubeletClient & { close(): void } {
-	const agent = new https.Agent({
-		keepAlive: true,
-		maxSockets: 64,
-		...(tls.ca === undefined ? { rejectUnauthorized: false } : { ca: tls.ca }),
-		...(tls.cert === undefined ? {} : { cert: tls.cert }),
-		...(tls.key === undefined ? {} : { key: tls.key }),
-	});
+	const agent = new https.Agent({ keepAlive: true, maxSockets: 64 });
+	/** With each request: the agent keeps connections apart that were made with other texts. */
+	const secure = () => {
+		const { ca, cert, key } = tls.latest?.() ?? tls;
+		return {
+			...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
+			...(cert === undefined ? {} : { cert }),
+			...(key === undefined ? {} : { key }),
+		};
+	};
 	return {
 		get: (host, port, path, signal) =>
 			new Promise((resolve, reject) => {
-				const request = https.get({ host, port, path, agent, signal });
+				const request = https.get({ host, port, path, agent, signal, ...secure() });
 				request.setTimeout(connectTimeoutMs, () => request.destroy(new Error("i/o timeout")));
 				request.once("error", reject);
 				request.once("response", (response) => {

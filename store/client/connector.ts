@@ -1,6 +1,7 @@
 /** How the client reaches a member: TCP and TLS here, the simulator's network elsewhere. */
 import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
+import type { Latest, TlsTexts } from "../../kit/renewed.ts";
 import { type FrameChannel, nativeAlpn, nativeMagic } from "../native/protocol.ts";
 import { SocketChannel } from "../native/socket-channel.ts";
 
@@ -17,6 +18,8 @@ export interface ClientTls {
 	readonly key?: string | undefined;
 	/** Name expected in the member's certificate, when it is not the endpoint's host. */
 	readonly serverName?: string | undefined;
+	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	readonly latest?: Latest<TlsTexts> | undefined;
 }
 
 const connectTimeoutMs = 5000;
@@ -45,13 +48,14 @@ export function socketConnector(tls: ClientTls | undefined): Connector {
 	return {
 		connect(endpoint) {
 			const { host, port, tls: secure } = parseEndpoint(endpoint);
+			const texts = tls?.latest?.() ?? tls;
 			const socket = secure
 				? connectTls({
 						host,
 						port,
-						ca: tls?.ca,
-						cert: tls?.cert,
-						key: tls?.key,
+						ca: texts?.ca,
+						cert: texts?.cert,
+						key: texts?.key,
 						...(tls?.serverName === undefined ? {} : { servername: tls.serverName }),
 						ALPNProtocols: [nativeAlpn],
 						minVersion: "TLSv1.2",

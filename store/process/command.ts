@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { type FlagSpecs, type FlagValues, parseCommand, parseDuration } from "../../kit/flags.ts";
 import { createLogger, type Level, type Logger } from "../../kit/log.ts";
+import { type Latest, latestTls, type TlsTexts } from "../../kit/renewed.ts";
 import { ClusterConfigError, type InitialCluster, initialCluster, parseUrl } from "../member/cluster.ts";
 import { relocated } from "../member/membership.ts";
 import type { AutoCompaction } from "../member/types.ts";
@@ -235,8 +236,8 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 		listenPeer: addresses("listen-peer-urls"),
 		listenClient: addresses("listen-client-urls"),
 		listenMetrics: addresses("listen-metrics-urls"),
-		peerTls: await peerTls(values),
-		clientTls: await clientTls(values),
+		peerTls: await peerTls(values, logger),
+		clientTls: await clientTls(values, logger),
 		heartbeatMs: values["heartbeat-interval"],
 		electionMs: values["election-timeout"],
 		snapshotCount: values["snapshot-count"],
@@ -347,10 +348,11 @@ interface TlsFlags {
 	readonly cert: string;
 	readonly key: string;
 	readonly ca: string | undefined;
+	readonly latest: Latest<TlsTexts>;
 }
 
 /** The three files of one side; undefined when none is named. */
-async function tlsFiles(prefix: "" | "peer-", values: Values): Promise<TlsFlags | undefined> {
+async function tlsFiles(prefix: "" | "peer-", values: Values, logger: Logger): Promise<TlsFlags | undefined> {
 	const cert = values[`${prefix}cert-file`];
 	const key = values[`${prefix}key-file`];
 	const ca = values[`${prefix}trusted-ca-file`];
@@ -365,20 +367,26 @@ async function tlsFiles(prefix: "" | "peer-", values: Values): Promise<TlsFlags 
 			throw new ClusterConfigError(`${secure} needs --${prefix}cert-file and --${prefix}key-file`);
 		return undefined;
 	}
-	return {
+	const texts = {
 		cert: await pem(`${prefix}cert-file`, cert),
 		key: await pem(`${prefix}key-file`, key),
 		ca: ca === "" ? undefined : await pem(`${prefix}trusted-ca-file`, ca),
 	};
+	try {
+		const keep = (error: Error) => logger.warn("renewed certificate not taken up", { file: cert, error });
+		return { ...texts, latest: latestTls({ cert, key, ca }, keep) };
+	} catch (error) {
+		throw new ClusterConfigError(`--${prefix}cert-file, --${prefix}key-file: ${(error as Error).message}`);
+	}
 }
 
-async function peerTls(values: Values): Promise<PeerTls | undefined> {
-	const files = await tlsFiles("peer-", values);
+async function peerTls(values: Values, logger: Logger): Promise<PeerTls | undefined> {
+	const files = await tlsFiles("peer-", values, logger);
 	return files === undefined ? undefined : { ...files, clientCertAuth: values["peer-client-cert-auth"] };
 }
 
-async function clientTls(values: Values): Promise<ListenerTls | undefined> {
-	const files = await tlsFiles("", values);
+async function clientTls(values: Values, logger: Logger): Promise<ListenerTls | undefined> {
+	const files = await tlsFiles("", values, logger);
 	return files === undefined ? undefined : { ...files, clientCertAuth: values["client-cert-auth"] };
 }
 

@@ -13,6 +13,7 @@ import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../kit/clock.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
+import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
 import { nativeAlpn, nativeMagic } from "../native/protocol.ts";
 import { SocketChannel } from "../native/socket-channel.ts";
 import { NativeConnection, type NativeServerOptions } from "./native.ts";
@@ -23,6 +24,8 @@ export interface ListenerTls {
 	/** Authorities of clients; absent: the system's. */
 	readonly ca?: string | undefined;
 	readonly clientCertAuth: boolean;
+	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	readonly latest?: Latest<TlsTexts> | undefined;
 }
 
 export interface ListenerOptions {
@@ -112,7 +115,7 @@ export class Listener {
 		if (!address.tls) server = createServer(accept);
 		else {
 			if (tls === undefined) throw new Error("an https address needs a certificate and a key");
-			server = createTlsServer(
+			const secure = createTlsServer(
 				{
 					cert: tls.cert,
 					key: tls.key,
@@ -125,6 +128,8 @@ export class Listener {
 				},
 				accept,
 			);
+			serveLatest(secure, tls.latest, { minVersion: "TLSv1.2" });
+			server = secure;
 			server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
 				logger.warn("client's TLS handshake failed", { remote: socket.remoteAddress, error });
 			});

@@ -14,6 +14,7 @@ import {
 import type { Clock } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
+import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
 import type { PeerGate } from "../member/incarnations.ts";
 import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../member/types.ts";
 import type { MemberId, Message, MessageType } from "../raft/types.ts";
@@ -56,6 +57,8 @@ export interface PeerTls {
 	readonly ca?: string | undefined;
 	/** Demand from every member that connects a certificate of `ca` for the host that member is reached at. */
 	readonly clientCertAuth: boolean;
+	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	readonly latest?: Latest<TlsTexts> | undefined;
 }
 
 export interface ListenAddress {
@@ -219,7 +222,7 @@ export class TcpTransport implements PeerTransport {
 	#dial(address: PeerAddress): { readonly socket: Socket; readonly ready: string } {
 		const { host, port } = address;
 		if (!address.tls) return { socket: connect({ host, port }), ready: "connect" };
-		const { tls } = this.#options;
+		const tls = this.#options.tls?.latest?.() ?? this.#options.tls;
 		const socket = connectTls({
 			host,
 			port,
@@ -235,8 +238,10 @@ export class TcpTransport implements PeerTransport {
 	async #listen(address: ListenAddress): Promise<void> {
 		const { tls } = this.#options;
 		const accept = (socket: Socket) => this.#accept(socket);
-		const server = address.tls ? createTlsServer(tlsOptions(tls), accept) : createServer(accept);
-		if (address.tls) {
+		const secure = address.tls ? createTlsServer(tlsOptions(tls), accept) : undefined;
+		const server = secure ?? createServer(accept);
+		if (secure !== undefined) {
+			serveLatest(secure, tls?.latest, { minVersion: "TLSv1.2" });
 			server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
 				this.#options.logger.warn("peer's TLS handshake failed", { remote: socket.remoteAddress, error });
 			});
