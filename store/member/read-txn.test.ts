@@ -38,7 +38,7 @@ describe("store/member/requests: transactions that only read", () => {
 	const cases: Readonly<Record<string, TxnRequest>> = {
 		"a chosen branch": {
 			compare: [{ key, target: "value", result: "equal", operand: bytes("v1") }],
-			success: [{ op: "range", key }, { op: "range", key: bytes("none") }, all],
+			success: [{ op: "range", key }, { op: "range", key: bytes("none") }, all, { op: "range", key }],
 			failure: [],
 		},
 		"the other branch": {
@@ -115,6 +115,21 @@ describe("store/member/requests: transactions that only read", () => {
 		assert.equal(range.kvs.find((kv) => kv.key.equals(key))?.value.toString(), "changed");
 		const old = requests.txn({ compare: [], success: [{ ...all, revision: 5 }], failure: [] });
 		await assert.rejects(old, code("compacted"));
+	});
+
+	it("are not read on for who is gone", async () => {
+		let turns = 0;
+		const caller = { abandoned: false };
+		inTurn = () => {
+			caller.abandoned = ++turns === 2;
+		};
+		const gone = { code: "closed" };
+		await assert.rejects(requests.txn({ compare: [], success: [all], failure: [] }, {}, caller), gone);
+		assert.equal(turns, 2);
+		caller.abandoned = false;
+		turns = 0;
+		await assert.rejects(requests.range(all, caller), gone);
+		assert.equal(turns, 2);
 	});
 
 	it("go through the log where any branch writes", async () => {

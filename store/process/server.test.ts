@@ -256,6 +256,11 @@ describe("store/process: three members on loopback", function () {
 			client.put({ key: b("k"), value: Buffer.alloc(1.5 * 1024 * 1024) }),
 			coded("request_too_large"),
 		);
+		// Longer than a frame may be: it would end the connection.
+		await assert.rejects(client.put({ key: b("k"), value: Buffer.alloc(3 << 20) }), coded("request_too_large"));
+		const own = cluster.serverOptions(0).cluster;
+		const stranger = cluster.client({ clusterId: own.id ^ 1n });
+		await assert.rejects(stranger.range({ key: b("k") }), coded("cluster_id_mismatch"));
 		await assert.rejects(client.put({ key: b(""), value: b("") }), coded("empty_key"));
 		const op = { op: "put", key: b("k"), value: b("") } as const;
 		await assert.rejects(client.txn({ compare: [], success: [op, op], failure: [] }), coded("duplicate_key"));

@@ -213,6 +213,24 @@ describe("store/serve/native", () => {
 		calm.close();
 	});
 
+	it("tells its version and limits in the greeting, the older version to who speaks only that", () => {
+		for (const [min, max, spoken] of [
+			[1, 1, 1],
+			[1, 2, 2],
+			[2, 2, 2],
+			[1, 9, 2],
+		] as const) {
+			const channel = connect({ maxWatches: 5 }, false);
+			channel.receive(pack([min, max, 0n]));
+			assert.deepEqual(channel.answers, [[spoken, "", 7n, 1n, 1n, "test", 1, 0, 5]]);
+			channel.close();
+		}
+		const channel = connect({}, false);
+		channel.receive(pack([3, 4, 0n]));
+		assert.match(String(channel.answers[0]?.[1]), /protocol versions 3 to 4 are not spoken here, only 1 to 2/);
+		assert.equal(channel.closed, true);
+	});
+
 	it("takes no requests of a client that does not take its answers, and loses none", async () => {
 		const channel = connect({ pauseAbove: 1000 });
 		channel.backlog = 2000;
