@@ -120,6 +120,20 @@ function serviceRanges(ground: Ground): ServiceRanges {
 	};
 }
 
+/** By where objects are stored; events belong to the core group, which is named first, whatever shows them too. */
+const byPrefix = new Map(
+	allResources
+		.filter((resource) => resource.storagePrefix !== "")
+		.map(({ storagePrefix, group, resource }) => [storagePrefix, { group, resource }] as const)
+		.toReversed(),
+);
+
+/** The resource whose objects lie at a key below the root (`services/specs/default/web`); what is no resource's is named by its first step. */
+function storedResource(key: string): { readonly group: string; readonly resource: string } {
+	const [first = "", second = ""] = key.split("/", 2);
+	return byPrefix.get(first) ?? byPrefix.get(`${first}/${second}`) ?? { group: "", resource: first };
+}
+
 function makeMetrics(cacher: Cacher, limits: InflightLimits): Metrics {
 	return new Metrics({
 		inflight: () => limits.current,
@@ -131,7 +145,10 @@ function makeMetrics(cacher: Cacher, limits: InflightLimits): Metrics {
 			}
 		},
 		*objects() {
-			for (const [prefix, cache] of cacher.resources()) yield [prefix, cache.size];
+			for (const [prefix, cache] of cacher.resources()) {
+				const { group, resource } = storedResource(prefix);
+				yield { group, resource, count: cache.size };
+			}
 		},
 		historyBytes: () => [...cacher.resources()].reduce((sum, [, cache]) => sum + cache.historyBytes, 0),
 	});
@@ -176,7 +193,8 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 	const storage = new ObjectStorage(
 		options.store,
 		() => clock.monotonic(),
-		(operation, seconds) => metrics.store(operation, seconds),
+		(operation, key, seconds, failed) =>
+			metrics.store({ operation, ...storedResource(key.slice(root.length)), failed }, seconds),
 	);
 	const ground: Ground = { options, clock, log, cacher, storage };
 	const token = tokenParts(ground);

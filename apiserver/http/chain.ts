@@ -25,6 +25,7 @@ import {
 } from "../authz/types.ts";
 import { ApiError, badRequest, internalError, unauthorized } from "../machinery/errors.ts";
 import { parseFieldSelector } from "../machinery/fieldselectors.ts";
+import { compressing } from "./compressed.ts";
 import { GuardedResponse } from "./guarded.ts";
 import type { InflightLimits } from "./inflight.ts";
 import type { Metrics } from "./metrics.ts";
@@ -118,7 +119,8 @@ export function filterChain(options: ChainOptions): Handler {
 		const longRunning = isLongRunning(info);
 		let status = 0;
 		const auditId = header(request, "audit-id") ?? randomUUID();
-		const response = new GuardedResponse(new WithHeaders(inner, { "audit-id": auditId.slice(0, 64) }), (code) => {
+		const coded = compressing(request, inner, { ...info, longRunning });
+		const response = new GuardedResponse(new WithHeaders(coded, { "audit-id": auditId.slice(0, 64) }), (code) => {
 			status = code;
 		});
 		const time = new AbortController();
@@ -134,6 +136,7 @@ export function filterChain(options: ChainOptions): Handler {
 		};
 		const warnings: string[] = [];
 		let timer: Timer | undefined;
+		const ended = longRunning ? options.metrics().longRunning(info) : () => {};
 		try {
 			if (!longRunning) {
 				timer = options.clock.after(timeLimitMs(request.query, options.requestTimeoutMs), onTimeout);
@@ -145,7 +148,8 @@ export function filterChain(options: ChainOptions): Handler {
 			timer?.cancel();
 			const seconds = (options.clock.monotonic() - began) / 1000;
 			const dryRun = request.query.has("dryRun");
-			options.metrics().request(info, status, seconds, { dryRun, longRunning });
+			options.metrics().request(info, status, seconds, { dryRun, longRunning, bytes: response.bytesWritten });
+			ended();
 		}
 	};
 }

@@ -1,17 +1,43 @@
 /** The apiserver's metrics, by upstream's names. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { registerBuildInfo } from "../../kit/build-info.ts";
+import { kubernetesVersion } from "../scheme/kubernetes-version.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 const durationBuckets = [
 	0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
-const storeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 10];
+/** Of the latency that objectives are about: without the shortest. */
+const sliBuckets = durationBuckets.slice(2);
+const sizeBuckets = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+const requestLabels = ["verb", "group", "version", "resource", "subresource", "scope", "component"] as const;
 
 export interface WatcherCount {
 	readonly group: string;
 	readonly version: string;
 	readonly kind: string;
 	readonly count: number;
+}
+
+export interface ObjectCount {
+	readonly group: string;
+	readonly resource: string;
+	readonly count: number;
+}
+
+export interface AnsweredRequest {
+	readonly dryRun: boolean;
+	readonly longRunning: boolean;
+	/** Of the body. */
+	readonly bytes: number;
+}
+
+export interface StoreRequest {
+	readonly operation: string;
+	readonly group: string;
+	readonly resource: string;
+	readonly failed: boolean;
 }
 
 export class Metrics {
@@ -29,18 +55,50 @@ export class Metrics {
 		buckets: durationBuckets,
 		registers: [this.registry],
 	});
+	readonly #sli = new Histogram({
+		name: "apiserver_request_sli_duration_seconds",
+		help: "Response latency in seconds that service level objectives are about: without time spent in webhooks.",
+		labelNames: requestLabels,
+		buckets: sliBuckets,
+		registers: [this.registry],
+	});
+	readonly #sizes = new Histogram({
+		name: "apiserver_response_sizes",
+		help: "Bytes of answers to reads, by verb, resource and scope.",
+		labelNames: requestLabels,
+		buckets: sizeBuckets,
+		registers: [this.registry],
+	});
+	readonly #longRunning = new Gauge({
+		name: "apiserver_longrunning_requests",
+		help: "Watches, logs and other requests without a time limit that are being served.",
+		labelNames: requestLabels,
+		registers: [this.registry],
+	});
 	readonly #store = new Histogram({
 		name: "etcd_request_duration_seconds",
-		help: "Latency of requests to the store in seconds, by operation.",
-		labelNames: ["operation"],
-		buckets: storeBuckets,
+		help: "Latency of requests to the store in seconds, by operation and resource.",
+		labelNames: ["operation", "group", "resource"],
+		buckets: durationBuckets,
+		registers: [this.registry],
+	});
+	readonly #storeRequests = new Counter({
+		name: "etcd_requests_total",
+		help: "Requests to the store, by operation and resource.",
+		labelNames: ["operation", "group", "resource"],
+		registers: [this.registry],
+	});
+	readonly #storeErrors = new Counter({
+		name: "etcd_request_errors_total",
+		help: "Requests to the store that failed, by operation and resource.",
+		labelNames: ["operation", "group", "resource"],
 		registers: [this.registry],
 	});
 
 	constructor(sources: {
 		readonly inflight: () => { readonly readOnly: number; readonly mutating: number };
 		readonly watchers: () => Iterable<WatcherCount>;
-		readonly objects: () => Iterable<readonly [resource: string, count: number]>;
+		readonly objects: () => Iterable<ObjectCount>;
 		readonly historyBytes: () => number;
 	}) {
 		collectDefaultMetrics({ register: this.registry });
@@ -65,13 +123,25 @@ export class Metrics {
 				for (const { count, ...labels } of sources.watchers()) this.set(labels, count);
 			},
 		});
+		registerBuildInfo(this.registry, kubernetesVersion);
+		new Gauge({
+			name: "apiserver_resource_objects",
+			help: "Stored objects, by group and resource.",
+			labelNames: ["group", "resource"],
+			registers: [this.registry],
+			collect() {
+				for (const { count, ...labels } of sources.objects()) this.set(labels, count);
+			},
+		});
 		new Gauge({
 			name: "apiserver_storage_objects",
 			help: "Stored objects, by resource.",
 			labelNames: ["resource"],
 			registers: [this.registry],
 			collect() {
-				for (const [resource, count] of sources.objects()) this.set({ resource }, count);
+				for (const { group, resource, count } of sources.objects()) {
+					this.set({ resource: group === "" ? resource : `${resource}.${group}` }, count);
+				}
 			},
 		});
 		new Gauge({
@@ -84,25 +154,40 @@ export class Metrics {
 		});
 	}
 
-	request(info: RequestInfo, code: number, seconds: number, options: { dryRun: boolean; longRunning: boolean }): void {
-		const labels = {
-			verb: info.isResource ? (verbLabels[info.verb] ?? info.verb.toUpperCase()) : info.verb.toUpperCase(),
-			dry_run: options.dryRun ? "All" : "",
-			group: info.group,
-			version: info.version,
-			resource: info.resource,
-			subresource: info.isResource ? info.subresource : nonResourceLabel(info.path),
-			scope: scopeOf(info),
-			component: "apiserver",
-		};
-		this.#requests.inc({ ...labels, code: String(code) });
-		if (!options.longRunning) this.#durations.observe(labels, seconds);
+	request(info: RequestInfo, code: number, seconds: number, of: AnsweredRequest): void {
+		const labels = labelsOf(info);
+		const dry_run = of.dryRun ? "All" : "";
+		this.#requests.inc({ ...labels, dry_run, code: String(code) });
+		if (of.longRunning) return;
+		this.#durations.observe({ ...labels, dry_run }, seconds);
+		this.#sli.observe(labels, seconds);
+		if (labels.verb === "GET" || labels.verb === "LIST") this.#sizes.observe(labels, of.bytes);
 	}
 
-	store(operation: string, seconds: number): void {
-		this.#store.observe({ operation }, seconds);
+	/** A request without a time limit begins; the function is called at its end. */
+	longRunning(info: RequestInfo): () => void {
+		const labels = labelsOf(info);
+		this.#longRunning.inc(labels);
+		return () => this.#longRunning.dec(labels);
+	}
+
+	store({ operation, group, resource, failed }: StoreRequest, seconds: number): void {
+		const labels = { operation, group, resource };
+		this.#store.observe(labels, seconds);
+		this.#storeRequests.inc(labels);
+		if (failed) this.#storeErrors.inc(labels);
 	}
 }
+
+const labelsOf = (info: RequestInfo) => ({
+	verb: info.isResource ? (verbLabels[info.verb] ?? info.verb.toUpperCase()) : info.verb.toUpperCase(),
+	group: info.group,
+	version: info.version,
+	resource: info.resource,
+	subresource: info.isResource ? info.subresource : nonResourceLabel(info.path),
+	scope: scopeOf(info),
+	component: "apiserver",
+});
 
 const verbLabels: Readonly<Record<string, string>> = {
 	create: "POST",

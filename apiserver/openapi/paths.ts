@@ -74,6 +74,12 @@ interface Target {
 	readonly list?: string;
 }
 
+/** What an operation's id says after its verb: `CoreV1` and `NamespacedPodStatus`. */
+interface Name {
+	readonly prefix: string;
+	readonly subject: string;
+}
+
 class Operations {
 	readonly #definitions: Definitions;
 	readonly #tag: string;
@@ -83,11 +89,11 @@ class Operations {
 		this.#tag = tag;
 	}
 
-	make(action: string, verb: string, target: Target, extra: Operation): Operation {
+	make(action: string, verb: string, target: Target, name: Name, extra: Operation): Operation {
 		return {
 			tags: [this.#tag],
-			operationId: `${verb}${extra["operationName"]}`,
-			...Object.fromEntries(Object.entries(extra).filter(([key]) => key !== "operationName")),
+			operationId: `${verb}${name.prefix}${action === "deletecollection" ? "Collection" : ""}${name.subject}`,
+			...extra,
 			"x-kubernetes-action": action,
 			"x-kubernetes-group-version-kind": { group: target.group, version: target.version, kind: target.kind },
 		};
@@ -115,27 +121,24 @@ const deleteBody = (operations: Operations): object => {
 };
 
 /** The operations on a collection. */
-function collection(operations: Operations, resource: ResourceInfo, target: Target, name: string): PathItem {
+function collection(operations: Operations, resource: ResourceInfo, target: Target, name: Name): PathItem {
 	const item: PathItem = {};
 	const can = (verb: string) => resource.verbs.includes(verb);
 	if (can("list") && target.list !== undefined) {
-		item["get"] = operations.make("list", "list", target, {
-			operationName: name,
+		item["get"] = operations.make("list", "list", target, name, {
 			parameters: [...selection, watchParameter],
 			responses: operations.responses(target.list, 200),
 		});
 	}
 	if (can("create")) {
-		item["post"] = operations.make("post", "create", target, {
-			operationName: name,
+		item["post"] = operations.make("post", "create", target, name, {
 			parameters: writing,
 			requestBody: operations.body(target.message),
 			responses: operations.responses(target.message, 200, 201, 202),
 		});
 	}
 	if (can("deletecollection")) {
-		item["delete"] = operations.make("deletecollection", "deleteCollection", target, {
-			operationName: name,
+		item["delete"] = operations.make("deletecollection", "delete", target, name, {
 			parameters: [...selection, ...deletion],
 			requestBody: deleteBody(operations),
 			responses: operations.responses(status, 200),
@@ -145,33 +148,29 @@ function collection(operations: Operations, resource: ResourceInfo, target: Targ
 }
 
 /** get, put and patch of one object or of a part of it. */
-function one(operations: Operations, verbs: readonly string[], target: Target, name: string): PathItem {
+function one(operations: Operations, verbs: readonly string[], target: Target, name: Name): PathItem {
 	const item: PathItem = {};
 	if (verbs.includes("get")) {
-		item["get"] = operations.make("get", "read", target, {
-			operationName: name,
+		item["get"] = operations.make("get", "read", target, name, {
 			responses: operations.responses(target.message, 200),
 		});
 	}
 	if (verbs.includes("update")) {
-		item["put"] = operations.make("put", "replace", target, {
-			operationName: name,
+		item["put"] = operations.make("put", "replace", target, name, {
 			parameters: writing,
 			requestBody: operations.body(target.message),
 			responses: operations.responses(target.message, 200, 201),
 		});
 	}
 	if (verbs.includes("patch")) {
-		item["patch"] = operations.make("patch", "patch", target, {
-			operationName: name,
+		item["patch"] = operations.make("patch", "patch", target, name, {
 			parameters: [...writing, force],
 			requestBody: operations.body("meta_v1.Patch", patchTypes),
 			responses: operations.responses(target.message, 200, 201),
 		});
 	}
 	if (verbs.includes("create")) {
-		item["post"] = operations.make("post", "create", target, {
-			operationName: name,
+		item["post"] = operations.make("post", "create", target, name, {
 			parameters: writing,
 			requestBody: operations.body(target.message),
 			responses: operations.responses(target.message, 200, 201, 202),
@@ -180,10 +179,9 @@ function one(operations: Operations, verbs: readonly string[], target: Target, n
 	return item;
 }
 
-function log(operations: Operations, target: Target, name: string): PathItem {
+function log(operations: Operations, target: Target, name: Name): PathItem {
 	return {
-		get: operations.make("get", "read", target, {
-			operationName: name,
+		get: operations.make("get", "read", target, name, {
 			parameters: [
 				query("container", "string", "The container whose log to read."),
 				query("follow", "boolean", "Goes on as the log grows."),
@@ -210,11 +208,10 @@ function addSubresource(
 	base: string,
 	parameters: readonly object[],
 	sub: SubresourceInfo,
-	name: string,
+	name: Name,
 ): void {
-	const operationName = `${name}${camel(sub.name)}`;
-	const item =
-		sub.name === "log" ? log(operations, sub, operationName) : one(operations, sub.verbs, sub, operationName);
+	const own = { ...name, subject: `${name.subject}${camel(sub.name)}` };
+	const item = sub.name === "log" ? log(operations, sub, own) : one(operations, sub.verbs, sub, own);
 	paths[`${base}/${sub.name}`] = { ...item, parameters };
 }
 
@@ -226,9 +223,11 @@ export function addResourcePaths(
 ): void {
 	const gv: GroupVersion = resource;
 	const root = gv.group === "" ? `/api/${gv.version}` : `/apis/${apiVersionOf(gv)}`;
-	const group = gv.group === "" ? "core" : (gv.group.split(".")[0] ?? "");
-	const operations = new Operations(definitions, `${group}_${gv.version}`);
-	const name = `${camel(group)}${camel(gv.version)}${resource.namespaced ? "Namespaced" : ""}${resource.kind}`;
+	// As upstream names them: `rbac.authorization.k8s.io` is rbacAuthorization.
+	const group = gv.group === "" ? "Core" : camel(gv.group.replace(/\.k8s\.io$/, ""));
+	const operations = new Operations(definitions, `${group.charAt(0).toLowerCase()}${group.slice(1)}_${gv.version}`);
+	const prefix = `${group}${camel(gv.version)}`;
+	const name: Name = { prefix, subject: `${resource.namespaced ? "Namespaced" : ""}${resource.kind}` };
 	const target: Target = {
 		...resource,
 		...(resource.listKind === "" ? {} : { list: `${schemaText(gv)}.${resource.listKind}` }),
@@ -240,7 +239,8 @@ export function addResourcePaths(
 	const base = `${root}${resource.namespaced ? "/namespaces/{namespace}" : ""}/${resource.resource}`;
 	paths[base] = { ...collection(operations, resource, target, name), parameters: [...scope, pretty] };
 	if (resource.namespaced && target.list !== undefined) {
-		const everywhere = collection(operations, { ...resource, verbs: ["list"] }, target, `${name}ForAllNamespaces`);
+		const all = { prefix, subject: `${resource.kind}ForAllNamespaces` };
+		const everywhere = collection(operations, { ...resource, verbs: ["list"] }, target, all);
 		paths[`${root}/${resource.resource}`] = { ...everywhere, parameters: [pretty] };
 	}
 	if (resource.storagePrefix === "") return;
@@ -248,8 +248,7 @@ export function addResourcePaths(
 	const verbs = resource.verbs.filter((verb) => verb !== "create");
 	const item = one(operations, verbs, target, name);
 	if (resource.verbs.includes("delete")) {
-		item["delete"] = operations.make("delete", "delete", target, {
-			operationName: name,
+		item["delete"] = operations.make("delete", "delete", target, name, {
 			parameters: deletion,
 			requestBody: deleteBody(operations),
 			responses: operations.responses(status, 200, 202),

@@ -415,7 +415,15 @@ describe("http/limits", () => {
 			const metrics = (await h.call("GET", "/metrics")).text;
 			assert.match(metrics, /apiserver_request_total\{verb="LIST"[^}]*resource="pods"[^}]*code="200"\} \d+/);
 			assert.match(metrics, /apiserver_current_inflight_requests\{request_kind="readOnly"\} \d/);
-			assert.match(metrics, /etcd_request_duration_seconds_count\{operation="create"\} \d+/);
+			assert.match(
+				metrics,
+				/etcd_request_duration_seconds_count\{operation="create",group="",resource="namespaces"\} \d+/,
+			);
+			assert.match(metrics, /^etcd_requests_total\{operation="create",group="",resource="namespaces"\} \d+$/m);
+			assert.match(metrics, /^apiserver_request_sli_duration_seconds_bucket\{le="0.05",verb="LIST",/m);
+			assert.match(metrics, /^apiserver_response_sizes_count\{verb="LIST",group="",version="v1",resource="pods",/m);
+			assert.match(metrics, /^kubernetes_build_info\{major="1",.*\} 1$/m);
+			assert.match(metrics, /^apiserver_resource_objects\{group="apps",resource="deployments"\} \d+$/m);
 		} finally {
 			await h.close();
 			await slow.close();

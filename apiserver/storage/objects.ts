@@ -49,8 +49,8 @@ export interface Fence {
 /** Fences' objects remembered; they are read anew where they turn out to be old. */
 const maxFences = 1024;
 
-/** Measures each call to the store. */
-export type Observer = (operation: string, seconds: number) => void;
+/** Measures each call to the store; `key` is the one it was about, or the beginning of its range. */
+export type Observer = (operation: string, key: string, seconds: number, failed: boolean) => void;
 
 export class ObjectStorage {
 	readonly #store: StoreClient;
@@ -93,13 +93,13 @@ export class ObjectStorage {
 
 	/** Linearizable. */
 	async get(key: string): Promise<StoredObject | undefined> {
-		const result = await this.#measured("get", this.#store.range({ key: Buffer.from(key) }));
+		const result = await this.#measured("get", key, this.#store.range({ key: Buffer.from(key) }));
 		const kv = result.kvs[0];
 		return kv === undefined ? undefined : toObject(kv);
 	}
 
 	range(request: RangeRequest): Promise<WithHeader<RangeResult>> {
-		return this.#measured("list", this.#store.range(request));
+		return this.#measured("list", request.key.toString(), this.#store.range(request));
 	}
 
 	/** Undefined: the key exists already. */
@@ -109,6 +109,7 @@ export class ObjectStorage {
 			const guard = await this.#guard();
 			const result = await this.#measured(
 				"create",
+				key,
 				this.#store.txn({
 					compare: [{ key: id, target: "mod", result: "equal", operand: 0 }, ...guard],
 					success: [{ op: "put", key: id, value: bytes, ...(lease === undefined ? {} : { lease }) }],
@@ -165,6 +166,7 @@ export class ObjectStorage {
 		const lease = wanted.kind === "put" ? (wanted.lease ?? current.lease) : 0n;
 		return this.#measured(
 			wanted.kind === "put" ? "update" : "delete",
+			key,
 			this.#store.txn({
 				compare: [{ key: id, target: "mod", result: "equal", operand: current.revision }, ...guard],
 				success: [
@@ -177,12 +179,15 @@ export class ObjectStorage {
 		);
 	}
 
-	async #measured<T>(operation: string, call: Promise<T>): Promise<T> {
+	async #measured<T>(operation: string, key: string, call: Promise<T>): Promise<T> {
 		const began = this.#now();
+		let failed = true;
 		try {
-			return await stored(call);
+			const result = await stored(call);
+			failed = false;
+			return result;
 		} finally {
-			this.#observe(operation, (this.#now() - began) / 1000);
+			this.#observe(operation, key, (this.#now() - began) / 1000, failed);
 		}
 	}
 }
