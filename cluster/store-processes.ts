@@ -31,6 +31,8 @@ export class StoreProcesses {
 	readonly #members: readonly Member[];
 	readonly #args: readonly string[];
 	readonly #tls: StoreTls | undefined;
+	/** Limit of open files of members that start from now on; undefined: ours. */
+	descriptors: number | undefined;
 
 	/** `tls`: the members' flags for it, and how clients reach them. */
 	static async create(size: number, args: readonly string[] = [], tls?: StoreTls): Promise<StoreProcesses> {
@@ -86,7 +88,10 @@ export class StoreProcesses {
 	start(name: string, flags: readonly string[] = []): Promise<number | "ready"> {
 		const member = this.#member(name);
 		member.output = "";
-		const child = spawn(process.execPath, [launcher, "store", ...this.#flags(member), ...flags], {
+		const own = [process.execPath, launcher, "store", ...this.#flags(member), ...flags];
+		const [command = "", ...args] =
+			this.descriptors === undefined ? own : ["sh", "-c", `ulimit -n ${this.descriptors}; exec "$@"`, "sh", ...own];
+		const child = spawn(command, args, {
 			stdio: ["ignore", "pipe", "pipe"],
 		});
 		member.child = child;

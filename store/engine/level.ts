@@ -13,6 +13,8 @@ export interface LevelEngineOptions {
 	readonly writeBufferBytes?: number | undefined;
 	/** Bytes of LevelDB's cache of uncompressed blocks. */
 	readonly blockCacheBytes?: number | undefined;
+	/** Descriptors for its files, from LevelDB's least (74) up. Default 1000. */
+	readonly maxOpenFiles?: number | undefined;
 	/** Makes a file's bytes durable; for tests. */
 	readonly syncFile?: ((path: string) => Promise<void>) | undefined;
 }
@@ -31,6 +33,7 @@ export async function openLevelEngine(path: string, options: LevelEngineOptions 
 	const db = new ClassicLevel<Buffer, Buffer>(path, {
 		...buffers,
 		writeBufferSize: options.writeBufferBytes ?? 32 * 2 ** 20,
+		...(options.maxOpenFiles === undefined ? {} : { maxOpenFiles: options.maxOpenFiles }),
 		cacheSize: options.blockCacheBytes ?? 32 * 2 ** 20,
 	});
 	await db.open();

@@ -14,6 +14,7 @@ import type { StoreMetrics } from "../serve/metrics.ts";
 import { createThreadWriter } from "../wal/thread-writer.ts";
 import { createLog, logExists, type OpenedLog, openLog } from "../wal/wal.ts";
 import type { LogWriter } from "../wal/writer.ts";
+import { shareDescriptors } from "./descriptors.ts";
 
 export interface DataOptions {
 	readonly dataDir: string;
@@ -134,7 +135,7 @@ export async function engineFileBytes(dataDir: string): Promise<number> {
 
 async function openEngine(path: string): Promise<Engine> {
 	try {
-		return await openLevelEngine(path);
+		return await openLevelEngine(path, { maxOpenFiles: shareDescriptors().engineFiles });
 	} catch (error) {
 		const cause = (error as { cause?: { code?: string; message?: string } }).cause;
 		if (cause?.code === "LEVEL_LOCKED" || /lock/i.test(cause?.message ?? "")) {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
 import { systemClock } from "../../kit/clock.ts";
+import { ConnectionLimit } from "../../kit/descriptors.ts";
 import type { Logger } from "../../kit/log.ts";
 import { systemRandom } from "../../kit/random.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -18,6 +19,7 @@ import { Turns } from "../serve/turns.ts";
 import { type PeerTls, TcpTransport } from "../transport/transport.ts";
 import type { OpenedLog } from "../wal/wal.ts";
 import { engineFileBytes, openData } from "./data.ts";
+import { shareDescriptors } from "./descriptors.ts";
 import { fileSpool } from "./file-spool.ts";
 
 export interface StoreServerOptions {
@@ -84,6 +86,7 @@ export class StoreServer {
 		const undo: (() => Promise<unknown>)[] = [() => data.close()];
 		try {
 			const transport = await TcpTransport.listen({
+				maxIncoming: shareDescriptors().peers,
 				clock: systemClock,
 				random: systemRandom,
 				logger,
@@ -247,7 +250,8 @@ async function assemble(
 		version: options.version,
 		registry: metrics.registry,
 	});
-	const common = { clock: systemClock as Clock, logger, tls: options.clientTls, http };
+	const connectionLimit = new ConnectionLimit({ most: shareDescriptors().clients, name: "clients", logger });
+	const common = { clock: systemClock as Clock, logger, tls: options.clientTls, http, connectionLimit };
 	const maxFrameBytes = options.maxRequestBytes + requestOverheadBytes;
 	const native = {
 		requests,

@@ -11,6 +11,7 @@ import {
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../kit/clock.ts";
+import type { ConnectionLimit } from "../../kit/descriptors.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
@@ -38,12 +39,13 @@ export interface ListenerOptions {
 	readonly http: (request: IncomingMessage, response: ServerResponse) => unknown;
 	/** Longest frame a client may send: the request limit and some for its frame. */
 	readonly maxFrameBytes: number;
+	/** Shared by all listeners of the process. Absent: no limit. */
+	readonly connectionLimit?: ConnectionLimit | undefined;
 	/** How long a connection may take to say what it is, ms. Default 10 s. */
 	readonly firstBytesMs?: number | undefined;
 }
 
 const firstBytesMs = 10_000;
-const maxConnections = 20_000;
 
 export class Listener {
 	readonly #options: ListenerOptions;
@@ -147,10 +149,11 @@ export class Listener {
 	}
 
 	#track(socket: Socket): void {
-		if (this.#closed || this.#raw.size >= maxConnections) {
+		if (this.#closed) {
 			socket.destroy();
 			return;
 		}
+		if (this.#options.connectionLimit?.enter(socket) === false) return;
 		this.#raw.add(socket);
 		socket.once("close", () => this.#raw.delete(socket));
 	}
@@ -175,6 +178,7 @@ export class Listener {
 			if (first.length < nativeMagic.length && nativeMagic.subarray(0, first.length).equals(first)) return;
 			socket.off("data", onData);
 			timer.cancel();
+			this.#options.connectionLimit?.asked(socket);
 			this.#serve(socket, first);
 		};
 		socket.on("data", onData);

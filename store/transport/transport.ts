@@ -79,13 +79,15 @@ export interface TransportOptions {
 	readonly tls?: PeerTls | undefined;
 	/** A peer silent for this long is dialled anew, ms. */
 	readonly silenceMs: number;
+	/** Connections of other members, and of who only says so. Default 256. */
+	readonly maxIncoming?: number | undefined;
 }
 
 const bulkTypes: ReadonlySet<MessageType> = new Set(["append"]);
 const maxBulkQueued = 32 << 20;
 const maxControlQueued = 4 << 20;
 const helloTimeoutMs = 5000;
-const maxIncoming = 256;
+const defaultIncoming = 256;
 /** In each interval of `silenceMs` a peer hears so often that something arrives. */
 const signsOfLife = 6;
 /** A peer pings several times in each interval of `silenceMs`; after so many without any its connection is closed. */
@@ -259,7 +261,7 @@ export class TcpTransport implements PeerTransport {
 	}
 
 	#track(socket: Socket): void {
-		if (this.#closed || this.#raw.size >= maxIncoming) {
+		if (this.#closed || this.#raw.size >= (this.#options.maxIncoming ?? defaultIncoming)) {
 			socket.destroy();
 			return;
 		}
