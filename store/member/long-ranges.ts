@@ -31,8 +31,8 @@ export interface RangePages {
 	readonly more: boolean;
 	/** Pairs in all pages together. */
 	readonly size: number;
-	/** One page is all there is. */
-	readonly short: boolean;
+	/** All pairs, where they are one page. */
+	readonly only: readonly KeyValue[] | undefined;
 	/** Lets go of the page read first, where the others have to wait; it is read again. */
 	forget(): void;
 	/** All pages, read as they are asked for. May be read once. Throws StoreErrors. */
@@ -82,7 +82,7 @@ export function openPages(
 	if (!isPaged(request)) {
 		const { kvs, more, count } = readAt(machine, request, at);
 		checkAnswer(pairBytes(kvs), limits.maxAnswerBytes);
-		return { revision, count, more, size: kvs.length, ...onePage(kvs) };
+		return onePage(revision, { kvs, count, more });
 	}
 	const wanted = (request.limit ?? 0) > 0 ? request.limit! : Number.POSITIVE_INFINITY;
 	const pageOptions = { maxBytes: limits.rangePageBytes };
@@ -91,13 +91,13 @@ export function openPages(
 	const size = Math.min(wanted, first.count);
 	const answer = { revision, count: first.count, more: first.count > size, size };
 	checkAnswer(pairBytes(first.kvs), limits.maxAnswerBytes);
-	if (first.kvs.length === size) return { ...answer, ...onePage(first.kvs) };
+	if (first.kvs.length === size) return onePage(revision, { kvs: first.kvs, count: first.count, more: answer.more });
 	const asked = request.revision ?? 0;
 	const pinned = asked > 0 ? asked : at > 0 ? at : revision;
 	let kept: readonly KeyValue[] = first.kvs;
 	return {
 		...answer,
-		short: false,
+		only: undefined,
 		forget() {
 			kept = [];
 		},
@@ -110,9 +110,13 @@ export function openPages(
 	};
 }
 
-function onePage(kvs: readonly KeyValue[]): Pick<RangePages, "short" | "forget" | "pages"> {
+function onePage(revision: number, { kvs, count, more }: RangeResult): RangePages {
 	return {
-		short: true,
+		revision,
+		count,
+		more,
+		size: kvs.length,
+		only: kvs,
 		forget: () => undefined,
 		async *pages() {
 			yield kvs;

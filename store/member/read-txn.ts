@@ -33,7 +33,7 @@ export async function readTxn(
 			await limits.turn();
 		}
 		const pages = openPages(machine, range, limits, { at: machine.revision === revision ? 0 : revision, caller });
-		const kvs = await collect(pages.pages());
+		const kvs = pages.only ?? (await collect(pages.pages()));
 		const size = pairBytes(kvs);
 		sinceTurn += size;
 		bytes += size;

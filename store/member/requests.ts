@@ -133,7 +133,7 @@ export class Requests {
 
 	async range(request: RangeRequest, caller?: Abandonable): Promise<WithHeader<RangeResult>> {
 		const pages = await this.rangePages(request, caller);
-		if (pages.short) return this.#gathered(pages);
+		if (pages.only !== undefined) return this.#gathered(pages);
 		pages.forget();
 		return this.#longAnswer(async () => {
 			const begun = openPages(this.replica.machine, request, this.#limits, { caller });
@@ -142,8 +142,8 @@ export class Requests {
 	}
 
 	async #gathered(pages: RangePages): Promise<WithHeader<RangeResult>> {
-		const { revision, more, count } = pages;
-		return { header: this.header(revision), kvs: await collect(pages.pages()), more, count };
+		const { revision, more, count, only } = pages;
+		return { header: this.header(revision), kvs: only ?? (await collect(pages.pages())), more, count };
 	}
 
 	/** Takes its turn among the long answers; begins anew when what it reads at is compacted away meanwhile. */
@@ -165,18 +165,15 @@ export class Requests {
 	/** As `range`, for who takes the answer in pieces: no more than a page of it is in memory. */
 	async rangePages(request: RangeRequest, caller?: Abandonable): Promise<RangePages> {
 		reject(checkRange(request));
-		await this.#confirmRead(request.serializable === true, caller);
-		return openPages(this.replica.machine, request, this.#limits, { caller });
-	}
-
-	async #confirmRead(serializable: boolean, caller: Abandonable | undefined): Promise<void> {
-		if (!serializable) await this.replica.linearizableRead();
+		if (request.serializable !== true) await this.replica.linearizableRead();
 		if (caller?.abandoned === true) throw abandonedError();
+		return openPages(this.replica.machine, request, this.#limits, { caller });
 	}
 
 	/** A transaction that writes nothing is a read: it does not go through the log. */
 	async #readTxn(request: TxnRequest, caller: Abandonable | undefined): Promise<WithHeader<TxnResult>> {
-		await this.#confirmRead(isSerializable(request), caller);
+		if (!isSerializable(request)) await this.replica.linearizableRead();
+		if (caller?.abandoned === true) throw abandonedError();
 		return this.#longAnswer(async () => {
 			const { revision, result } = await readTxn(this.replica.machine, request, this.#limits, caller);
 			return { header: this.header(revision), ...result };

@@ -1,6 +1,6 @@
 /** The native protocol's plain requests: how each is read, what it asks of the member, and how its answer is written. */
 import type { ResponseHeader, WithHeader } from "../api.ts";
-import { type Abandonable, collect, type RangePages } from "../member/long-ranges.ts";
+import type { Abandonable, RangePages } from "../member/long-ranges.ts";
 import type { ProposeOptions } from "../member/member.ts";
 import type { Requests } from "../member/requests.ts";
 import { method } from "../native/protocol.ts";
@@ -27,12 +27,13 @@ function encoded<T>(answer: Promise<WithHeader<T>>, encode: (result: WithHeader<
 
 const nothing = () => [];
 
-async function range(requests: Requests, body: unknown, caller: Abandonable | undefined): Promise<WireAnswer> {
-	const pages = await requests.rangePages(wire.rangeFromWire(body), caller);
-	const header = requests.header(pages.revision);
-	if (!pages.short) return { header, body: undefined, pages };
-	const { more, count } = pages;
-	return { header, body: wire.rangeResultToWire({ kvs: await collect(pages.pages()), more, count }) };
+function range(requests: Requests, body: unknown, caller: Abandonable | undefined): Promise<WireAnswer> {
+	return requests.rangePages(wire.rangeFromWire(body), caller).then((pages) => {
+		const { revision, only, more, count } = pages;
+		const header = requests.header(revision);
+		if (only === undefined) return { header, body: undefined, pages };
+		return { header, body: wire.rangeResultToWire({ kvs: only, more, count }) };
+	});
 }
 
 /** Whose answers may be long. */
