@@ -6,12 +6,18 @@ import { type LevelVersion, showPolicy } from "./policy.ts";
 /** Pods looked at: the time of a label's change must not grow with the namespace. */
 const maxPods = 3000;
 
+/** Pods looked at in one turn of the event loop: reading one that nobody read before is what costs. */
+const podsPerTurn = 100;
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /** Pods of the same controller are alike: one of each comes first, the others after all. */
-function byImportance(pods: Iterable<Pod>, exempt: ReadonlySet<string>): Pod[] {
+async function byImportance(pods: Iterable<Pod>, exempt: ReadonlySet<string>): Promise<Pod[]> {
 	const first: Pod[] = [];
 	const others: Pod[] = [];
 	const controllers = new Set<string>();
+	let count = 0;
 	for (const pod of pods) {
+		if (++count % podsPerTurn === 0) await nextTurn();
 		if (exempt.has(pod.spec?.runtimeClassName ?? "")) continue;
 		const controller = pod.metadata?.ownerReferences?.find((o) => o.controller === true)?.uid;
 		if (controller !== undefined && controllers.has(controller)) {
@@ -31,16 +37,17 @@ function tell({ first, count }: { first: string; count: number }, reasons: strin
 }
 
 /** Warnings, of pods that violate alike together, named by the first of them. */
-export function existingPodWarnings(
+export async function existingPodWarnings(
 	namespace: string,
 	policy: LevelVersion,
 	pods: Iterable<Pod>,
 	exemptRuntimeClasses: ReadonlySet<string>,
-): string[] {
-	const all = byImportance(pods, exemptRuntimeClasses);
+): Promise<string[]> {
+	const all = await byImportance(pods, exemptRuntimeClasses);
 	const looked = all.slice(0, maxPods);
 	const byReasons = new Map<string, { first: string; count: number }>();
-	for (const { metadata = {}, spec = {} } of looked) {
+	for (const [i, { metadata = {}, spec = {} }] of looked.entries()) {
+		if (i % podsPerTurn === podsPerTurn - 1) await nextTurn();
 		const reasons = tellReasons(evaluate(policy, { metadata, spec }));
 		if (reasons === "") continue;
 		const name = metadata.name ?? "";

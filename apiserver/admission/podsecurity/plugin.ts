@@ -82,7 +82,7 @@ export function podSecurity(
 	{ defaults, exemptions }: PodSecurityConfiguration,
 	audit: (attributes: AdmissionAttributes, violation: string) => void,
 ): AdmissionPlugin {
-	function admitNamespace(a: AdmissionAttributes, lookups: AdmissionLookups): void {
+	async function admitNamespace(a: AdmissionAttributes, lookups: AdmissionLookups): Promise<void> {
 		if (a.subresource !== "") return;
 		const namespace = a.object as Namespace;
 		const name = nameOf(a);
@@ -98,7 +98,8 @@ export function podSecurity(
 		}
 		if (old === undefined) return;
 		const pods = lookups.podsIn(name);
-		for (const text of existingPodWarnings(name, policy.enforce, pods, exemptions.runtimeClasses)) a.warn(text);
+		const warnings = await existingPodWarnings(name, policy.enforce, pods, exemptions.runtimeClasses);
+		for (const text of warnings) a.warn(text);
 	}
 
 	const isExempt = (a: AdmissionAttributes) =>
