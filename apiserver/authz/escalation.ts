@@ -8,12 +8,15 @@ import { ApiError, badRequest, forbidden, notFound } from "../machinery/errors.t
 import { semanticEqual } from "../machinery/meta.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { AggregationRule, PolicyRule, RoleRef } from "../scheme/types.gen.ts";
-import { type RbacEvaluator, resourcesInclude } from "./rbac.ts";
+import type { RbacEvaluator } from "./rbac.ts";
 import { type Authorizer, resourceAttributes } from "./types.ts";
 
 const group = "rbac.authorization.k8s.io";
 /** Verb, group, resource and name combinations of one role that are checked; a role with more is refused. */
 const maxCombinations = 100_000;
+
+/** Missing permissions that are told, of verbs together. */
+const maxTold = 1000;
 
 const everyAuthority: readonly PolicyRule[] = [
 	{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] },
@@ -51,27 +54,85 @@ function breakDown(rule: PolicyRule): Permission[] {
 	return permissions;
 }
 
-const holds = (list: readonly string[] | undefined, value: string) =>
-	list?.includes(value) === true || list?.includes("*") === true;
+interface HeldRule {
+	readonly verbs: ReadonlySet<string>;
+	readonly apiGroups: ReadonlySet<string>;
+	readonly resources: ReadonlySet<string>;
+	/** Empty: all. */
+	readonly names: ReadonlySet<string>;
+	readonly paths: readonly string[];
+}
 
-function coversPermission(rule: PolicyRule, p: Permission): boolean {
-	if (!holds(rule.verbs, p.verb)) return false;
-	if (p.path !== undefined) {
-		const path = p.path;
-		return (rule.nonResourceURLs ?? []).some(
-			(url) => url === path || (url.endsWith("*") && path.startsWith(trimEndOf(url, "*"))),
+const has = (set: ReadonlySet<string>, value: string) => set.has(value) || set.has("*");
+
+/**
+ * The rules someone holds, found by group or by resource: what a client asks to grant may be many permissions, and each is
+ * looked up, not held against every rule.
+ */
+class HeldRules {
+	readonly #byGroup = new Map<string, HeldRule[]>();
+	readonly #byResource = new Map<string, HeldRule[]>();
+	readonly #withPaths: HeldRule[] = [];
+
+	constructor(rules: readonly PolicyRule[]) {
+		for (const rule of rules) {
+			const held: HeldRule = {
+				verbs: new Set(rule.verbs),
+				apiGroups: new Set(rule.apiGroups),
+				resources: new Set(rule.resources),
+				names: new Set(rule.resourceNames),
+				paths: rule.nonResourceURLs ?? [],
+			};
+			for (const group of held.apiGroups) listOf(this.#byGroup, group).push(held);
+			for (const resource of held.resources) listOf(this.#byResource, resource).push(held);
+			if (held.paths.length > 0) this.#withPaths.push(held);
+		}
+	}
+
+	cover(p: Permission): boolean {
+		const { path, apiGroup = "", resource = "", resourceName } = p;
+		if (path !== undefined) {
+			return this.#withPaths.some((rule) => has(rule.verbs, p.verb) && rule.paths.some((url) => coversUrl(url, path)));
+		}
+		const slash = resource.indexOf("/");
+		// As resourcesInclude has it: what may stand for the resource.
+		const patterns = slash < 0 ? [resource, "*"] : [resource, "*", `*/${resource.slice(slash + 1)}`];
+		return this.#candidates(apiGroup, patterns).some(
+			(rule) =>
+				has(rule.verbs, p.verb) &&
+				has(rule.apiGroups, apiGroup) &&
+				patterns.some((pattern) => rule.resources.has(pattern)) &&
+				(rule.names.size === 0 || (resourceName !== undefined && rule.names.has(resourceName))),
 		);
 	}
-	if (!holds(rule.apiGroups, p.apiGroup ?? "")) return false;
-	const [resource = "", ...subresource] = (p.resource ?? "").split("/");
-	if (!resourcesInclude(rule.resources, resource, subresource.join("/"))) return false;
-	const names = rule.resourceNames ?? [];
-	return names.length === 0 || (p.resourceName !== undefined && names.includes(p.resourceName));
+
+	/** Rules of this group or with these resources, whichever are fewer. */
+	#candidates(group: string, patterns: readonly string[]): readonly HeldRule[] {
+		const lists = (index: ReadonlyMap<string, HeldRule[]>, keys: readonly string[]) =>
+			keys.flatMap((key) => {
+				const list = index.get(key);
+				return list === undefined ? [] : [list];
+			});
+		const [byGroup, byResource] = [lists(this.#byGroup, [group, "*"]), lists(this.#byResource, patterns)];
+		const size = (found: readonly HeldRule[][]) => found.reduce((sum, list) => sum + list.length, 0);
+		const fewer = size(byGroup) < size(byResource) ? byGroup : byResource;
+		return fewer.length === 1 ? (fewer[0] ?? []) : fewer.flat();
+	}
 }
+
+function listOf<T>(index: Map<string, T[]>, key: string): T[] {
+	let list = index.get(key);
+	if (list === undefined) index.set(key, (list = []));
+	return list;
+}
+
+const coversUrl = (url: string, path: string): boolean =>
+	url === path || (url.endsWith("*") && path.startsWith(trimEndOf(url, "*")));
 
 /** The permissions of `wanted` that no rule of `held` covers. */
 export function uncovered(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): Permission[] {
-	return wanted.flatMap(breakDown).filter((p) => !held.some((rule) => coversPermission(rule, p)));
+	const rules = new HeldRules(held);
+	return wanted.flatMap(breakDown).filter((p) => !rules.cover(p));
 }
 
 /** Permissions that differ only in verb as one rule, in upstream's notation, sorted. */
@@ -97,7 +158,9 @@ function describe(missing: readonly Permission[]): string {
 		];
 		return `{${parts.join(", ")}}`;
 	});
-	return lines.sort().join("\n");
+	lines.sort();
+	if (lines.length > maxTold) lines.splice(maxTold, lines.length, `and ${lines.length - maxTold} more`);
+	return lines.join("\n");
 }
 
 /** Why `user` may not grant `rules` in `namespace`, or undefined. */

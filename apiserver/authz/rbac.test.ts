@@ -5,7 +5,7 @@ import { ApiError } from "../machinery/errors.ts";
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from "../scheme/types.gen.ts";
 import { aggregatedRules, needsAggregation } from "./aggregation.ts";
 import { bootstrapPolicy, reconciledBinding, reconciledRole } from "./bootstrap.ts";
-import { checkEscalation, escalationProblem } from "./escalation.ts";
+import { checkEscalation, escalationProblem, uncovered } from "./escalation.ts";
 import { RbacEvaluator, type RbacSource } from "./rbac.ts";
 import { type Attributes, denied, pathAttributes, requireAllowed, resourceAttributes } from "./types.ts";
 import { authorizerForModes, privilegedGroupAuthorizer, unionAuthorizer } from "./union.ts";
@@ -471,6 +471,50 @@ describe("escalation", () => {
 		const needed = /must have cluster-admin privileges to use the aggregationRule/;
 		assert.throws(write("eve", "clusterroles", sum), needed);
 		assert.throws(write("eve", "clusterroles", { ...sum, metadata: { name: "n", labels: { x: "y" } } }, sum), needed);
+	});
+	it("tells of some of very many missing permissions", () => {
+		const many = Array.from({ length: 1500 }, (_, i) => `x${i}`);
+		const problem = escalationProblem(rbac, userInfo("eve"), "", [
+			{ verbs: ["get"], apiGroups: [""], resources: many },
+		]);
+		assert.equal(problem?.split("\n").length, 1002);
+		assert.match(problem ?? "", /\nand 500 more$/);
+	});
+	it("agrees with looking at every rule, on random rules", () => {
+		const random = seededRandom(7);
+		const some = (items: string[], most: number) =>
+			Array.from({ length: 1 + random.int(most) }, () => items[random.int(items.length)] ?? "");
+		const make = (): PolicyRule =>
+			random.int(5) === 0
+				? { verbs: some(["get", "list", "*"], 2), nonResourceURLs: some(["/a", "/a/*", "/b*", "*", "/a/b"], 2) }
+				: {
+						verbs: some(["get", "list", "*"], 2),
+						apiGroups: some(["", "apps", "*"], 2),
+						resources: some(["pods", "pods/log", "*/log", "*", "nodes"], 2),
+						...(random.int(3) === 0 ? { resourceNames: some(["a", "b"], 2) } : {}),
+					};
+		const holds = (list: string[] | undefined, value: string) => list?.includes(value) || list?.includes("*");
+		const covers = (held: PolicyRule, p: ReturnType<typeof uncovered>[number]) => {
+			if (!holds(held.verbs, p.verb)) return false;
+			const { path, resource = "" } = p;
+			if (path !== undefined) {
+				return (held.nonResourceURLs ?? []).some(
+					(url) => url === path || (url.endsWith("*") && path.startsWith(url.slice(0, -1))),
+				);
+			}
+			if (!holds(held.apiGroups, p.apiGroup ?? "")) return false;
+			const sub = resource.split("/")[1];
+			if (!holds(held.resources, resource) && !(sub !== undefined && held.resources?.includes(`*/${sub}`)))
+				return false;
+			const names = held.resourceNames ?? [];
+			return names.length === 0 || (p.resourceName !== undefined && names.includes(p.resourceName));
+		};
+		for (let i = 0; i < 2000; i++) {
+			const held = Array.from({ length: random.int(5) }, make);
+			const wanted = Array.from({ length: 1 + random.int(3) }, make);
+			const slowly = uncovered([], wanted).filter((p) => !held.some((rule) => covers(rule, p)));
+			assert.deepEqual(uncovered(held, wanted), slowly, JSON.stringify({ held, wanted }));
+		}
 	});
 	it("does not lose itself in huge rules", () => {
 		const many = Array.from({ length: 1000 }, (_, i) => `x${i}`);
