@@ -1,5 +1,6 @@
 /** One replica of the API: its caches, its filters, its socket, and the hooks that run when it has started. */
 import { type Clock, sleep, systemClock } from "../kit/clock.ts";
+import { ConnectionLimit, descriptorLimit } from "../kit/descriptors.ts";
 import { createLogger, type Logger } from "../kit/log.ts";
 import { systemRandom } from "../kit/random.ts";
 import { admissionChain } from "./admission/chain.ts";
@@ -171,6 +172,9 @@ async function persist(name: string, hook: () => Promise<void>, ground: Ground, 
 	}
 }
 
+/** Runtime, connections to the store and to kubelets. */
+const reservedDescriptors = 160;
+
 /** Starts a replica; resolves when it listens. Rejects for options that make no sense, or an address that is taken. */
 export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
 	const clock = options.clock ?? systemClock;
@@ -267,6 +271,11 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 		clientCa: options.clientCa,
 		latest: options.latestTls,
 		onError: (error) => log.warn("connection failed", { error }),
+		connectionLimit: new ConnectionLimit({
+			most: Math.max(16, Math.min(20_000, descriptorLimit() - reservedDescriptors)),
+			name: "the API's clients",
+			logger: log,
+		}),
 		handler: filterChain({
 			authenticator: requestAuthenticator({
 				authenticators: [certificateAuthenticator, bearerAuthenticator(token.tokens, token.audiences)],

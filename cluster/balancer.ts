@@ -5,14 +5,19 @@
 import https from "node:https";
 import net from "node:net";
 import { type Clock, systemClock } from "../kit/clock.ts";
+import { ConnectionLimit, descriptorLimit } from "../kit/descriptors.ts";
 import { parseCommand } from "../kit/flags.ts";
-import { createLogger, type Logger } from "../kit/log.ts";
+import { createLogger, type Logger, silentLogger } from "../kit/log.ts";
 import { type Latest, latestTls, type TlsTexts } from "../kit/renewed.ts";
 import { keepRenewed } from "./renewal.ts";
 
 const probeIntervalMs = 500;
 const probeTimeoutMs = 2_000;
 const connectTimeoutMs = 1_000;
+/** A connection has this long to say its first bytes. */
+const firstBytesMs = 10_000;
+/** Runtime, probes, listener. */
+const reservedDescriptors = 64;
 
 interface Backend {
 	readonly host: string;
@@ -29,6 +34,8 @@ export interface BalancerOptions {
 	readonly ca: Latest<TlsTexts>;
 	readonly clock?: Clock;
 	readonly logger?: Logger;
+	/** How long a connection may say nothing, ms. Default 10 s. */
+	readonly firstBytesMs?: number;
 }
 
 function probe(backend: Backend, ca: string | undefined): Promise<boolean> {
@@ -55,6 +62,21 @@ function connect(backend: Backend): Promise<net.Socket> {
 			socket.off("error", reject);
 			resolve(socket);
 		});
+	});
+}
+
+/** Resolves to true when something can be read, which is left to be read; to false when it took too long or ended. */
+function speaks(client: net.Socket, clock: Clock, ms: number): Promise<boolean> {
+	return new Promise((resolve) => {
+		const settle = (spoke: boolean) => {
+			timer.cancel();
+			client.off("readable", onReadable).off("close", onClose);
+			resolve(spoke && !client.destroyed);
+		};
+		const onReadable = () => settle(client.readableLength > 0);
+		const onClose = () => settle(false);
+		const timer = clock.after(ms, () => settle(false));
+		client.on("readable", onReadable).on("close", onClose);
 	});
 }
 
@@ -86,10 +108,22 @@ export async function startBalancer(
 		return [...rotated.filter((backend) => backend.ready), ...rotated.filter((backend) => !backend.ready)];
 	};
 	const sockets = new Set<net.Socket>();
+	// A connection takes two descriptors: its own and the one to the apiserver.
+	const limit = new ConnectionLimit({
+		most: Math.max(8, Math.min(20_000, Math.floor((descriptorLimit() - reservedDescriptors) / 2))),
+		name: "the balancer's clients",
+		logger: options.logger ?? silentLogger,
+	});
 	const serve = async (client: net.Socket) => {
 		sockets.add(client);
 		client.once("close", () => sockets.delete(client));
 		client.on("error", () => client.destroy());
+		// A client of TLS speaks first: one that says nothing costs no apiserver anything.
+		if (!(await speaks(client, clock, options.firstBytesMs ?? firstBytesMs))) {
+			client.destroy();
+			return;
+		}
+		limit.asked(client);
 		for (const backend of candidates()) {
 			try {
 				const server = await connect(backend);
@@ -105,7 +139,11 @@ export async function startBalancer(
 	};
 	const server = net.createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: false }, (client) => {
 		client.pause();
-		void serve(client);
+		if (!limit.enter(client)) return;
+		serve(client).catch((error: unknown) => {
+			options.logger?.warn("connection failed", { error });
+			client.destroy();
+		});
 	});
 	let probing = false;
 	const probeAll = async () => {

@@ -9,6 +9,7 @@ import type { ApiClient } from "../../apiserver/client/types.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Pod, SubjectAccessReview } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock } from "../../kit/clock.ts";
+import { descriptorLimit } from "../../kit/descriptors.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { latestTls, serveLatest } from "../../kit/renewed.ts";
@@ -232,6 +233,8 @@ export async function startKubeletServer(
 			requestCert: true,
 			rejectUnauthorized: false,
 			requestTimeout: 30_000,
+			headersTimeout: 10_000,
+			handshakeTimeout: 10_000,
 		},
 		guarded(options.logger, (request, response) => {
 			route(options, authorizer, request, response).catch((error: unknown) => {
@@ -244,6 +247,8 @@ export async function startKubeletServer(
 		}),
 	);
 	serveLatest(server, latest);
+	// Only apiservers and scrapers connect here; pods and their logs need descriptors of their own.
+	server.maxConnections = Math.max(16, Math.min(1_000, Math.floor(descriptorLimit() / 4)));
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);

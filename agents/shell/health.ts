@@ -1,6 +1,7 @@
 /** The small server every agent has: /healthz, /livez, /readyz and /metrics. HTTPS where it was given a certificate, else HTTP on loopback. */
 import http from "node:http";
 import https from "node:https";
+import { descriptorLimit } from "../../kit/descriptors.ts";
 import type { FlagSpecs } from "../../kit/flags.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
@@ -51,7 +52,7 @@ function secureServer({ certFile, keyFile, logger }: HealthOptions, listener: ht
 	const latest = latestTls({ cert: certFile, key: keyFile }, (error) => {
 		logger.warn("renewed certificate not taken up", { file: certFile, error });
 	});
-	const server = https.createServer({ ...latest() }, listener);
+	const server = https.createServer({ ...latest(), handshakeTimeout: 10_000 }, listener);
 	serveLatest(server, latest);
 	return server;
 }
@@ -78,6 +79,9 @@ export async function serveHealth(options: HealthOptions): Promise<{ close(): Pr
 	};
 	const listener = guarded(options.logger, handle);
 	const server = secure ? secureServer(options, listener) : http.createServer(listener);
+	server.headersTimeout = 10_000;
+	// Probes and scrapers; what the agent does needs descriptors of its own.
+	server.maxConnections = Math.max(16, Math.min(256, Math.floor(descriptorLimit() / 4)));
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import https from "node:https";
 import { type Authority, createAuthority, type KeyPair } from "../../kit/pki.ts";
+import type { IdleLimits } from "./idle.ts";
 import { type Listening, listen } from "./node-server.ts";
 import type { ApiResponse, Handler } from "./types.ts";
 
@@ -12,12 +13,12 @@ describe("http/node-server", () => {
 	let server: Listening;
 	let agent: https.Agent;
 
-	const start = async (handler: Handler) => {
+	const start = async (handler: Handler, idle?: IdleLimits) => {
 		const { cert, key } = pair;
 		const onError = (error: unknown) => {
 			throw error;
 		};
-		server = await listen({ host: "127.0.0.1", port: 0, cert, key, handler, onError });
+		server = await listen({ host: "127.0.0.1", port: 0, cert, key, handler, onError, idle });
 		agent = new https.Agent({ keepAlive: true, ca: authority.cert });
 	};
 	const get = async (path = "/") => {
@@ -89,5 +90,23 @@ describe("http/node-server", () => {
 		assert.deepEqual([await get(long), await get2(long)], [431, 431]);
 		assert.deepEqual(seen, [16 << 10, 16 << 10, 16 << 10]);
 		session.destroy();
+	});
+
+	it("ends a connection of HTTP/2 that asks nothing, before its first request and between two, but no quiet answer", async () => {
+		const idle = { firstRequestMs: 100, betweenRequestsMs: 100 };
+		await start(async (request, response) => {
+			response.head(200, {});
+			if (request.path === "/watch") response.write(Buffer.from("quiet"));
+			else response.end("done");
+		}, idle);
+		const connect = () => http2.connect(`https://127.0.0.1:${server.port}`, { ca: authority.cert });
+		const [silent, asked, watching] = [connect(), connect(), connect()];
+		const stream = watching.request({ ":path": "/watch" });
+		await once(stream, "response");
+		const once1 = asked.request({ ":path": "/" });
+		once1.resume();
+		await Promise.all([once(silent, "close"), once(asked, "close")]);
+		assert.equal(watching.closed || watching.destroyed || stream.destroyed, false);
+		watching.destroy();
 	});
 });

@@ -1,10 +1,12 @@
 /** HTTP/2 and HTTP/1.1 over TLS with Node's own server, behind the seam of types.ts. */
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { ConnectionLimit } from "../../kit/descriptors.ts";
 import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
 import type { ClientCertificate } from "../authn/types.ts";
 import { tooLarge } from "../machinery/errors.ts";
+import { defaultIdleLimits, endWhenIdle, type IdleLimits } from "./idle.ts";
 import type { ApiRequest, ApiResponse, Handler, Headers } from "./types.ts";
 
 export interface ListenOptions {
@@ -18,6 +20,9 @@ export interface ListenOptions {
 	/** The three as their files have them now, for each connection anew; absent: those above for good. */
 	readonly latest?: Latest<TlsTexts> | undefined;
 	readonly handler: Handler;
+	/** Absent: no limit. */
+	readonly connectionLimit?: ConnectionLimit | undefined;
+	readonly idle?: IdleLimits | undefined;
 	/** A handler that rejects: a bug, or a client that vanished. */
 	readonly onError: (error: unknown) => void;
 }
@@ -34,6 +39,8 @@ export interface Listening {
 /** Streams one HTTP/2 client may have open at once (upstream's default). */
 const maxConcurrentStreams = 250;
 const headersTimeoutMs = 32_000;
+/** A TLS handshake that takes longer ends its connection. */
+const handshakeTimeoutMs = 10_000;
 /** The head of a request, in bytes: Node's own limit for HTTP/2, and more than its 16 KiB for HTTP/1. */
 const maxHeaderBytes = 64 << 10;
 /** Longest path before the query, in bytes. No name is longer than 253; upstream refuses only what its heads may not hold. */
@@ -265,6 +272,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		requestCert: options.clientCa !== undefined,
 		rejectUnauthorized: false,
 		minVersion: "TLSv1.2",
+		handshakeTimeout: handshakeTimeoutMs,
 		settings: { maxConcurrentStreams, initialWindowSize: 256 << 10 },
 	});
 	serveLatest(server, options.latest, { minVersion: "TLSv1.2" });
@@ -289,6 +297,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		busy.delete(socket);
 		if (draining) socket.end();
 	};
+	server.on("connection", (socket: Socket) => options.connectionLimit?.enter(socket));
 	server.on("secureConnection", (socket: TLSSocket) => {
 		sockets.add(socket);
 		socket.setNoDelay(true);
@@ -297,6 +306,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 	server.on("session", (session) => {
 		sessions.add(session);
 		session.on("close", () => sessions.delete(session));
+		endWhenIdle(session, options.idle ?? defaultIdleLimits);
 		// A client that breaks the protocol or its connection costs only itself.
 		session.on("error", () => session.destroy());
 	});
@@ -308,6 +318,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 			begin(socket);
 			out.once("close", () => end(socket));
 		}
+		const asking = raw.httpVersionMajor === 2 ? raw.stream.session?.socket : raw.socket;
+		if (asking !== undefined) options.connectionLimit?.asked(asking);
 		const gone = new AbortController();
 		raw.on("error", () => gone.abort());
 		out.on("error", () => gone.abort());
