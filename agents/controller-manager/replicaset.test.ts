@@ -45,7 +45,7 @@ describe("replicaset controller", () => {
 
 	it("makes no pod twice when the answer to its creation is lost", async () => {
 		const h = harness(createReplicaSetController);
-		const resource = h.client.resource.bind(h.client);
+		const resource = h.client.checked.resource.bind(h.client.checked);
 		let lost = 0;
 		const losing = (of: Parameters<typeof resource>[0]) => {
 			const client = resource(of);
@@ -58,7 +58,7 @@ describe("replicaset controller", () => {
 			};
 			return { ...client, create };
 		};
-		Object.assign(h.client, { resource: losing });
+		Object.assign(h.client.checked, { resource: losing });
 		const made = new Set<string>();
 		h.client.add(set(3));
 		await h.start();

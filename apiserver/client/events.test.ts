@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { silentLogger } from "../../kit/log.ts";
 import { seededRandom } from "../../kit/random.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
+import { dns1123SubdomainProblems } from "../machinery/names.ts";
 import { createEventRecorder } from "./events.ts";
 import { createFakeClient } from "./fake.ts";
 import { events } from "./resources.ts";
@@ -42,6 +43,16 @@ describe("event recorder", () => {
 		const combined = all.filter((e) => e.message?.startsWith("(combined from similar events): attempt"));
 		assert.equal(combined.length, 1);
 		assert.equal(combined[0]?.count, 25 - 9);
+	});
+
+	it("names events of objects whose own names would make none", async () => {
+		const { client, recorder } = setup();
+		const names = ["a".repeat(253), "system:controller:x", "Upper", "a"];
+		for (const name of names) recorder.event({ kind: "X", name, uid: name }, "Normal", "Done", "it is");
+		await recorder.flush();
+		const made = client.all(events).map((event) => event.metadata.name ?? "");
+		assert.equal(new Set(made).size, names.length);
+		for (const name of made) assert.deepEqual(dns1123SubdomainProblems(name), []);
 	});
 
 	it("tries again after a failed connection", async () => {

@@ -4,6 +4,7 @@ import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { ApiError } from "../machinery/errors.ts";
 import { formatTime } from "../machinery/meta.ts";
+import { dns1123SubdomainProblems } from "../machinery/names.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Event, ObjectReference } from "../scheme/types.gen.ts";
 import { createTokenBucket, type TokenBucket } from "./limiter.ts";
@@ -19,6 +20,12 @@ const sourceQps = 1 / 300;
 const maxTries = 12;
 const retryMs = 10_000;
 const maxMessageBytes = 1024;
+
+/** A name that tells the object's, where that makes one: it may be too long, or of characters that events' names cannot have. */
+function eventName(object: string, suffix: string): string {
+	const name = `${object}.${suffix}`;
+	return dns1123SubdomainProblems(name).length === 0 ? name : `event.${suffix}`;
+}
 
 export interface EventRecorder {
 	/** Queues an event about `object` (or about a reference, when the object itself is gone). Never throws or waits. */
@@ -125,7 +132,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 		return {
 			apiVersion: "v1",
 			kind: "Event",
-			metadata: { name: `${ref.name}.${suffix}`, namespace: ref.namespace || "default" },
+			metadata: { name: eventName(ref.name ?? "", suffix), namespace: ref.namespace || "default" },
 			involvedObject: ref,
 			reason,
 			message: truncated(message),

@@ -2,7 +2,8 @@
  * An in-memory twin of an API server behind the ApiClient interface, so that controllers are tested without one: resource
  * versions, conflicts, watches from a version, selectors, status subresources, finalizers, graceful deletion, generateName.
  * Objects go through the real codec, as on the server: what it leaves out (zeros, empty values, unknown fields) is not in
- * the answer, and a write that changes nothing brings no event. It neither defaults nor validates, and checks no access.
+ * the answer, and a write that changes nothing brings no event. It defaults nothing and checks no access; what comes
+ * by `checked` is validated as the server does.
  */
 import type { Clock } from "../../kit/clock.ts";
 import { type Random, seededRandom } from "../../kit/random.ts";
@@ -11,6 +12,7 @@ import {
 	alreadyExists,
 	conflict,
 	expired,
+	invalid,
 	methodNotAllowed,
 	modifiedConflict,
 	notFound,
@@ -18,7 +20,9 @@ import {
 import { parseFieldSelector } from "../machinery/fieldselectors.ts";
 import { deepEqual, formatTime, generateName } from "../machinery/meta.ts";
 import { parseLabelSelector } from "../machinery/selectors.ts";
+import { applyDefaults } from "../scheme/defaults/defaults.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
+import { validateCreate, validateStatusUpdate, validateUpdate } from "../scheme/validation/validation.ts";
 import { applyFakePatch } from "./fake-patch.ts";
 import { apiVersionOf, builtinResources, keyOf, resourceKey, type TypedResource } from "./resources.ts";
 import type { ApiClient, DeleteOptions, ListOptions, ResourceClient, WatchOptions, WatchStreamEvent } from "./types.ts";
@@ -57,6 +61,10 @@ export interface FakeClient extends ApiClient {
 	failNext(verb: string, resource: string, error: Error, times?: number): void;
 	/** Takes back every `failNext` that has not come about. */
 	clearFailures(): void;
+	/** The same server to those under test: refuses (422) what a server's checks refuse. */
+	readonly checked: ApiClient;
+	/** What `checked` refused, each as `create Pod ns/name: why`. */
+	readonly refused: readonly string[];
 	/** Ends every open watch as a broken connection does. */
 	breakWatches(): void;
 	/** Forgets the history: watches from an earlier version get 410. */
@@ -124,6 +132,7 @@ class FakeServer {
 	readonly tables = new Map<string, Table>();
 	readonly actions: FakeAction[] = [];
 	readonly failures: Failure[] = [];
+	readonly refused: string[] = [];
 	readonly watchers = new Set<Watcher>();
 	history: Change[] = [];
 	compacted = 0;
@@ -178,7 +187,24 @@ class FakeServer {
 		return object;
 	}
 
-	create(table: Table, namespace: string, given: object): Any {
+	/** Throws 422 for what the server would refuse of a client's write. */
+	check(verb: "create" | "update", given: Any, old: Any | undefined, subresource: string): void {
+		if (subresource !== "" && subresource !== "status") return;
+		const [object, before] = [given, old].map((it) => (it === undefined ? undefined : copy(it)));
+		for (const it of [object, before]) if (it !== undefined) applyDefaults(it);
+		const check = subresource === "status" ? validateStatusUpdate : validateUpdate;
+		// What a test has put in need not be whole; what it lacks is no fault of this write.
+		const known = new Set((before === undefined ? [] : check(before, before)).map((error) => error.field));
+		const found = before === undefined ? validateCreate(object as Any) : check(object as Any, before);
+		const errors = found.filter((error) => !known.has(error.field));
+		if (errors.length === 0) return;
+		const { namespace = "", name = "" } = given.metadata;
+		const error = invalid("", given.kind, name, errors);
+		this.refused.push(`${verb} ${given.kind} ${namespace}/${name}: ${error.message}`);
+		throw error;
+	}
+
+	create(table: Table, namespace: string, given: object, isChecked = false): Any {
 		const object = asStored(withKind(given as Any, table)) as Any;
 		const metadata = (object.metadata ??= {} as Any["metadata"]);
 		if (table.resource.namespaced) metadata.namespace ??= namespace;
@@ -187,11 +213,12 @@ class FakeServer {
 		metadata.uid ??= this.newUid();
 		metadata.creationTimestamp ??= this.now();
 		metadata.generation ??= 1;
+		if (isChecked) this.check("create", object, undefined, "");
 		if (object.kind === "Namespace" && object["spec"] === undefined) object["spec"] = { finalizers: ["kubernetes"] };
 		return this.commit(table, "ADDED", object, undefined);
 	}
 
-	update(table: Table, next: Any, subresource: string): Any {
+	update(table: Table, next: Any, subresource: string, isChecked = false): Any {
 		const { namespace = "", name = "", resourceVersion, uid } = next.metadata;
 		const current = this.get(table, namespace, name);
 		if (resourceVersion !== undefined && resourceVersion !== current.metadata.resourceVersion) {
@@ -201,7 +228,9 @@ class FakeServer {
 			const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
 			throw conflict(table.resource, name, why);
 		}
-		return this.#store(table, current, this.#merge(current, asStored(withKind(next, table)) as Any, subresource));
+		const merged = this.#merge(current, asStored(withKind(next, table)) as Any, subresource);
+		if (isChecked) this.check("update", merged, current, subresource);
+		return this.#store(table, current, merged);
 	}
 
 	/** What an update through a subresource may change, and what it keeps. */
@@ -406,7 +435,11 @@ function discoveryDocument(path: string, resources: readonly TypedResource<objec
 	};
 }
 
-function resourceClient<T extends object>(server: FakeServer, resource: GroupVersionResource): ResourceClient<T> {
+function resourceClient<T extends object>(
+	server: FakeServer,
+	resource: GroupVersionResource,
+	isChecked: boolean,
+): ResourceClient<T> {
 	const named = resource.resource;
 	const record = (verb: FakeAction["verb"], namespace: string, name: string, more: Partial<FakeAction> = {}) =>
 		void server.actions.push({ verb, resource: named, subresource: "", namespace, name, ...more });
@@ -429,7 +462,7 @@ function resourceClient<T extends object>(server: FakeServer, resource: GroupVer
 				record("create", namespace, subresource.of, { subresource: subresource.name, object: copy(object) });
 				return createSubresource(server, table, namespace, subresource, object) as unknown as KubeObject<T>;
 			}
-			const created = server.create(table, namespace, object);
+			const created = server.create(table, namespace, object, isChecked);
 			record("create", namespace, created.metadata.name ?? "", { object: copy(created) });
 			return answer(created);
 		},
@@ -437,7 +470,7 @@ function resourceClient<T extends object>(server: FakeServer, resource: GroupVer
 			server.trip("update", named);
 			const { namespace = "", name = "" } = object.metadata;
 			const before = server.version;
-			const updated = server.update(server.table(resource), object as unknown as Any, subresource);
+			const updated = server.update(server.table(resource), object as unknown as Any, subresource, isChecked);
 			record("update", namespace, name, { subresource, object: copy(object), idle: server.version === before });
 			return answer(updated);
 		},
@@ -447,7 +480,7 @@ function resourceClient<T extends object>(server: FakeServer, resource: GroupVer
 			const current = server.get(table, namespace, name);
 			const next = applyFakePatch(type, table.resource, copy(current), copy(patch)) as Any;
 			const before = server.version;
-			const updated = server.update(table, next, subresource);
+			const updated = server.update(table, next, subresource, isChecked);
 			record("patch", namespace, name, { subresource, object: copy(patch), idle: server.version === before });
 			return answer(updated);
 		},
@@ -552,8 +585,8 @@ function* initialEvents<T extends object>(
 export function createFakeClient(options: FakeClientOptions): FakeClient {
 	const server = new FakeServer(options);
 	const resources = options.resources ?? builtinResources;
-	return {
-		resource: <T extends object>(resource: GroupVersionResource) => resourceClient<T>(server, resource),
+	const client = (isChecked: boolean): ApiClient => ({
+		resource: <T extends object>(resource: GroupVersionResource) => resourceClient<T>(server, resource, isChecked),
 		async raw(method, path) {
 			const document = method === "GET" ? discoveryDocument(path, resources) : undefined;
 			if (document !== undefined) return { status: 200, body: Buffer.from(JSON.stringify(document)) };
@@ -563,6 +596,10 @@ export function createFakeClient(options: FakeClientOptions): FakeClient {
 		async close() {
 			for (const watcher of server.watchers) watcher.end(true);
 		},
+	});
+	return {
+		...client(false),
+		checked: client(true),
 		add<T extends object>(object: T) {
 			const { apiVersion = "", kind = "", metadata } = object as unknown as Any;
 			const table = server.tableOfKind(apiVersion, kind);
@@ -585,6 +622,9 @@ export function createFakeClient(options: FakeClientOptions): FakeClient {
 		},
 		get actions() {
 			return server.actions;
+		},
+		get refused() {
+			return server.refused;
 		},
 		clearActions: () => void server.actions.splice(0),
 		failNext(verb, resource, error: Error, times = 1) {

@@ -74,6 +74,13 @@ const newSetOf = (r: Rollout): ReplicaSet | undefined => (r.newSet === undefined
 const allOf = (r: Rollout): ReplicaSet[] => [...r.sets.values()];
 const oldOf = (r: Rollout): ReplicaSet[] => findOldReplicaSets(newSetOf(r), allOf(r));
 
+/** Upstream makes no ReplicaSet where this is too long; ours then has the beginning of the name, up to where it may end. */
+function setName(deployment: string, hash: string): string {
+	let end = Math.min(deployment.length, 253 - hash.length - 1);
+	while (end > 0 && ".-".includes(deployment[end - 1] ?? "")) end--;
+	return `${deployment.slice(0, end)}-${hash}`;
+}
+
 /** The deployment controller. */
 export function createDeploymentController(ctx: ControllerContext): Controller {
 	const { client, clock } = ctx;
@@ -274,7 +281,7 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 			apiVersion: "apps/v1",
 			kind: "ReplicaSet",
 			metadata: {
-				name: `${(d.metadata.name ?? "").slice(0, 253 - hash.length - 1)}-${hash}`,
+				name: setName(d.metadata.name ?? "", hash),
 				namespace: d.metadata.namespace ?? "",
 				labels,
 				annotations: newReplicaSetAnnotations(d, {}, revision, false),

@@ -163,7 +163,7 @@ describe("garbage collector against hostile references", () => {
 		for (let seed = first; seed < first + 40; seed++) {
 			const random = seededRandom(seed);
 			const wrong: string[] = [];
-			const h = harness((ctx) => createGarbageCollector({ ...ctx, client: judged(ctx.client as FakeClient, wrong) }));
+			const h = harness((ctx, client) => createGarbageCollector({ ...ctx, client: judged(client, wrong) }));
 			const everSeen: Any[] = [];
 			for (let i = 0; i < 10; i++) await step(random, h.client, everSeen);
 			await h.start();

@@ -27,25 +27,25 @@ export interface Harness {
 }
 
 /** Makes the controllers with their context; nothing runs before `start`. */
-export function harness(...create: ((ctx: ControllerContext) => Controller)[]): Harness {
+export function harness(...create: ((ctx: ControllerContext, client: FakeClient) => Controller)[]): Harness {
 	const clock = new VirtualClock({ turns: 8 });
 	const client = createFakeClient({ clock, random: seededRandom(7) });
 	const random = seededRandom(3);
-	const informers = createInformerFactory({ client, clock, random, logger: silentLogger });
+	const informers = createInformerFactory({ client: client.checked, clock, random, logger: silentLogger });
 	const recorders: EventRecorder[] = [];
 	const ctx: ControllerContext = {
-		client,
+		client: client.checked,
 		informers,
 		clock,
 		random,
 		logger: silentLogger,
 		recorder(component) {
-			const recorder = createEventRecorder({ client, clock, random, logger: silentLogger, component });
+			const recorder = createEventRecorder({ client: client.checked, clock, random, logger: silentLogger, component });
 			recorders.push(recorder);
 			return recorder;
 		},
 	};
-	const controllers = create.map((make) => make(ctx));
+	const controllers = create.map((make) => make(ctx, client));
 	return {
 		client,
 		clock,
@@ -76,6 +76,7 @@ export function harness(...create: ((ctx: ControllerContext) => Controller)[]): 
 		stop() {
 			const idle = client.actions.filter((action) => action.idle === true);
 			assert.deepEqual(idle, [], "a write that changes nothing: its event is waited for in vain");
+			assert.deepEqual(client.refused, [], "a write that the server's checks refuse");
 			for (const controller of controllers) controller.stop();
 			for (const recorder of recorders) recorder.stop();
 			informers.stop();

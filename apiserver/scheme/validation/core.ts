@@ -202,10 +202,6 @@ function eventNamespace(path: string, about: string | undefined, own: string | u
 	return [fieldInvalid(path, wanted, "does not match event.namespace")];
 }
 
-export const validateCoreEvent = (event: Event): FieldError[] => [
-	...eventNamespace("involvedObject.namespace", event.involvedObject?.namespace, event.metadata?.namespace),
-];
-
 const maxEventText = 128;
 const maxNoteBytes = 1024;
 
@@ -214,6 +210,36 @@ function shortText(path: string, value: string | undefined): FieldError[] {
 	return Buffer.byteLength(value) > maxEventText
 		? [fieldInvalid(path, "", `can have at most ${maxEventText} characters`)]
 		: [];
+}
+
+/** Who reports an event, and what it did: asked of those that carry an eventTime. */
+function reporter(controllerField: string, event: EventsEvent): FieldError[] {
+	const { reportingController = "" } = event;
+	return [
+		...required(controllerField, reportingController),
+		...problems(controllerField, reportingController, qualifiedNameProblems(reportingController)),
+		...shortText("reportingInstance", event.reportingInstance),
+		...shortText("action", event.action),
+	];
+}
+
+/** Events of the old form tell only the namespace of what they are about; those with an eventTime, more. */
+export function validateCoreEvent(event: Event): FieldError[] {
+	const { metadata, involvedObject, eventTime, reason, message = "" } = event;
+	const [about, own] = [involvedObject?.namespace, metadata?.namespace];
+	if (eventTime === undefined) return eventNamespace("involvedObject.namespace", about, own);
+	const isOfCluster = (about ?? "") === "" && !["default", "kube-system"].includes(own ?? "");
+	const errors = isOfCluster ? eventNamespace("involvedObject.namespace", about, own) : [];
+	const { reportingComponent, reportingInstance, action } = event;
+	append(
+		errors,
+		reporter("reportingComponent", { reportingController: reportingComponent, reportingInstance, action }),
+	);
+	append(errors, shortText("reason", reason));
+	if (Buffer.byteLength(message) > maxNoteBytes) {
+		errors.push(fieldInvalid("message", "", `can have at most ${maxNoteBytes} characters`));
+	}
+	return errors;
 }
 
 /** events.k8s.io/v1 asks for more than core/v1. */

@@ -290,6 +290,44 @@ describe("scheme/validation: services, config, rbac", () => {
 		);
 	});
 
+	it("takes what other components make: names of ports in slices, events of roles, with a time", () => {
+		const slice = (name: string) =>
+			created("discovery.k8s.io/v1", "EndpointSlice", {
+				metadata: meta,
+				addressType: "IPv4",
+				endpoints: [],
+				ports: [{ name, port: 80, protocol: "TCP" }],
+			});
+		for (const name of ["80-8080", "1", "", "p".repeat(63)]) assert.deepEqual(slice(name), [], name);
+		assert.deepEqual(slice("a.b"), ['ports[0].name: Invalid value: "a.b": must not contain dots']);
+		assert.equal(slice("p".repeat(64)).length, 1);
+		const event = (name: string, fields: object) =>
+			created("v1", "Event", { metadata: { name, namespace: "default" }, ...fields });
+		assert.deepEqual(event("system:x.16", { involvedObject: { kind: "ClusterRole" } }), []);
+		assert.deepEqual(event("a".repeat(300), { involvedObject: { kind: "Node" } }), []);
+		assert.deepEqual(event("a", { involvedObject: { namespace: "other" } }), [
+			'involvedObject.namespace: Invalid value: "other": does not match event.namespace',
+		]);
+		const timed = { eventTime: "2020-01-01T00:00:00.000000Z", reason: "R", involvedObject: { namespace: "other" } };
+		const by = { reportingComponent: "c", reportingInstance: "i", action: "a" };
+		assert.deepEqual(event("a", { ...timed, ...by }), []);
+		assert.deepEqual(event("a", { ...timed, ...by, action: "" }), ["action: Required value"]);
+	});
+
+	it("refuses an indexed job whose pods could have no host name", () => {
+		const once = { ...template, spec: { ...template.spec, restartPolicy: "Never" } };
+		const job = (name: string, completions: number) =>
+			created("batch/v1", "Job", {
+				metadata: { ...meta, name },
+				spec: { selector, template: once, completionMode: "Indexed", completions, parallelism: 1 },
+			});
+		assert.deepEqual(job("a".repeat(61), 10), []);
+		assert.deepEqual(job("a.b", 3), [
+			'metadata.name: Invalid value: "a.b": will not able to create pod with invalid DNS label: a.b-2',
+		]);
+		assert.equal(job("a".repeat(61), 11).length, 1);
+	});
+
 	it("freezes immutable config", () => {
 		const old = make("v1", "ConfigMap", { metadata: meta, immutable: true, data: { a: "1" } });
 		assert.deepEqual(

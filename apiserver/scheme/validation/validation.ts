@@ -38,7 +38,7 @@ import {
 	validateDeployment,
 	validateDeploymentStatusUpdate,
 	validateDeploymentUpdate,
-	validateJob,
+	validateJobCreate,
 	validateJobStatusUpdate,
 	validateJobUpdate,
 	validateReplicaSet,
@@ -71,7 +71,8 @@ const rules: Readonly<Record<string, KindRules>> = {
 	"v1 ConfigMap": { create: validateConfigMap, update: validateConfigMapUpdate },
 	"v1 Secret": { create: validateSecret, update: validateSecretUpdate },
 	"v1 ServiceAccount": {},
-	"v1 Event": { create: validateCoreEvent },
+	// Their names come of those of what they are about, which for roles may hold colons.
+	"v1 Event": { name: pathSegmentProblems, create: validateCoreEvent },
 	"v1 Binding": { create: validateBinding },
 	"apps/v1 Deployment": {
 		create: validateDeployment,
@@ -84,7 +85,7 @@ const rules: Readonly<Record<string, KindRules>> = {
 		status: validateReplicaSetStatusUpdate,
 	},
 	"autoscaling/v1 Scale": { create: validateScale },
-	"batch/v1 Job": { create: validateJob, update: validateJobUpdate, status: validateJobStatusUpdate },
+	"batch/v1 Job": { create: validateJobCreate, update: validateJobUpdate, status: validateJobStatusUpdate },
 	"coordination.k8s.io/v1 Lease": { create: validateLease },
 	"discovery.k8s.io/v1 EndpointSlice": { create: validateEndpointSlice, update: validateEndpointSliceUpdate },
 	"events.k8s.io/v1 Event": { create: validateEvent, update: validateEventUpdate },

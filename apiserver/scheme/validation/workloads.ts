@@ -8,6 +8,7 @@ import {
 	fieldRequired,
 } from "../../machinery/errors.ts";
 import { deepClone, deepEqual } from "../../machinery/meta.ts";
+import { dns1123LabelProblems } from "../../machinery/names.ts";
 import { fromLabelSelector } from "../../machinery/selectors.ts";
 import type {
 	Deployment,
@@ -258,6 +259,18 @@ function jobTemplate(spec: JobSpec): FieldError[] {
 	}
 	return errors;
 }
+
+/** The host name of an indexed job's last pod must be one: no pod could be made otherwise. */
+function indexedHostname(job: Job): FieldError[] {
+	const { completionMode, completions = 0 } = job.spec ?? {};
+	const name = job.metadata?.name ?? "";
+	const hostname = `${name}-${completions - 1}`;
+	if (completionMode !== "Indexed" || completions <= 0 || dns1123LabelProblems(hostname).length === 0) return [];
+	return [fieldInvalid("metadata.name", name, `will not able to create pod with invalid DNS label: ${hostname}`)];
+}
+
+/** What only the creation of a job is asked for beside the rest. */
+export const validateJobCreate = (job: Job): FieldError[] => [...validateJob(job), ...indexedHostname(job)];
 
 export function validateJob(job: Job): FieldError[] {
 	const spec = job.spec ?? {};
