@@ -9,7 +9,9 @@ import { trimOf } from "../kit/trim.ts";
 import { connectStore } from "../store/client/client.ts";
 import { readAdmissionConfiguration } from "./admission/configuration.ts";
 import { type ApiserverOptions, defaults } from "./options.ts";
+import { parseCidr } from "./registry/allocators/cidr.ts";
 import { startApiserver } from "./server.ts";
+import { servingFiles } from "./serving-certificate.ts";
 
 const spec = {
 	name: "barque apiserver",
@@ -55,8 +57,14 @@ const spec = {
 			help: "Address told to the cluster as this server's; by default --bind-address.",
 			group: "Serving",
 		},
-		"tls-cert-file": { type: "string", required: true, help: "Serving certificate (PEM).", group: "Serving" },
-		"tls-private-key-file": { type: "string", required: true, help: "Key of --tls-cert-file.", group: "Serving" },
+		"tls-cert-file": { type: "string", help: "Serving certificate (PEM).", group: "Serving" },
+		"tls-private-key-file": { type: "string", help: "Key of --tls-cert-file.", group: "Serving" },
+		"cert-dir": {
+			type: "string",
+			default: defaults.certDir,
+			help: "Directory of apiserver.crt and apiserver.key, which are made (self-signed) and kept there when absent.\nNot looked at when --tls-cert-file and --tls-private-key-file are given.",
+			group: "Serving",
+		},
 		"max-requests-inflight": {
 			type: "integer",
 			default: defaults.maxRequestsInflight,
@@ -164,6 +172,12 @@ const spec = {
 			help: "How long pods stay on a node that cannot be reached, unless they say otherwise.",
 			group: "Authorization and admission",
 		},
+		"allow-privileged": {
+			type: "boolean",
+			default: defaults.allowPrivileged,
+			help: "Containers may run privileged; otherwise pods and templates that ask for it are refused.",
+			group: "Cluster",
+		},
 		"service-cluster-ip-range": {
 			type: "string",
 			default: defaults.serviceClusterIpRange,
@@ -233,6 +247,28 @@ async function readConfigurations(file: string | undefined) {
 	return readAdmissionConfiguration(file, (name) => read("admission-control-config-file", name));
 }
 
+/** --cert-dir's files stand in for the two flags, where those are not given. */
+async function withServingFiles(values: Values): Promise<Values> {
+	const certFile = values["tls-cert-file"] ?? "";
+	const keyFile = values["tls-private-key-file"] ?? "";
+	if ((certFile === "") !== (keyFile === "")) {
+		throw new Error("--tls-cert-file and --tls-private-key-file must be given together");
+	}
+	if (certFile !== "") return values;
+	if (values["cert-dir"] === "") throw new Error("--cert-dir or --tls-cert-file must be specified");
+	const addresses = [values["advertise-address"] ?? "", values["bind-address"]];
+	const made = await servingFiles(values["cert-dir"], [
+		...addresses.filter((address) => !["", "0.0.0.0", "::"].includes(address)),
+		"localhost",
+		"127.0.0.1",
+		"kubernetes.default.svc",
+		"kubernetes.default",
+		"kubernetes",
+		parseCidr(values["service-cluster-ip-range"]).address(0),
+	]);
+	return { ...values, "tls-cert-file": made.cert, "tls-private-key-file": made.key };
+}
+
 /** The texts of the files that these flags name, and of those that take their place. */
 function latestOf(flags: Readonly<Record<keyof TlsFiles, keyof Values & string>>, values: Values, log: Logger) {
 	const files = Object.fromEntries(Object.entries(flags).map(([part, flag]) => [part, values[flag]])) as TlsFiles;
@@ -243,7 +279,8 @@ function latestOf(flags: Readonly<Record<keyof TlsFiles, keyof Values & string>>
 	}
 }
 
-async function readOptions(values: Values, log: Logger): Promise<Omit<ApiserverOptions, "store">> {
+async function readOptions(given: Values, log: Logger): Promise<Omit<ApiserverOptions, "store">> {
+	const values = await withServingFiles(given);
 	const tokens = await readOptional("token-auth-file", values);
 	const issuers = values["service-account-issuer"];
 	const audiences = values["api-audiences"];
@@ -251,8 +288,8 @@ async function readOptions(values: Values, log: Logger): Promise<Omit<ApiserverO
 		bindAddress: values["bind-address"],
 		securePort: values["secure-port"],
 		advertiseAddress: values["advertise-address"],
-		tlsCert: await read("tls-cert-file", values["tls-cert-file"]),
-		tlsKey: await read("tls-private-key-file", values["tls-private-key-file"]),
+		tlsCert: await read("tls-cert-file", values["tls-cert-file"] as string),
+		tlsKey: await read("tls-private-key-file", values["tls-private-key-file"] as string),
 		clientCa: await readOptional("client-ca-file", values),
 		latestTls: latestOf({ cert: "tls-cert-file", key: "tls-private-key-file", ca: "client-ca-file" }, values, log),
 		tokenFile: tokens === undefined ? undefined : { text: tokens, name: values["token-auth-file"] as string },
@@ -268,6 +305,7 @@ async function readOptions(values: Values, log: Logger): Promise<Omit<ApiserverO
 		enableAdmissionPlugins: values["enable-admission-plugins"],
 		disableAdmissionPlugins: values["disable-admission-plugins"],
 		admissionConfigurations: await readConfigurations(values["admission-control-config-file"]),
+		allowPrivileged: values["allow-privileged"],
 		kubeletTls: {
 			ca: await readOptional("kubelet-certificate-authority", values),
 			cert: await readOptional("kubelet-client-certificate", values),

@@ -41,6 +41,8 @@ export interface ApiserverOptions {
 	/** Configuration documents of admission plugins, by the plugins' names. */
 	readonly admissionConfigurations?: ReadonlyMap<string, unknown> | undefined;
 	readonly kubeletTls?: KubeletTls | undefined;
+	/** Containers may run privileged; without it pods and templates that ask for it are refused. */
+	readonly allowPrivileged?: boolean | undefined;
 	readonly maxRequestsInflight?: number | undefined;
 	readonly maxMutatingRequestsInflight?: number | undefined;
 	readonly requestTimeoutMs?: number | undefined;
@@ -64,6 +66,8 @@ export const defaults = {
 	serviceNodePortRange: "30000-32767",
 	authorizationModes: ["AlwaysAllow"],
 	serviceAccountIssuer: "https://kubernetes.default.svc.cluster.local",
+	allowPrivileged: false,
+	certDir: "/var/run/kubernetes",
 	maxRequestsInflight: 400,
 	maxMutatingRequestsInflight: 200,
 	requestTimeoutMs: 60_000,

@@ -251,6 +251,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 		root,
 		eventTtlSeconds: options.eventTtlSeconds ?? defaults.eventTtlSeconds,
 		minRequestTimeoutSeconds: options.minRequestTimeoutSeconds ?? defaults.minRequestTimeoutSeconds,
+		allowPrivileged: options.allowPrivileged ?? defaults.allowPrivileged,
 	};
 	const lifecycle: Lifecycle = { stopping: false, hooks: new Map() };
 	const handle = router(

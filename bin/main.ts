@@ -70,6 +70,11 @@ const commands: Readonly<Record<string, Command>> = {
 		summary: "a TCP balancer in front of apiservers",
 		run: async (argv) => (await import("../cluster/balancer.ts")).runBalancer(argv),
 	},
+	envtest: {
+		group: "Its parts, each alone",
+		summary: "write launchers named etcd, kube-apiserver and kubectl, for suites that start their own control plane",
+		run: async (argv) => (await import("../cluster/envtest.ts")).runEnvtest(argv),
+	},
 	bench: {
 		group: "Measuring and proving",
 		summary: "measure the store (put) and the watch path (watch-fanout)",

@@ -68,6 +68,7 @@ function apiserverPart(dir: string, layout: Layout, master: MasterEndpoints): Pa
 			`--service-account-key-file=${layout.pki.serviceAccountPublicKey}`,
 			`--service-account-signing-key-file=${layout.pki.serviceAccountKey}`,
 			`--service-cluster-ip-range=${serviceCidr}`,
+			"--allow-privileged=true",
 			"--authorization-mode=Node,RBAC",
 			"--enable-admission-plugins=NodeRestriction",
 			`--kubelet-certificate-authority=${layout.pki.clusterCa}`,

@@ -50,6 +50,8 @@ export interface Services {
 	readonly root: string;
 	readonly eventTtlSeconds: number;
 	readonly minRequestTimeoutSeconds: number;
+	/** Containers may run privileged. */
+	readonly allowPrivileged: boolean;
 }
 
 /** One request for a resource, past authorization. */

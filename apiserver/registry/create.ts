@@ -71,7 +71,7 @@ export async function create(services: Services, request: CreateRequest): Promis
 	prepareCreate(services, resource, strategy, object);
 	const release = await strategy.reserve?.({ dryRun }, object, undefined);
 	try {
-		checkCreate(resource, object);
+		checkCreate(services, resource, object);
 		// A PUT was allowed to update: that it may create is asked where upstream asks it.
 		if (name !== "") requireAllowed(services.authorizer, createAttributes(request));
 		append(request.warnings, strategy.warnings?.(object, undefined) ?? []);

@@ -183,7 +183,7 @@ class Attempt {
 		prepareUpdate(resource, strategy, object, old, subresource);
 		const context = { dryRun };
 		if (subresource === "") this.release = await strategy.reserve?.(context, object, old);
-		checkUpdate(resource, object, old, subresource);
+		checkUpdate(this.#services, resource, object, old, subresource);
 		const seen = shows === undefined ? { object, oldObject: old } : { object: shows(object), oldObject: shows(old) };
 		append(warnings, strategy.warnings?.(object, old) ?? []);
 		await admitValidating(this.#services, { ...subject, ...seen });

@@ -103,6 +103,8 @@ export async function startHarness(
 		clientCa: authority.cert,
 		authorizationModes: ["Node", "RBAC"],
 		serviceClusterIpRange: "10.96.0.0/16",
+		// As in the clusters that `up` makes.
+		allowPrivileged: true,
 		serviceAccountSigningKey: { pem: signing.privateKey, name: "sa.key" },
 		compactionIntervalMs: 0,
 		log: silentLogger,

@@ -77,6 +77,11 @@ const flags = {
 		group: member,
 		help: "Bytes of keys, values and uncompacted history above which puts are refused until some are compacted away.",
 	},
+	"unsafe-no-fsync": {
+		type: "boolean",
+		group: member,
+		help: "Do not sync the log: a power cut loses acknowledged writes. For tests only.",
+	},
 	"pre-vote": {
 		type: "boolean",
 		default: true,
@@ -222,6 +227,7 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 	const addresses = (flag: "listen-peer-urls" | "listen-client-urls" | "listen-metrics-urls") =>
 		values[flag].map((url) => parseUrl(flag, url));
 	for (const url of values["advertise-client-urls"]) parseUrl("advertise-client-urls", url);
+	if (values["unsafe-no-fsync"]) logger.warn("the log is not synced: a power cut loses acknowledged writes");
 	const signalled = onceSignal();
 	let fatal: (error: Error) => void = () => {};
 	const failed = new Promise<Error>((resolve) => {
@@ -245,6 +251,7 @@ async function serve(values: Values, logger: Logger): Promise<number> {
 		maxRequestBytes: values["max-request-bytes"],
 		maxTxnOps: values["max-txn-ops"],
 		quotaBytes: values["quota-backend-bytes"],
+		unsafeNoFsync: values["unsafe-no-fsync"],
 		preVote: values["pre-vote"],
 		progressEveryMs: values["watch-progress-notify-interval"],
 		autoCompaction: autoCompaction(values),

@@ -20,6 +20,8 @@ export interface DataOptions {
 	readonly dataDir: string;
 	readonly cluster: InitialCluster;
 	readonly clusterState: "new" | "existing";
+	/** True: the log is not synced; a power cut loses acknowledged writes. */
+	readonly unsafeNoFsync?: boolean | undefined;
 	readonly logger: Logger;
 }
 
@@ -80,7 +82,7 @@ export async function openData(
 		if (!begun && machine.appliedIndex > 0) {
 			throw new ClusterConfigError(`${options.dataDir} holds a state but no log: ${wal} is missing`);
 		}
-		const logOptions = () => ({ writer: timed(createThreadWriter(), metrics) });
+		const logOptions = () => ({ writer: timed(createThreadWriter({ sync: options.unsafeNoFsync !== true }), metrics) });
 		if (begun) log = await openLog(realDisk, wal, identity, logOptions());
 		const repaired = log?.recovered.repaired;
 		if (repaired !== undefined) {

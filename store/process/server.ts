@@ -31,6 +31,8 @@ export interface StoreServerOptions {
 	readonly listenClient: readonly Address[];
 	/** Health and metrics beside the client addresses. */
 	readonly listenMetrics?: readonly Address[];
+	/** The log is not synced: for tests only. */
+	readonly unsafeNoFsync?: boolean | undefined;
 	readonly peerTls?: PeerTls | undefined;
 	readonly clientTls?: ListenerTls | undefined;
 	readonly heartbeatMs: number;

@@ -26,7 +26,10 @@ class ThreadWriter implements LogWriter {
 		// From the repository this file is TypeScript, from the package JavaScript; its sibling is of the same kind.
 		const url = new URL(`./writer-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 		const preallocateBytes = options.preallocateBytes ?? defaultPreallocateBytes;
-		this.#worker = new Worker(url, { name: "barque-log", workerData: { preallocateBytes } });
+		this.#worker = new Worker(url, {
+			name: "barque-log",
+			workerData: { preallocateBytes, sync: options.sync ?? true },
+		});
 		this.#worker.on("message", (reply: ThreadReply) => this.#onReply(reply));
 		this.#worker.on("error", (error: Error) => this.#onDeath(error));
 		this.#exited = new Promise((resolve) => {

@@ -14,7 +14,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { ThreadReply, ThreadRequest } from "./thread-protocol.ts";
 
 const fileMode = 0o600;
-const step = (workerData as { preallocateBytes: number }).preallocateBytes;
+const { preallocateBytes: step, sync } = workerData as { readonly preallocateBytes: number; readonly sync: boolean };
 const port = parentPort!;
 const shared = new Map<number, Uint8Array>();
 let descriptor: number | undefined;
@@ -28,7 +28,7 @@ function writeAll(fd: number, data: Uint8Array, length: number, position: number
 
 function syncDirectory(path: string): void {
 	// Windows cannot open a directory; its file systems journal names by themselves.
-	if (process.platform === "win32") return;
+	if (!sync || process.platform === "win32") return;
 	const fd = openSync(path, constants.O_RDONLY);
 	try {
 		fsyncSync(fd);
@@ -51,7 +51,7 @@ function create(path: string, data: Uint8Array): void {
 	const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, fileMode);
 	descriptor = fd;
 	writeAll(fd, data, data.length, 0);
-	fdatasyncSync(fd);
+	if (sync) fdatasyncSync(fd);
 	renameSync(temporary, path);
 	syncDirectory(dirname(path));
 	end = size = data.length;
@@ -64,7 +64,7 @@ function open(path: string, data: Uint8Array, position: number): void {
 	const at = position + data.length;
 	ftruncateSync(fd, at);
 	writeAll(fd, data, data.length, position);
-	fdatasyncSync(fd);
+	if (sync) fdatasyncSync(fd);
 	syncDirectory(dirname(path));
 	end = size = at;
 }
@@ -77,7 +77,7 @@ function write(buffer: number, length: number, position: number): void {
 		ftruncateSync(descriptor, size);
 	}
 	writeAll(descriptor, shared.get(buffer)!, length, position);
-	fdatasyncSync(descriptor);
+	if (sync) fdatasyncSync(descriptor);
 	end = to;
 }
 

@@ -34,6 +34,8 @@ export function temporaryPath(path: string): string {
 
 export interface DiskWriterOptions {
 	readonly preallocateBytes?: number | undefined;
+	/** False: writes are not waited for to reach the medium, and a power cut loses what was acknowledged. */
+	readonly sync?: boolean | undefined;
 }
 
 class DiskWriter implements LogWriter {
