@@ -28,7 +28,7 @@ export function unionOfRules(role: Role, roles: readonly Role[]): PolicyRule[] {
 /** The clusterrole-aggregation controller. */
 export function createClusterRoleAggregationController(ctx: ControllerContext): Controller {
 	const cache = ctx.informers.informer(clusterRoles);
-	const queue = controllerQueue(ctx, "clusterrole-aggregation", sync);
+	const queue = controllerQueue(ctx, "clusterrole-aggregation", sync, 5, cache);
 	// Any role may be part of any union; there are few of them.
 	const enqueueUnions = () => {
 		for (const role of cache.list()) if (role.aggregationRule !== undefined) queue.add(keyOf(role));

@@ -4,6 +4,8 @@ import type { DynamicInformerFactory } from "../../apiserver/client/informer.ts"
 import type { ApiClient, DeleteOptions } from "../../apiserver/client/types.ts";
 import { createWorkQueue, type Requeue, type RunningWorkQueue } from "../../apiserver/client/workqueue.ts";
 import { ApiError, notFound } from "../../apiserver/machinery/errors.ts";
+import { QuantityError } from "../../apiserver/machinery/quantity.ts";
+import { SelectorError } from "../../apiserver/machinery/selectors.ts";
 import type { GroupVersionResource, KubeObject } from "../../apiserver/scheme/object.ts";
 import type * as api from "../../apiserver/scheme/types.gen.ts";
 import type { Clock } from "../../kit/clock.ts";
@@ -40,21 +42,48 @@ export interface Controller {
 	settled?(): Promise<unknown>;
 }
 
-/** The usual queue of a controller: waits for `start`, and takes lost races as a matter of course. */
+/** An object that cannot be processed as it is, is looked at again this late, or when it changes. */
+const parkedMs = 300_000;
+
+/** Errors that come of what an object says, so that trying again helps nobody. */
+const isOfData = (error: unknown): boolean =>
+	error instanceof TypeError ||
+	error instanceof RangeError ||
+	error instanceof SelectorError ||
+	error instanceof QuantityError;
+
+/**
+ * The usual queue of a controller: waits for `start`, and takes lost races as a matter of course. An object that cannot be
+ * read as its kind (stored by others, or before a rule was added) is parked, with an event where `cache` has it.
+ */
 export function controllerQueue(
 	ctx: ControllerContext,
 	name: string,
 	process: (key: string) => Promise<Requeue | undefined> | Promise<void>,
 	workers = 5,
+	cache?: { get(key: string): KubeObject<object> | undefined },
 ): RunningWorkQueue {
+	const logger = ctx.logger.with({ controller: name });
+	let recorder: EventRecorder | undefined;
 	return createWorkQueue({
 		name,
 		workers: ctx.workers ?? workers,
 		clock: ctx.clock,
-		logger: ctx.logger.with({ controller: name }),
+		logger,
 		autoStart: false,
 		expected: (error) => isConflict(error) || isNotFound(error),
-		process,
+		async process(key) {
+			try {
+				return (await process(key)) ?? undefined;
+			} catch (error) {
+				if (!isOfData(error)) throw error;
+				logger.error("an object cannot be processed as it is", { key, error, stack: (error as Error).stack });
+				const object = cache?.get(key);
+				recorder ??= ctx.recorder(`${name}-controller`);
+				if (object !== undefined) recorder.event(object, "Warning", "FailedSync", `Error syncing: ${errorText(error)}`);
+				return { requeueAfterMs: parkedMs };
+			}
+		},
 	});
 }
 

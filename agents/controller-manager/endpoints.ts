@@ -115,7 +115,7 @@ export function createEndpointsController(ctx: ControllerContext): Controller {
 	const serviceCache = ctx.informers.informer(services);
 	const podCache = ctx.informers.informer(pods);
 	const cache = ctx.informers.informer(endpoints);
-	const queue = controllerQueue(ctx, "endpoints", sync);
+	const queue = controllerQueue(ctx, "endpoints", sync, 5, serviceCache);
 	const enqueueFor = (pod: Pod) => {
 		for (const service of serviceCache.list(pod.metadata.namespace)) {
 			if (!isManaged(service)) continue;

@@ -248,7 +248,7 @@ export function createEndpointSliceController(ctx: ControllerContext, maxEndpoin
 		const ours = slice.metadata.labels?.[managedByLabel] === managedBy;
 		return name === undefined || !ours ? [] : [`${slice.metadata.namespace}/${name}`];
 	});
-	const queue = controllerQueue(ctx, "endpointslice", sync);
+	const queue = controllerQueue(ctx, "endpointslice", sync, 5, serviceCache);
 	const enqueueFor = (pod: Pod) => {
 		for (const service of serviceCache.list(pod.metadata.namespace)) {
 			if (!isManaged(service)) continue;

@@ -108,7 +108,7 @@ export function createNamespaceController(ctx: ControllerContext): Controller {
 	const cache = ctx.informers.informer(namespaces);
 	const api = client.resource(namespaces);
 	const rounds = new Map<string, number>();
-	const queue = controllerQueue(ctx, "namespace", sync, 10);
+	const queue = controllerQueue(ctx, "namespace", sync, 10, cache);
 	const enqueue = (ns: Namespace) => {
 		if (ns.metadata.deletionTimestamp === undefined) return;
 		const waited = clock.now() - timeOf(ns.metadata.deletionTimestamp);

@@ -145,8 +145,8 @@ export function createNodeLifecycleController(ctx: ControllerContext, options: N
 		largeSize: options.largeClusterSize ?? 50,
 		unhealthyShare: options.unhealthyZoneThreshold ?? 0.55,
 	});
-	const taintQueue = controllerQueue(ctx, "node-taints", syncNoSchedule, 8);
-	const podQueue = controllerQueue(ctx, "node-pods", syncPod, podWorkers);
+	const taintQueue = controllerQueue(ctx, "node-taints", syncNoSchedule, 8, cache);
+	const podQueue = controllerQueue(ctx, "node-pods", syncPod, podWorkers, podCache);
 	let monitoring: Timer | undefined;
 	let evicting: Timer | undefined;
 	let started = false;

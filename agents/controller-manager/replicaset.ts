@@ -2,7 +2,7 @@
 import { keyOf, pods, replicaSets, splitKey } from "../../apiserver/client/resources.ts";
 import { wouldChange } from "../../apiserver/client/written.ts";
 import { controllerOf, deepEqual, formatTime, generateName, isControlledBy } from "../../apiserver/machinery/meta.ts";
-import { fromLabelSelector } from "../../apiserver/machinery/selectors.ts";
+import { fromLabelSelector, usableSelector } from "../../apiserver/machinery/selectors.ts";
 import type { ReplicaSetCondition, ReplicaSetStatus } from "../../apiserver/scheme/types.gen.ts";
 import { claim } from "./claim.ts";
 import {
@@ -80,7 +80,7 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 	const sets = ctx.informers.informer(replicaSets);
 	const podCache = ctx.informers.informer(pods);
 	sets.addIndex("owner", (rs) => [controllerOf(rs)?.uid ?? ""]);
-	const queue = controllerQueue(ctx, "replicaset", sync);
+	const queue = controllerQueue(ctx, "replicaset", sync, 5, sets);
 
 	const ownerOf = (pod: Pod): ReplicaSet | undefined => {
 		const reference = controllerOf(pod);
@@ -90,7 +90,7 @@ export function createReplicaSetController(ctx: ControllerContext): Controller {
 	};
 	const enqueueMatching = (pod: Pod) => {
 		for (const rs of sets.list(pod.metadata.namespace)) {
-			if (fromLabelSelector(rs.spec?.selector).matches(pod.metadata.labels)) queue.add(keyOf(rs));
+			if (usableSelector(rs.spec?.selector)?.matches(pod.metadata.labels) === true) queue.add(keyOf(rs));
 		}
 	};
 	const onPodGone = (pod: Pod) => {

@@ -48,7 +48,7 @@ export function createTaintEvictionController(ctx: ControllerContext): Controlle
 	podCache.addIndex("node", (pod) => [pod.spec?.nodeName ?? ""]);
 	/** When each pod's time began to run, on our own clock. */
 	const since = new Map<string, { readonly uid: string; readonly at: number }>();
-	const queue = controllerQueue(ctx, "taint-eviction", sync, 8);
+	const queue = controllerQueue(ctx, "taint-eviction", sync, 8, podCache);
 	const enqueueNode = (node: Node) => {
 		for (const pod of podCache.byIndex("node", keyOf(node))) queue.add(keyOf(pod));
 	};

@@ -24,7 +24,7 @@ function timeLeft(job: Job, now: number): number | undefined {
 export function createTtlAfterFinishedController(ctx: ControllerContext): Controller {
 	const { client, clock } = ctx;
 	const cache = ctx.informers.informer(jobs);
-	const queue = controllerQueue(ctx, "ttl-after-finished", sync);
+	const queue = controllerQueue(ctx, "ttl-after-finished", sync, 5, cache);
 	const enqueue = (job: Job) => {
 		if (timeLeft(job, clock.now()) !== undefined) queue.add(keyOf(job));
 	};

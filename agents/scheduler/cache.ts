@@ -29,18 +29,19 @@ export class SchedulerCache {
 		return [...this.#nodes.values()];
 	}
 
-	setNode(node: NodeObject): void {
+	setNode(node: NodeObject): NodeInfo {
 		const name = node.metadata.name ?? "";
 		const info = this.#nodes.get(name);
 		if (info !== undefined) {
 			info.setNode(node);
-			return;
+			return info;
 		}
 		const created = new NodeInfo(node);
 		this.#nodes.set(name, created);
 		for (const placed of this.#placed.values()) {
 			if (placed.node === name) created.addPod(placed.pod);
 		}
+		return created;
 	}
 
 	removeNode(name: string): void {

@@ -86,6 +86,8 @@ export class NodeInfo {
 	allocatable: Resources;
 	/** Invariant: the sums below are over exactly these pods. */
 	readonly pods = new Map<string, PodObject>();
+	/** What was counted of each pod, so that just that is taken back. */
+	readonly #counted = new Map<string, Counted>();
 	readonly requested = new Map<string, number>();
 	nonZeroMilliCpu = 0;
 	nonZeroMemory = 0;
@@ -93,6 +95,16 @@ export class NodeInfo {
 	constructor(node: NodeObject) {
 		this.node = node;
 		this.allocatable = allocatableOf(node);
+	}
+
+	/** Why what the node offers cannot be read, in which case it offers nothing. */
+	get problem(): string | undefined {
+		return problemWith(() => amountsOf(this.node));
+	}
+
+	/** Host ports that its pods hold. */
+	*usedPorts(): Generator<HostPort> {
+		for (const { ports } of this.#counted.values()) yield* ports;
 	}
 
 	get name(): string {
@@ -110,29 +122,67 @@ export class NodeInfo {
 
 	addPod(pod: PodObject): void {
 		this.removePod(pod);
+		const counted = countedOf(pod);
 		this.pods.set(keyOf(pod), pod);
-		this.#account(pod, 1);
+		this.#counted.set(keyOf(pod), counted);
+		this.#account(counted, 1);
 	}
 
 	removePod(pod: PodObject): void {
-		const known = this.pods.get(keyOf(pod));
+		const known = this.#counted.get(keyOf(pod));
 		if (known === undefined) return;
 		this.pods.delete(keyOf(pod));
+		this.#counted.delete(keyOf(pod));
 		this.#account(known, -1);
 	}
 
-	#account(pod: PodObject, sign: 1 | -1): void {
-		for (const [name, value] of podRequests(pod)) {
+	#account({ requests, nonZero }: Counted, sign: 1 | -1): void {
+		for (const [name, value] of requests) {
 			this.requested.set(name, (this.requested.get(name) ?? 0) + sign * value);
 		}
-		const nonZero = nonZeroRequests(pod);
 		this.nonZeroMilliCpu += sign * nonZero.milliCpu;
 		this.nonZeroMemory += sign * nonZero.memory;
 	}
 }
 
-function allocatableOf(node: NodeObject): Resources {
+interface Counted {
+	readonly requests: Resources;
+	readonly nonZero: { readonly milliCpu: number; readonly memory: number };
+	readonly ports: readonly HostPort[];
+}
+
+/** What a pod takes of its node; one that cannot be read takes nothing that can be told. */
+function countedOf(pod: PodObject): Counted {
+	try {
+		return { requests: podRequests(pod), nonZero: nonZeroRequests(pod), ports: hostPorts(pod) };
+	} catch {
+		return { requests: new Map(), nonZero: { milliCpu: 0, memory: 0 }, ports: [] };
+	}
+}
+
+/** Why what a pod on a node takes of it cannot be read; undefined where it can. */
+export const problemOfPod = (pod: PodObject): string | undefined =>
+	problemWith(() => [podRequests(pod), nonZeroRequests(pod), hostPorts(pod)]);
+
+function problemWith(read: () => unknown): string | undefined {
+	try {
+		read();
+		return undefined;
+	} catch (error) {
+		return (error as Error).message;
+	}
+}
+
+function amountsOf(node: NodeObject): Resources {
 	const total = new Map<string, number>();
 	add(total, node.status?.allocatable ?? node.status?.capacity);
 	return total;
+}
+
+function allocatableOf(node: NodeObject): Resources {
+	try {
+		return amountsOf(node);
+	} catch {
+		return new Map([["pods", 0]]);
+	}
 }

@@ -216,4 +216,71 @@ describe("scheduler: loop", () => {
 		scheduler.stop();
 		informers.stop();
 	});
+
+	it("parks, with an event, each pod that cannot be read, and schedules the others", async () => {
+		const { clock, client, informers, scheduler } = harness();
+		const selector = { matchExpressions: [{ key: "a", operator: "Likes", values: ["b"] }] };
+		const term = { topologyKey: "kubernetes.io/hostname", labelSelector: selector };
+		const terms = { requiredDuringSchedulingIgnoredDuringExecution: [term] };
+		const bad: Record<string, Partial<PodSpec>> = {
+			affinity: { affinity: { podAffinity: terms } },
+			anti: { affinity: { podAntiAffinity: terms } },
+			spread: {
+				topologySpreadConstraints: [
+					{ maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule", labelSelector: selector },
+				],
+			},
+			quantity: asking("many"),
+			number: {
+				affinity: {
+					nodeAffinity: {
+						requiredDuringSchedulingIgnoredDuringExecution: {
+							nodeSelectorTerms: [{ matchExpressions: [{ key: "n", operator: "Gt", values: ["x"] }] }],
+						},
+					},
+				},
+			},
+			shape: { containers: 7 as unknown as [] },
+		};
+		const store = (object: KubeObject<object>) => {
+			client.add({ apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata });
+			client.store(object);
+		};
+		client.add(makeNode("n1", {}, { n: "5" }));
+		store(makeNode("n2", {}, { n: "5" }, "lots"));
+		store({ ...makeNode("n3"), status: { allocatable: 5 } } as unknown as KubeObject<object>);
+		// What runs already may be unreadable, too.
+		for (const [name, spec] of Object.entries(bad)) store(makePod(`placed-${name}`, { ...spec, nodeName: "n1" }));
+		for (const [name, spec] of Object.entries(bad)) store(makePod(name, spec));
+		const set = {
+			apiVersion: "apps/v1",
+			kind: "ReplicaSet",
+			metadata: { name: "rs", namespace: "default", uid: "rs" },
+		};
+		store({ ...set, spec: { selector } } as KubeObject<object>);
+		const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "rs", uid: "rs", controller: true };
+		for (const name of ["good", "owned"]) {
+			const pod = makePod(name, asking("1"), { a: "b" });
+			client.add(name === "good" ? pod : { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } });
+		}
+		informers.start();
+		await clock.runFor(10);
+		scheduler.start();
+		await clock.runFor(5_000);
+		for (const name of ["good", "owned"])
+			assert.equal(client.peek(pods, `default/${name}`)?.spec?.nodeName, "n1", name);
+		const told = client.all(events).map(({ reason, involvedObject }) => `${reason} ${involvedObject?.name}`);
+		for (const name of Object.keys(bad)) {
+			assert(told.includes(`FailedScheduling ${name}`), name);
+			const { conditions } = client.peek(pods, `default/${name}`)?.status ?? {};
+			assert.equal(conditions?.find(({ type }) => type === "PodScheduled")?.reason, "SchedulerError", name);
+		}
+		for (const name of ["n2", "placed-quantity", "placed-shape"]) assert(told.includes(`FailedDecode ${name}`), name);
+		assert.equal(scheduler.metrics.scheduled, 2);
+		// What was counted of them is taken back as it was counted.
+		await client.resource(pods).delete("default", "placed-quantity", { gracePeriodSeconds: 0 });
+		await clock.runFor(1000);
+		scheduler.stop();
+		informers.stop();
+	});
 });

@@ -9,7 +9,7 @@ import { ConnectionError } from "../../apiserver/client/rest.ts";
 import type { ApiClient, InformerFactory } from "../../apiserver/client/types.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import { findCondition, formatTime, withCondition } from "../../apiserver/machinery/meta.ts";
-import { fromLabelSelector } from "../../apiserver/machinery/selectors.ts";
+import { usableSelector } from "../../apiserver/machinery/selectors.ts";
 import type { PodCondition } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
@@ -17,7 +17,7 @@ import type { Random } from "../../kit/random.ts";
 import { SchedulerCache } from "./cache.ts";
 import { decide } from "./decide.ts";
 import type { Snapshot } from "./framework.ts";
-import type { PodObject } from "./node-info.ts";
+import { type NodeObject, type PodObject, problemOfPod } from "./node-info.ts";
 import { SchedulingQueue } from "./queue.ts";
 
 const maxBindingsInFlight = 64;
@@ -57,6 +57,8 @@ export class Scheduler {
 	#scheduled = 0;
 	#unschedulable = 0;
 	#errors = 0;
+	/** By uid, what was told of objects that cannot be read in full. */
+	readonly #told = new Map<string, string>();
 	#settlers: (() => void)[] = [];
 
 	constructor(options: SchedulerOptions) {
@@ -98,19 +100,23 @@ export class Scheduler {
 	#watch(): void {
 		const { informers } = this.#options;
 		informers.informer(nodes).addHandlers({
-			onAdd: (node) => this.#changed(() => this.#cache.setNode(node)),
+			onAdd: (node) => this.#changed(() => this.#tellProblem(node, this.#cache.setNode(node).problem)),
 			onUpdate: (before, node) => {
-				this.#cache.setNode(node);
+				this.#tellProblem(node, this.#cache.setNode(node).problem);
 				// Heartbeats change only conditions' times: nothing that makes room.
 				const relevant = (n: typeof node) => JSON.stringify([n.spec, n.metadata.labels, n.status?.allocatable]);
 				if (relevant(before) !== relevant(node)) this.#queue.moveAll();
 			},
-			onDelete: (node) => this.#cache.removeNode(node.metadata.name ?? ""),
+			onDelete: (node) => {
+				this.#cache.removeNode(node.metadata.name ?? "");
+				this.#told.delete(node.metadata.uid ?? "");
+			},
 		});
 		informers.informer(pods).addHandlers({
 			onAdd: (pod) => this.#seen(pod),
 			onUpdate: (_, pod) => this.#seen(pod),
 			onDelete: (pod) => {
+				this.#told.delete(pod.metadata.uid ?? "");
 				this.#queue.remove(keyOf(pod));
 				this.#changed(() => this.#cache.removePod(pod));
 			},
@@ -118,6 +124,17 @@ export class Scheduler {
 		informers.informer(services);
 		informers.informer(replicaSets);
 		informers.informer(namespaces);
+	}
+
+	/** An object that cannot be read in full is told once for each text, and counts as far as it can be read. */
+	#tellProblem(object: NodeObject | PodObject, problem: string | undefined): void {
+		const uid = object.metadata.uid ?? "";
+		if (problem === undefined) this.#told.delete(uid);
+		else if (this.#told.get(uid) !== problem) {
+			this.#told.set(uid, problem);
+			this.#options.logger.error("an object cannot be read in full", { object: keyOf(object), problem });
+			this.#options.recorder.event(object, "Warning", "FailedDecode", problem);
+		}
 	}
 
 	#changed(change: () => void): void {
@@ -129,6 +146,7 @@ export class Scheduler {
 		if (pod.spec?.nodeName) {
 			this.#queue.remove(keyOf(pod));
 			this.#cache.setPod(pod);
+			this.#tellProblem(pod, problemOfPod(pod));
 			if (isFinished(pod)) this.#queue.moveAll();
 			return;
 		}
@@ -171,23 +189,30 @@ export class Scheduler {
 			.informer(services)
 			.list(namespace)
 			.filter((service) => Object.keys(service.spec?.selector ?? {}).length > 0)
-			.map((service) => fromLabelSelector({ matchLabels: service.spec?.selector }));
+			.map((service) => usableSelector({ matchLabels: service.spec?.selector }));
 		const ofReplicaSets = informers
 			.informer(replicaSets)
 			.list(namespace)
 			.filter((set) => set.metadata.uid === pod.metadata.ownerReferences?.find((owner) => owner.controller)?.uid)
-			.map((set) => fromLabelSelector(set.spec?.selector));
+			.map((set) => usableSelector(set.spec?.selector));
 		return [...ofServices, ...ofReplicaSets]
-			.filter((selector) => selector.matches(labels))
-			.map((selector) => (other: Readonly<Record<string, string>>) => selector.matches(other));
+			.filter((selector) => selector?.matches(labels) === true)
+			.map((selector) => (other: Readonly<Record<string, string>>) => selector?.matches(other) === true);
 	}
 
 	#schedule(pod: PodObject): void {
 		const snapshot = this.#snapshot();
 		this.#start = snapshot.nodes.length === 0 ? 0 : (this.#start + 1) % snapshot.nodes.length;
-		const decision = decide(pod, snapshot, this.#options.random, this.#start);
+		let work: Promise<void>;
 		this.#inFlight++;
-		const work = decision.node === undefined ? this.#reject(pod, decision.message) : this.#bind(pod, decision.node);
+		try {
+			const decision = decide(pod, snapshot, this.#options.random, this.#start);
+			work = decision.node === undefined ? this.#reject(pod, decision.message) : this.#bind(pod, decision.node);
+		} catch (error) {
+			// What this pod asks for cannot be read: that is for whoever made it to mend, and no reason for others to wait.
+			this.#options.logger.error("a pod cannot be scheduled as it is", { pod: keyOf(pod), error });
+			work = this.#reject(pod, `parsing pod: ${(error as Error).message}`, "SchedulerError");
+		}
 		void work.finally(() => {
 			this.#inFlight--;
 			if (this.#inFlight === 0) for (const done of this.#settlers.splice(0)) done();
@@ -227,13 +252,14 @@ export class Scheduler {
 		}
 	}
 
-	async #reject(pod: PodObject, message: string): Promise<void> {
+	async #reject(pod: PodObject, message: string, reason = "Unschedulable"): Promise<void> {
 		const { recorder, logger } = this.#options;
-		this.#unschedulable++;
+		if (reason === "Unschedulable") this.#unschedulable++;
+		else this.#errors++;
 		this.#queue.failed(pod, true);
 		recorder.event(pod, "Warning", "FailedScheduling", message);
 		try {
-			await this.#markUnschedulable(pod, message);
+			await this.#markUnschedulable(pod, message, reason);
 		} catch (error) {
 			if (!(error instanceof ApiError && error.code === 404)) {
 				logger.info("status of an unschedulable pod not written", { pod: keyOf(pod), error });
@@ -241,11 +267,11 @@ export class Scheduler {
 		}
 	}
 
-	async #markUnschedulable(pod: PodObject, message: string): Promise<void> {
+	async #markUnschedulable(pod: PodObject, message: string, reason: string): Promise<void> {
 		const { client, clock } = this.#options;
 		const known = findCondition(pod.status?.conditions, "PodScheduled");
-		if (known?.status === "False" && known.reason === "Unschedulable" && known.message === message) return;
-		const condition: PodCondition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
+		if (known?.status === "False" && known.reason === reason && known.message === message) return;
+		const condition: PodCondition = { type: "PodScheduled", status: "False", reason, message };
 		const { namespace, name } = splitKey(keyOf(pod));
 		const all = withCondition(pod.status?.conditions, condition, formatTime(clock.now()));
 		// Conditions are merged by type: none but our own is sent, so that nobody else's is turned back.

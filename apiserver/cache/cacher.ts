@@ -15,6 +15,8 @@ export interface CachedResource {
 	/** Path under the root without slashes at the ends: `pods`, `services/specs`. */
 	readonly storagePrefix: string;
 	readonly readFacts: FactsReader;
+	/** Why stored bytes are no object that can be served; undefined where they are one. Absent: all are. */
+	readonly problemOf?: ((bytes: Buffer) => string | undefined) | undefined;
 	readonly trigger?: string | undefined;
 }
 
@@ -45,6 +47,7 @@ interface Waiter {
 export class Cacher {
 	readonly #options: CacherOptions;
 	readonly #resources = new Map<string, ResourceCache>();
+	readonly #problems = new Map<string, NonNullable<CachedResource["problemOf"]>>();
 	#revision = 0;
 	#ready = false;
 	#readyWaiters: (() => void)[] = [];
@@ -60,6 +63,7 @@ export class Cacher {
 		this.#options = options;
 		for (const resource of options.resources) {
 			if (this.#resources.has(resource.storagePrefix)) continue;
+			if (resource.problemOf !== undefined) this.#problems.set(resource.storagePrefix, resource.problemOf);
 			this.#resources.set(
 				resource.storagePrefix,
 				new ResourceCache({
@@ -178,7 +182,7 @@ export class Cacher {
 			for (const kv of page.kvs) {
 				const text = kv.key.toString("utf8");
 				const prefix = this.#prefixOf(text);
-				if (prefix === undefined) continue;
+				if (prefix === undefined || !this.#isReadable(prefix, text, kv)) continue;
 				const list = entries.get(prefix);
 				const entry = toEntry(text, kv);
 				if (list === undefined) entries.set(prefix, [entry]);
@@ -203,7 +207,7 @@ export class Cacher {
 		for (const { type, kv } of batch.events) {
 			const key = kv.key.toString("utf8");
 			const prefix = this.#prefixOf(key);
-			if (prefix === undefined) continue;
+			if (prefix === undefined || (type === "put" && !this.#isReadable(prefix, key, kv))) continue;
 			const cache = this.#resources.get(prefix) as ResourceCache;
 			cache.apply(key, type === "put" ? toEntry(key, kv) : undefined, kv.modRevision);
 		}
@@ -212,6 +216,18 @@ export class Cacher {
 		this.#revision = revision;
 		for (const cache of this.#resources.values()) cache.progress(revision);
 		this.#resolveWaiters();
+	}
+
+	/** Bytes that are no object stop nobody: what was there before them stays, or nothing. */
+	#isReadable(prefix: string, key: string, kv: KeyValue): boolean {
+		const problem = this.#problems.get(prefix)?.(kv.value);
+		if (problem === undefined) return true;
+		this.#options.log.error("watch cache: a stored object cannot be read, and is left out", {
+			key,
+			revision: kv.modRevision,
+			problem,
+		});
+		return false;
 	}
 
 	#onWatchEnd(error: StoreError): void {

@@ -453,6 +453,15 @@ export function fromLabelSelector(selector: LabelSelector | undefined | null): S
 	return requirements.length === 0 ? everything : selectorOf(requirements);
 }
 
+/** The same of an object stored by others, or before a rule was added: undefined where it cannot be used. */
+export function usableSelector(selector: LabelSelector | undefined | null): Selector | undefined {
+	try {
+		return fromLabelSelector(selector);
+	} catch {
+		return undefined;
+	}
+}
+
 /** Why the object form cannot be used, as field errors below `path` say it; undefined where it can. */
 export const unsupportedOperator = (path: string, operator: string) =>
 	fieldNotSupported(path, operator, [...objectOperators.keys()]);

@@ -270,4 +270,23 @@ describe("registry/watches", () => {
 			await other.close();
 		}
 	});
+
+	it("lists, watches and goes on where something in the store is no object", async () => {
+		const before = names((await h.call("GET", maps)).body);
+		const put = (name: string, value: string) =>
+			h.store.put({ key: Buffer.from(`/registry/configmaps/default/${name}`), value: Buffer.from(value) });
+		await put("bad-1", "nonsense");
+		await put("bad-2", "k8s\0\x0a\x04garbage");
+		await put("bad-3", '{"kind":"ConfigMap","apiVersion":"v1"}');
+		await put("bad-4", "[]");
+		assert.ok(before.length > 0);
+		await put(before[0] ?? "", "null");
+		await h.call("POST", maps, { body: configMap("zz-later") });
+		assert.deepEqual(names((await h.call("GET", maps)).body), [...before, "zz-later"]);
+		for (const name of ["bad-1", "bad-2", "bad-3", "bad-4"]) {
+			await h.store.deleteRange({ key: Buffer.from(`/registry/configmaps/default/${name}`) });
+		}
+		await h.call("DELETE", `${maps}/zz-later`);
+		assert.deepEqual(names((await h.call("GET", maps)).body), before);
+	});
 });

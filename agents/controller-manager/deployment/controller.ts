@@ -2,7 +2,7 @@
 import { deployments, keyOf, pods, replicaSets } from "../../../apiserver/client/resources.ts";
 import { wouldChange } from "../../../apiserver/client/written.ts";
 import { controllerOf, controllerReference, deepEqual } from "../../../apiserver/machinery/meta.ts";
-import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
+import { fromLabelSelector, usableSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { DeploymentStatus, ReplicaSet as ReplicaSetType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
 import {
@@ -90,7 +90,7 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 	const cache = ctx.informers.informer(deployments);
 	const setCache = ctx.informers.informer(replicaSets);
 	const podCache = ctx.informers.informer(pods);
-	const queue = controllerQueue(ctx, "deployment", sync);
+	const queue = controllerQueue(ctx, "deployment", sync, 5, cache);
 
 	const ownerOf = (rs: ReplicaSet): Deployment | undefined => {
 		const reference = controllerOf(rs);
@@ -100,7 +100,7 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 	};
 	const enqueueMatching = (rs: ReplicaSet) => {
 		for (const d of cache.list(rs.metadata.namespace)) {
-			if (fromLabelSelector(d.spec?.selector).matches(rs.metadata.labels)) queue.add(keyOf(d));
+			if (usableSelector(d.spec?.selector)?.matches(rs.metadata.labels) === true) queue.add(keyOf(d));
 		}
 	};
 	const enqueueOwner = (rs: ReplicaSet) => {

@@ -7,7 +7,7 @@ import type { EventRecorder } from "../../../apiserver/client/events.ts";
 import { jobs, keyOf, pods } from "../../../apiserver/client/resources.ts";
 import { wouldChange } from "../../../apiserver/client/written.ts";
 import { controllerOf, deepEqual, formatTime } from "../../../apiserver/machinery/meta.ts";
-import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
+import { fromLabelSelector, usableSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { JobStatus, OwnerReference, Pod as PodType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
 import {
@@ -108,7 +108,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 	const written = new Map<string, number>();
 	/** Uids of pods whose finalizer we removed, until the cache shows it. */
 	const untracked = new Set<string>();
-	const queue = controllerQueue(ctx, "job", sync);
+	const queue = controllerQueue(ctx, "job", sync, 5, cache);
 	const orphans = controllerQueue(ctx, "job-orphan-pods", syncOrphan);
 
 	const ownerOf = (pod: Pod): Job | undefined => {
@@ -131,7 +131,7 @@ export function createJobController(ctx: ControllerContext): Controller {
 	const onFree = (pod: Pod) => {
 		checkOrphan(pod);
 		for (const job of cache.list(pod.metadata.namespace)) {
-			if (fromLabelSelector(job.spec?.selector).matches(pod.metadata.labels)) queue.add(keyOf(job));
+			if (usableSelector(job.spec?.selector)?.matches(pod.metadata.labels) === true) queue.add(keyOf(job));
 		}
 	};
 

@@ -57,6 +57,19 @@ const requiredAntiTerms = (pod: PodObject, snapshot: Snapshot) =>
 		parse(term, pod, snapshot),
 	);
 
+/** Those terms of a pod that runs already which can be read: the others are its own misfortune, not everybody's. */
+function usableAntiTerms(pod: PodObject, snapshot: Snapshot): Term[] {
+	const terms = pod.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+	if (!Array.isArray(terms)) return [];
+	return terms.flatMap((term) => {
+		try {
+			return [parse(term, pod, snapshot)];
+		} catch {
+			return [];
+		}
+	});
+}
+
 /** The domains ("key=value") in which some existing pod satisfies `test`. */
 function domainsWhere(snapshot: Snapshot, key: string, test: (other: PodObject) => boolean): Set<string> {
 	const domains = new Set<string>();
@@ -78,7 +91,7 @@ function closedByOthers(pod: PodObject, snapshot: Snapshot): Set<string> {
 	for (const node of snapshot.nodes) {
 		for (const other of node.pods.values()) {
 			if (other.spec?.affinity?.podAntiAffinity === undefined) continue;
-			for (const term of requiredAntiTerms(other, snapshot)) {
+			for (const term of usableAntiTerms(other, snapshot)) {
 				const value = node.labels[term.topologyKey];
 				if (value !== undefined && term.matches(pod)) closed.add(`${term.topologyKey}=${value}`);
 			}

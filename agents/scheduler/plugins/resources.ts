@@ -59,8 +59,8 @@ export const nodePorts: FilterPlugin = {
 		const wanted = hostPorts(pod);
 		if (wanted.length === 0) return undefined;
 		return (node) => {
-			for (const other of node.pods.values()) {
-				if (hostPorts(other).some((used) => wanted.some((port) => clash(port, used)))) {
+			for (const used of node.usedPorts()) {
+				if (wanted.some((port) => clash(port, used))) {
 					return rejected("node(s) didn't have free ports for the requested pod ports");
 				}
 			}
