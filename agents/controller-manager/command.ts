@@ -1,6 +1,5 @@
 /** `barque controller-manager`: flags have kube-controller-manager's names. */
 import { readFileSync } from "node:fs";
-import { Counter, Gauge, type Registry } from "prom-client";
 import { createEventRecorder, type EventRecorder } from "../../apiserver/client/events.ts";
 import { leaderElectionFlags } from "../../apiserver/client/leader-election.ts";
 import { systemClock } from "../../kit/clock.ts";
@@ -8,7 +7,6 @@ import { type FlagSpecs, type FlagValues, parseCommand } from "../../kit/flags.t
 import { systemRandom } from "../../kit/random.ts";
 import { commonFlags, runElectedAgent } from "../shell/agent.ts";
 import { servingFlags } from "../shell/health.ts";
-import type { Controller } from "./controller.ts";
 import { controllerNames, createControllers, type ManagerOptions, selectControllers } from "./manager.ts";
 
 const syncs = <const N extends number>(what: string, count: N) =>
@@ -103,37 +101,20 @@ function managerOptions(values: FlagValues<typeof flags>): ManagerOptions {
 	};
 }
 
-/** Upstream's workqueue metrics, read from the queues when asked for. */
-function exportQueues(registry: Registry, controllers: readonly Controller[]): void {
-	const queues = controllers.flatMap((controller) => controller.queues);
-	const common = { labelNames: ["name"], registers: [registry] };
-	new Gauge({
-		...common,
-		name: "workqueue_depth",
-		help: "Current depth of workqueue",
-		collect() {
-			for (const { name, metrics } of queues) this.set({ name }, metrics.depth);
-		},
-	});
-	new Counter({
-		...common,
-		name: "workqueue_adds_total",
-		help: "Total number of adds handled by workqueue",
-		collect() {
-			this.reset();
-			for (const { name, metrics } of queues) this.inc({ name }, metrics.adds);
-		},
-	});
-	new Counter({
-		...common,
-		name: "workqueue_retries_total",
-		help: "Total number of retries handled by workqueue",
-		collect() {
-			this.reset();
-			for (const { name, metrics } of queues) this.inc({ name }, metrics.retries);
-		},
-	});
-}
+/** Our queues' names where upstream's metrics have another. */
+const upstreamQueues: Readonly<Record<string, string>> = {
+	"clusterrole-aggregation": "ClusterRoleAggregator",
+	endpoints: "endpoint",
+	endpointslice: "endpoint_slice",
+	"garbage-collector-attempt-to-delete": "garbage_collector_attempt_to_delete",
+	"garbage-collector-attempt-to-orphan": "garbage_collector_attempt_to_orphan",
+	"job-orphan-pods": "job_orphan_pod",
+	"node-taints": "node_lifecycle_controller",
+	"node-pods": "node_lifecycle_controller_pods",
+	"root-ca-certificate-publisher": "root_ca_cert_publisher",
+	"taint-eviction": "noexec_taint_pod",
+	"ttl-after-finished": "ttl_jobs_to_delete",
+};
 
 /** Runs until SIGTERM (0) or until leadership is lost; 2 when the command line is wrong. */
 export async function runControllerManager(argv: readonly string[]): Promise<number> {
@@ -161,7 +142,7 @@ export async function runControllerManager(argv: readonly string[]): Promise<num
 	}
 	return runElectedAgent(values, {
 		component: "kube-controller-manager",
-		async start({ client, informers, logger, registry }, signal) {
+		async start({ client, informers, logger, watchQueue }, signal) {
 			const world = { client, clock: systemClock, random: systemRandom, logger };
 			const recorders: EventRecorder[] = [];
 			const recorder = (component: string) => {
@@ -170,7 +151,9 @@ export async function runControllerManager(argv: readonly string[]): Promise<num
 				return made;
 			};
 			const controllers = createControllers({ ...world, informers, recorder }, names, options);
-			exportQueues(registry, controllers);
+			for (const queue of controllers.flatMap((controller) => controller.queues)) {
+				watchQueue(upstreamQueues[queue.name] ?? queue.name, queue);
+			}
 			const stop = () => {
 				for (const controller of controllers) controller.stop();
 				for (const made of recorders) made.stop();

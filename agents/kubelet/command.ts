@@ -7,6 +7,7 @@ import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { createEventRecorder } from "../../apiserver/client/events.ts";
 import { createInformerFactory } from "../../apiserver/client/informer.ts";
 import { loadKubeconfig } from "../../apiserver/client/kubeconfig.ts";
+import { buildInfo, queueMetrics, requestMetrics } from "../../apiserver/client/metrics.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import { kubernetesVersion } from "../../apiserver/scheme/kubernetes-version.ts";
 import type { ObjectReference, Taint } from "../../apiserver/scheme/types.gen.ts";
@@ -104,7 +105,12 @@ export async function runKubelet(argv: readonly string[]): Promise<number> {
 	const nodeName = values["hostname-override"];
 	const logger = createLogger({ level: values["log-level"] as Level }).with({ component: "kubelet", node: nodeName });
 	const access = loadKubeconfig(values.kubeconfig);
-	const client = createApiClient({ kubeconfig: values.kubeconfig, userAgent: "kubelet" });
+	const registry = new Registry();
+	collectDefaultMetrics({ register: registry });
+	buildInfo(registry);
+	queueMetrics(registry);
+	const observer = requestMetrics(registry);
+	const client = createApiClient({ kubeconfig: values.kubeconfig, userAgent: "kubelet", observer });
 	const world = { client, clock: systemClock, random: systemRandom, logger };
 	const recorder = createEventRecorder({ ...world, component: "kubelet", host: nodeName });
 	const onParked = (object: ObjectReference, why: string) => recorder.event(object, "Warning", "FailedDecode", why);
@@ -130,8 +136,6 @@ export async function runKubelet(argv: readonly string[]): Promise<number> {
 			KUBERNETES_SERVICE_PORT_HTTPS: server.port || "443",
 		},
 	});
-	const registry = new Registry();
-	collectDefaultMetrics({ register: registry });
 	new Gauge({
 		name: "kubelet_running_pods",
 		help: "Pods that have a worker on this node.",

@@ -9,8 +9,10 @@ import {
 	type LeaderElector,
 	type leaderElectionFlags,
 } from "../../apiserver/client/leader-election.ts";
+import { buildInfo, queueMetrics, requestMetrics } from "../../apiserver/client/metrics.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
+import type { RunningWorkQueue } from "../../apiserver/client/workqueue.ts";
 import type { ObjectReference } from "../../apiserver/scheme/types.gen.ts";
 import { systemClock } from "../../kit/clock.ts";
 import type { FlagSpecs, FlagValues } from "../../kit/flags.ts";
@@ -40,6 +42,8 @@ export interface AgentContext {
 	readonly logger: Logger;
 	/** For the agent's own metrics, served on /metrics. */
 	readonly registry: Registry;
+	/** Shows a work queue's metrics under this name. */
+	readonly watchQueue: (name: string, queue: RunningWorkQueue) => void;
 }
 
 export interface ElectedAgent {
@@ -60,20 +64,24 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const mayWrite = () => elector?.expired !== true;
 	// And what was sent before, and waits somewhere on the way, is refused where it arrives after another leads.
 	const fence = () => elector?.fence;
-	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite, fence });
+	const registry = new Registry();
+	collectDefaultMetrics({ register: registry });
+	buildInfo(registry);
+	const observer = requestMetrics(registry);
+	const watchQueue = queueMetrics(registry);
+	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite, fence, observer });
 	// As upstream: renewing must not wait behind other requests, nor longer than it is good for.
 	const electionClient = createApiClient({
 		kubeconfig,
 		userAgent: `${agent.component}/leader-election`,
 		timeoutMs: values["leader-elect-renew-deadline"],
+		observer,
 	});
 	const world = { client, clock: systemClock, random: systemRandom, logger };
 	// What happened may still be told when we lead no more.
 	const recorder = createEventRecorder({ ...world, client: electionClient, component: agent.component });
 	const onParked = (object: ObjectReference, why: string) => recorder.event(object, "Warning", "FailedDecode", why);
 	const informers = createInformerFactory({ ...world, newest: true, onParked });
-	const registry = new Registry();
-	collectDefaultMetrics({ register: registry });
 	const health = await serveHealth({
 		address: values["bind-address"],
 		port: values["secure-port"],
@@ -88,7 +96,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(0));
 	let settled = async () => {};
 	const begin = (signal: AbortSignal) => {
-		agent.start({ client, informers, recorder, logger, registry }, signal).then(
+		agent.start({ client, informers, recorder, logger, registry, watchQueue }, signal).then(
 			(wait) => {
 				settled = wait;
 			},

@@ -11,6 +11,7 @@ import { type ClusterAccess, loadKubeconfig } from "./kubeconfig.ts";
 import { createTokenBucket } from "./limiter.ts";
 import { createLineSplitter } from "./lines.ts";
 import { createListReader, ListFormatError, type ListReader } from "./list-stream.ts";
+import type { RequestObserver } from "./metrics.ts";
 import type {
 	ApiClient,
 	DeleteOptions,
@@ -53,6 +54,7 @@ export interface ApiClientOptions extends Partial<ClusterAccess> {
 	/** `NAMESPACE/NAME HOLDER`: sent with each request that is no read, which takes effect only while that Lease is held so. */
 	readonly fence?: (() => string | undefined) | undefined;
 	readonly clock?: Clock | undefined;
+	readonly observer?: RequestObserver | undefined;
 }
 
 const maxListBytes = 1 << 30;
@@ -278,7 +280,31 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 		};
 	};
 
+	const { observer } = options;
+	const { host } = url;
+
+	/** One try, observed. */
 	async function once(request: Request): Promise<Answer> {
+		const began = clock.monotonic();
+		const body = encodeBody(request.body);
+		let size = 0;
+		const count = (bytes: number) => {
+			size += bytes;
+		};
+		let code = "<error>";
+		try {
+			const answer = await exchange({ ...request, body }, count);
+			code = String(answer.status);
+			return answer;
+		} finally {
+			const requestBytes = body === undefined ? 0 : Buffer.byteLength(body);
+			const answered = code === "<error>" ? {} : { responseBytes: size };
+			const took = (clock.monotonic() - began) / 1000;
+			observer?.answered({ method: request.method, host, code, seconds: took, requestBytes, ...answered });
+		}
+	}
+
+	async function exchange(request: Request, count: (bytes: number) => void): Promise<Answer> {
 		const body = encodeBody(request.body);
 		if (request.method !== "GET") mayWrite();
 		const fence = request.method === "GET" ? undefined : options.fence?.();
@@ -295,10 +321,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 			});
 			const answer = { status: response.statusCode, retryAfterSeconds: retryAfter(response.headers) };
 			if (request.sink === undefined || answer.status >= 400) {
-				return { ...answer, body: Buffer.from(await response.body.arrayBuffer()) };
+				const body = Buffer.from(await response.body.arrayBuffer());
+				count(body.length);
+				return { ...answer, body };
 			}
 			const take = request.sink();
-			for await (const chunk of response.body) take(chunk as Buffer);
+			for await (const chunk of response.body) {
+				count((chunk as Buffer).length);
+				take(chunk as Buffer);
+			}
 			return { ...answer, body: Buffer.alloc(0) };
 		} catch (error) {
 			throw connectionError(access.server, error, request.signal);
@@ -320,10 +351,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 	async function send(request: Request): Promise<Answer> {
 		for (let attempt = 0; ; attempt++) {
 			const wait = bucket?.reserve() ?? 0;
+			if (bucket !== undefined) observer?.limited(request.method, host, wait / 1000);
 			if (wait > 0) await sleep(clock, wait, request.signal);
 			const answer = await onceOrAgain(request);
 			const asked = answer.retryAfterSeconds !== undefined && (answer.status === 429 || answer.status >= 500);
 			if (!asked || attempt >= maxThrottledRetries) return answer;
+			observer?.retried(request.method, host, String(answer.status));
 			await sleep(clock, (answer.retryAfterSeconds ?? 0) * 1000, request.signal);
 		}
 	}
@@ -380,8 +413,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 				.current()
 				.watches.request({ method: "GET", path: prefix + path, headers: headersOf(), signal });
 		} catch (error) {
+			observer?.answered({ method: "GET", host, code: "<error>" });
 			throw connectionError(access.server, error, signal);
 		}
+		observer?.answered({ method: "GET", host, code: String(response.statusCode) });
 		if (response.statusCode >= 400) {
 			const body = Buffer.from(await response.body.arrayBuffer());
 			throw errorFromResponse(response.statusCode, body, retryAfter(response.headers));

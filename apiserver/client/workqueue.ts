@@ -43,6 +43,15 @@ export interface WorkQueueMetrics {
 	readonly failed: number;
 	/** Keys being processed now. */
 	readonly active: number;
+	/** Of those, how long they have been processed, summed, and the longest. */
+	readonly unfinishedSeconds: number;
+	readonly longestRunningSeconds: number;
+}
+
+/** Told how long keys waited for a worker, and how long their processing took, in seconds. */
+export interface WorkQueueObserver {
+	waited(seconds: number): void;
+	worked(seconds: number): void;
 }
 
 export interface RunningWorkQueue extends WorkQueue {
@@ -52,6 +61,8 @@ export interface RunningWorkQueue extends WorkQueue {
 	/** How often the key failed since it was last forgotten. */
 	retries(key: string): number;
 	readonly metrics: WorkQueueMetrics;
+	/** One observer, from now on. */
+	observe(observer: WorkQueueObserver): void;
 	/** Resolves when nothing is queued (timers aside) or being processed. */
 	idle(): Promise<void>;
 	/** Resolves when nothing is being processed; for after `stop`, which does not wait for it. */
@@ -69,9 +80,11 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 	const logger = options.logger.with({ queue: name });
 	const workers = options.workers ?? 1;
 	const bucket = createTokenBucket(clock, overallQps, overallBurst);
-	/** In order of arrival. */
-	const queue = new Set<string>();
-	const active = new Set<string>();
+	/** In order of arrival, with when it was. */
+	const queue = new Map<string, number>();
+	/** With when they began. */
+	const active = new Map<string, number>();
+	let observer: WorkQueueObserver | undefined;
 	/** Added again while being processed. */
 	const dirty = new Set<string>();
 	const waiting = new Map<string, Waiting>();
@@ -92,10 +105,12 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 		scheduled = true;
 		queueMicrotask(() => {
 			scheduled = false;
-			for (const key of queue) {
+			for (const [key, since] of queue) {
 				if (stopped || active.size >= workers) break;
 				queue.delete(key);
-				active.add(key);
+				const now = clock.monotonic();
+				observer?.waited((now - since) / 1000);
+				active.set(key, now);
 				void run(key);
 			}
 			if (queue.size === 0 && active.size === 0) {
@@ -115,12 +130,13 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 			failed++;
 			onFailure(key, error);
 		} finally {
+			observer?.worked((clock.monotonic() - (active.get(key) ?? 0)) / 1000);
 			active.delete(key);
 			if (active.size === 0) {
 				for (const done of settlers) done();
 				settlers = [];
 			}
-			if (dirty.delete(key)) queue.add(key);
+			if (dirty.delete(key)) queue.set(key, clock.monotonic());
 			pump();
 		}
 	}
@@ -147,7 +163,7 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 		}
 		if (queue.has(key)) return;
 		adds++;
-		queue.add(key);
+		queue.set(key, clock.monotonic());
 		pump();
 	}
 
@@ -188,7 +204,18 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 			return queue.size;
 		},
 		get metrics() {
-			return { depth: queue.size, adds, retries, processed, failed, active: active.size };
+			const now = clock.monotonic();
+			let unfinishedSeconds = 0;
+			let longestRunningSeconds = 0;
+			for (const began of active.values()) {
+				unfinishedSeconds += (now - began) / 1000;
+				longestRunningSeconds = Math.max(longestRunningSeconds, (now - began) / 1000);
+			}
+			const times = { unfinishedSeconds, longestRunningSeconds };
+			return { depth: queue.size, adds, retries, processed, failed, active: active.size, ...times };
+		},
+		observe(next) {
+			observer = next;
 		},
 		start() {
 			running = true;
