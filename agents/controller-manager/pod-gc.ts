@@ -1,6 +1,7 @@
 /** Removes pods nobody else will: ended ones beyond a number, those of nodes that are gone, and deleted ones never placed. */
 import { keyOf, nodes, pods } from "../../apiserver/client/resources.ts";
 import { formatTime, isConditionTrue } from "../../apiserver/machinery/meta.ts";
+import { isFinished } from "../../apiserver/machinery/pods.ts";
 import type { Timer } from "../../kit/clock.ts";
 import {
 	type Controller,
@@ -12,7 +13,6 @@ import {
 	type Node,
 	type Pod,
 } from "./controller.ts";
-import { isFinished } from "./pods.ts";
 
 const periodMs = 20_000;
 /** A node is looked up past the cache only after it has been missing this long. */

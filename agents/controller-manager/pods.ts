@@ -4,13 +4,13 @@ import type { EventRecorder } from "../../apiserver/client/events.ts";
 import { pods as podResource } from "../../apiserver/client/resources.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
 import { controllerReference, findCondition } from "../../apiserver/machinery/meta.ts";
+import { isFinished } from "../../apiserver/machinery/pods.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type * as api from "../../apiserver/scheme/types.gen.ts";
 import { greatest } from "../../kit/lists.ts";
 import { deleteSeen, errorText, isNamespaceTerminating, isNotFound, type Pod, timeOf } from "./controller.ts";
 
 export const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
-export const isFinished = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 /** Neither finished nor on its way out. */
 export const isActive = (pod: Pod): boolean => !isFinished(pod) && !isTerminating(pod);
 

@@ -1,8 +1,9 @@
 /** What the two endpoint controllers share: which pods a service has, and at which ports; pure. */
+
+import { isFinished } from "../../apiserver/machinery/pods.ts";
 import { selectorFromLabels } from "../../apiserver/machinery/selectors.ts";
 import type { ServicePort } from "../../apiserver/scheme/types.gen.ts";
 import type { Pod, Service } from "./controller.ts";
-import { isFinished } from "./pods.ts";
 
 export const headlessLabel = "service.kubernetes.io/headless";
 

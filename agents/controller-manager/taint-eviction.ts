@@ -2,6 +2,7 @@
 import { keyOf, nodes, pods } from "../../apiserver/client/resources.ts";
 import type { Requeue } from "../../apiserver/client/workqueue.ts";
 import { formatTime } from "../../apiserver/machinery/meta.ts";
+import { isFinished, tolerates } from "../../apiserver/machinery/pods.ts";
 import type { ObjectReference, Taint, Toleration } from "../../apiserver/scheme/types.gen.ts";
 import {
 	type Controller,
@@ -13,18 +14,8 @@ import {
 	type Pod,
 	queueController,
 } from "./controller.ts";
-import { isFinished } from "./pods.ts";
 
 const executing = (node: Node): Taint[] => (node.spec?.taints ?? []).filter((taint) => taint.effect === "NoExecute");
-
-/** Whether the toleration covers the taint. */
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
-	const { key = "", operator = "Equal", effect = "", value = "" } = toleration;
-	if (effect !== "" && effect !== taint.effect) return false;
-	if (key !== "" && key !== taint.key) return false;
-	if (key === "" && operator !== "Exists") return false;
-	return operator === "Exists" || value === (taint.value ?? "");
-}
 
 /** How long the pod may stay, ms: 0 not at all, Infinity for ever. */
 export function toleratedMs(tolerations: readonly Toleration[], taints: readonly Taint[]): number {

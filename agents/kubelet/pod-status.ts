@@ -1,5 +1,6 @@
 /** A pod's status computed from its containers; pure. Reasons and conditions as upstream's kubelet gives them. */
 import { findCondition, formatTime } from "../../apiserver/machinery/meta.ts";
+import { isFinalPhase } from "../../apiserver/machinery/pods.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type {
 	ContainerState,
@@ -155,7 +156,7 @@ function conditions(input: StatusInput, phase: Phase, statuses: readonly Contain
 		.filter((track) => track.role !== "init")
 		.filter((track) => statuses.find((status) => status.name === track.name)?.ready !== true)
 		.map((track) => track.name);
-	const done = phase === "Succeeded" || phase === "Failed";
+	const done = isFinalPhase(phase);
 	const reason = done ? (phase === "Succeeded" ? "PodCompleted" : "PodFailed") : "ContainersNotReady";
 	const message = done ? "" : `containers with unready status: [${unready.join(" ")}]`;
 	const containersReady = !done && unready.length === 0;

@@ -7,6 +7,7 @@ import path from "node:path";
 import type { EventRecorder } from "../../apiserver/client/events.ts";
 import { keyOf } from "../../apiserver/client/resources.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
+import { isFinalPhase } from "../../apiserver/machinery/pods.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { LifecycleHandler, Pod, PodStatus, Service } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock, Timer } from "../../kit/clock.ts";
@@ -191,9 +192,9 @@ export class PodWorker {
 	/** The API already knows the pod as ended: nothing of it runs again, also after a restart of the kubelet. */
 	#isOver(): boolean {
 		const written = this.#pod.status?.phase;
-		if (written === "Succeeded" || written === "Failed") return true;
+		if (isFinalPhase(written)) return true;
 		const phase = computeStatus(this.#statusInput()).phase;
-		return phase === "Succeeded" || phase === "Failed";
+		return isFinalPhase(phase);
 	}
 
 	#checkDeadline(): void {
@@ -538,7 +539,7 @@ export class PodWorker {
 		const written = this.#pod.status?.phase;
 		const status = computeStatus(this.#statusInput(), final);
 		// A phase that was reported as an end never changes again.
-		if ((written === "Succeeded" || written === "Failed") && status.phase !== written) status.phase = written;
+		if (isFinalPhase(written)) status.phase = written;
 		await this.#host.writeStatus(this.#pod, status);
 	}
 }

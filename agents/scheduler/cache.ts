@@ -1,6 +1,7 @@
 /** The scheduler's view of nodes and of the pods on them, including those it assumed and has not yet seen bound. */
+import { isFinished } from "../../apiserver/machinery/pods.ts";
 import type { Clock } from "../../kit/clock.ts";
-import { NodeInfo, type NodeObject, type PodObject } from "./node-info.ts";
+import { identityOf, NodeInfo, type NodeObject, type PodObject } from "./node-info.ts";
 
 /** An assumed pod whose binding was not seen is forgotten after this long. */
 const assumedMs = 15 * 60_000;
@@ -11,9 +12,6 @@ interface Placed {
 	/** Monotonic ms at which the assumption ends; undefined: seen bound. */
 	readonly until: number | undefined;
 }
-
-const keyOf = (pod: PodObject) => pod.metadata.uid ?? "";
-const finished = (pod: PodObject) => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 
 export class SchedulerCache {
 	readonly #clock: Clock;
@@ -51,7 +49,7 @@ export class SchedulerCache {
 	/** A pod seen with a node: bound. Finished pods hold nothing. */
 	setPod(pod: PodObject): void {
 		const node = pod.spec?.nodeName ?? "";
-		if (node === "" || finished(pod)) this.removePod(pod);
+		if (node === "" || isFinished(pod)) this.removePod(pod);
 		else this.#place(pod, node, undefined);
 	}
 
@@ -62,18 +60,18 @@ export class SchedulerCache {
 
 	/** Takes back an assumption (binding failed); a pod seen bound stays. */
 	forget(pod: PodObject): void {
-		if (this.#placed.get(keyOf(pod))?.until !== undefined) this.removePod(pod);
+		if (this.#placed.get(identityOf(pod))?.until !== undefined) this.removePod(pod);
 	}
 
 	removePod(pod: PodObject): void {
-		const placed = this.#placed.get(keyOf(pod));
+		const placed = this.#placed.get(identityOf(pod));
 		if (placed === undefined) return;
-		this.#placed.delete(keyOf(pod));
+		this.#placed.delete(identityOf(pod));
 		this.#nodes.get(placed.node)?.removePod(placed.pod);
 	}
 
 	isAssumed(pod: PodObject): boolean {
-		return this.#placed.has(keyOf(pod));
+		return this.#placed.has(identityOf(pod));
 	}
 
 	dropExpired(): void {
@@ -85,7 +83,7 @@ export class SchedulerCache {
 
 	#place(pod: PodObject, node: string, until: number | undefined): void {
 		this.removePod(pod);
-		this.#placed.set(keyOf(pod), { pod, node, until });
+		this.#placed.set(identityOf(pod), { pod, node, until });
 		this.#nodes.get(node)?.addPod(pod);
 	}
 }

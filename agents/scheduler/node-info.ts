@@ -79,7 +79,9 @@ export function hostPorts(pod: Pod): HostPort[] {
 	);
 }
 
-const keyOf = (pod: PodObject) => pod.metadata.uid ?? `${pod.metadata.namespace}/${pod.metadata.name}`;
+/** A pod's uid; its place where it has none. */
+export const identityOf = (pod: PodObject): string =>
+	pod.metadata.uid ?? `${pod.metadata.namespace}/${pod.metadata.name}`;
 
 export class NodeInfo {
 	node: NodeObject;
@@ -123,16 +125,16 @@ export class NodeInfo {
 	addPod(pod: PodObject): void {
 		this.removePod(pod);
 		const counted = countedOf(pod);
-		this.pods.set(keyOf(pod), pod);
-		this.#counted.set(keyOf(pod), counted);
+		this.pods.set(identityOf(pod), pod);
+		this.#counted.set(identityOf(pod), counted);
 		this.#account(counted, 1);
 	}
 
 	removePod(pod: PodObject): void {
-		const known = this.#counted.get(keyOf(pod));
+		const known = this.#counted.get(identityOf(pod));
 		if (known === undefined) return;
-		this.pods.delete(keyOf(pod));
-		this.#counted.delete(keyOf(pod));
+		this.pods.delete(identityOf(pod));
+		this.#counted.delete(identityOf(pod));
 		this.#account(known, -1);
 	}
 

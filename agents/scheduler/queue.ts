@@ -2,6 +2,7 @@
  * Pods waiting to be scheduled (upstream's PriorityQueue): ready ones by priority and age, failed ones in back-off or
  * parked until something in the cluster changes that could help them.
  */
+import { keyOf } from "../../apiserver/client/resources.ts";
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { PodObject } from "./node-info.ts";
 
@@ -19,7 +20,6 @@ interface Waiting {
 	parkedAt: number | undefined;
 }
 
-const keyOf = (pod: PodObject) => `${pod.metadata.namespace}/${pod.metadata.name}`;
 const priority = (waiting: Waiting) => waiting.pod.spec?.priority ?? 0;
 
 export class SchedulingQueue {

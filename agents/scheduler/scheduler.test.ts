@@ -3,6 +3,7 @@ import { createEventRecorder } from "../../apiserver/client/events.ts";
 import { createFakeClient } from "../../apiserver/client/fake.ts";
 import { createInformerFactory } from "../../apiserver/client/informer.ts";
 import { events, nodes, pods } from "../../apiserver/client/resources.ts";
+import { tolerates } from "../../apiserver/machinery/pods.ts";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Node, NodeSpec, Pod, PodSpec } from "../../apiserver/scheme/types.gen.ts";
 import { silentLogger } from "../../kit/log.ts";
@@ -11,7 +12,6 @@ import { VirtualClock } from "../../kit/sim/clock.ts";
 import { decide } from "./decide.ts";
 import type { Snapshot } from "./framework.ts";
 import { NodeInfo, podRequests } from "./node-info.ts";
-import { tolerates } from "./plugins/taints.ts";
 import { Scheduler } from "./scheduler.ts";
 
 const random = seededRandom(1);

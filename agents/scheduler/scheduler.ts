@@ -9,6 +9,7 @@ import { ConnectionError } from "../../apiserver/client/rest.ts";
 import type { ApiClient, InformerFactory } from "../../apiserver/client/types.ts";
 import { ApiError } from "../../apiserver/machinery/errors.ts";
 import { findCondition, formatTime, withCondition } from "../../apiserver/machinery/meta.ts";
+import { isFinished } from "../../apiserver/machinery/pods.ts";
 import { usableSelector } from "../../apiserver/machinery/selectors.ts";
 import type { PodCondition } from "../../apiserver/scheme/types.gen.ts";
 import type { Clock, Timer } from "../../kit/clock.ts";
@@ -41,7 +42,6 @@ export interface SchedulerMetrics {
 	readonly pending: number;
 }
 
-const isFinished = (pod: PodObject) => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 const isGated = (pod: PodObject) => (pod.spec?.schedulingGates ?? []).length > 0;
 
 export class Scheduler {

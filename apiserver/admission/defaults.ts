@@ -12,7 +12,7 @@ export interface TolerationSeconds {
 	readonly unreachable: number;
 }
 
-const tolerates = (tolerations: readonly Toleration[], key: string) =>
+const hasTolerationOf = (tolerations: readonly Toleration[], key: string) =>
 	tolerations.some(
 		(t) =>
 			((t.key ?? "") === key || (t.key ?? "") === "") && ((t.effect ?? "") === "NoExecute" || (t.effect ?? "") === ""),
@@ -31,7 +31,7 @@ export const defaultTolerationSeconds = (seconds: TolerationSeconds): AdmissionP
 		if (pod === undefined) return;
 		const spec: PodSpec = (pod.spec ??= {});
 		const add = (key: string, tolerationSeconds: number) => {
-			if (tolerates(spec.tolerations ?? [], key)) return;
+			if (hasTolerationOf(spec.tolerations ?? [], key)) return;
 			spec.tolerations = [
 				...(spec.tolerations ?? []),
 				{ key, operator: "Exists", effect: "NoExecute", tolerationSeconds },

@@ -19,6 +19,7 @@ import {
 } from "../machinery/errors.ts";
 import { parseFieldSelector } from "../machinery/fieldselectors.ts";
 import { deepEqual, formatTime, generateName } from "../machinery/meta.ts";
+import { isFinalPhase } from "../machinery/pods.ts";
 import { parseLabelSelector } from "../machinery/selectors.ts";
 import { applyDefaults } from "../scheme/defaults/defaults.ts";
 import type { GroupVersionResource, KubeList, KubeObject } from "../scheme/object.ts";
@@ -118,7 +119,7 @@ function specOf(object: Any): unknown {
 
 function isTerminal(pod: Any): boolean {
 	const phase = (pod["status"] as { phase?: string } | undefined)?.phase;
-	return phase === "Succeeded" || phase === "Failed";
+	return isFinalPhase(phase);
 }
 
 function namespaceFinalizers(object: Any): readonly string[] {

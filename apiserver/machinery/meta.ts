@@ -104,8 +104,13 @@ export const withoutCondition = <C extends AnyCondition>(conditions: readonly C[
 /** Times in the API: RFC 3339, whole seconds, UTC. */
 export const formatTime = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
 
-/** Microsecond times (leases, events): the sub-millisecond digits are zero. */
-export const formatMicroTime = (ms: number): string => new Date(ms).toISOString().replace(/Z$/, "000Z");
+/** Microsecond times (leases, events): `micros` are all digits of the fraction; without them those of `ms` and zeros. */
+export const formatMicroTime = (ms: number, micros?: number): string => {
+	const text = new Date(ms).toISOString();
+	return micros === undefined
+		? text.replace(/Z$/, "000Z")
+		: text.replace(/\.\d{3}Z$/, `.${String(micros).padStart(6, "0")}Z`);
+};
 
 /** A copy that shares nothing with `value`; JSON values only. */
 export function deepClone<T>(value: T): T {

@@ -67,6 +67,31 @@ describe("barque up, status, kill, revive, down", function () {
 		assert.match((await up()).stderr, /a cluster runs in .* already/);
 	});
 
+	it("serves metrics of controllers and scheduler under upstream's names", async () => {
+		const { parts } = await status();
+		for (const part of ["controller-manager", "scheduler"]) {
+			const server = parts.find(({ name }) => name === `master-1-${part}`)?.url;
+			const client = createApiClient({
+				server: server ?? "",
+				ca: await readFile(path.join(dir, "pki/cluster-ca.crt")),
+			});
+			const text = (await client.raw("GET", "/metrics")).body.toString("utf8");
+			await client.close();
+			const expected = [
+				"kubernetes_build_info",
+				"rest_client_requests_total",
+				"rest_client_request_duration_seconds_sum",
+			];
+			if (part === "controller-manager") {
+				for (const name of ["replicaset", "endpoint_slice", "ttl_jobs_to_delete"]) {
+					expected.push(`workqueue_depth{name="${name}"}`, `workqueue_adds_total{name="${name}"}`);
+				}
+			}
+			for (const name of expected) assert(text.includes(`\n${name}`), `${part}: ${name}`);
+			assert(text.includes("\n# TYPE workqueue_queue_duration_seconds histogram"), part);
+		}
+	});
+
 	it("kills a master with everything on it, and revives it on the same ports", async () => {
 		const before = await status();
 		assert.match((await barque("kill", "master-9", "--dir", dir)).stderr, /no master "master-9": there are master-1/);

@@ -2,6 +2,7 @@
 import { deployments, keyOf, pods, replicaSets } from "../../../apiserver/client/resources.ts";
 import { wouldChange } from "../../../apiserver/client/written.ts";
 import { controllerOf, controllerReference, deepEqual } from "../../../apiserver/machinery/meta.ts";
+import { isFinished } from "../../../apiserver/machinery/pods.ts";
 import { fromLabelSelector, usableSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { DeploymentStatus, ReplicaSet as ReplicaSetType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
@@ -15,7 +16,6 @@ import {
 	ignoringNotFound,
 	isAlreadyExists,
 	isNamespaceTerminating,
-	type Pod,
 	queueController,
 	type ReplicaSet,
 } from "../controller.ts";
@@ -406,8 +406,9 @@ export function createDeploymentController(ctx: ControllerContext): Controller {
 		const old = oldOf(r);
 		if (sumActual(old) > 0) return true;
 		const uids = new Set(old.map((rs) => rs.metadata.uid));
-		const over = (pod: Pod) => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-		return podCache.list(r.deployment.metadata.namespace).some((pod) => uids.has(controllerOf(pod)?.uid) && !over(pod));
+		return podCache
+			.list(r.deployment.metadata.namespace)
+			.some((pod) => uids.has(controllerOf(pod)?.uid) && !isFinished(pod));
 	}
 
 	/** Old ReplicaSets beyond the history limit go, the oldest revisions first, once they hold nothing. */

@@ -7,6 +7,7 @@ import type { EventRecorder } from "../../../apiserver/client/events.ts";
 import { jobs, keyOf, pods } from "../../../apiserver/client/resources.ts";
 import { wouldChange } from "../../../apiserver/client/written.ts";
 import { controllerOf, deepEqual, formatTime } from "../../../apiserver/machinery/meta.ts";
+import { isFinished } from "../../../apiserver/machinery/pods.ts";
 import { fromLabelSelector, usableSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { JobStatus, OwnerReference, Pod as PodType } from "../../../apiserver/scheme/types.gen.ts";
 import { claim } from "../claim.ts";
@@ -24,7 +25,7 @@ import {
 	timeOf,
 } from "../controller.ts";
 import { Expectations } from "../expectations.ts";
-import { compareForDeletion, isActive, isFinished, isReady, PodControl, podFromTemplate, slowStart } from "../pods.ts";
+import { compareForDeletion, isActive, isReady, PodControl, podFromTemplate, slowStart } from "../pods.ts";
 import { afterFinished, type BackoffRecord, backoffLeft, noFailures } from "./backoff.ts";
 import {
 	deadlineLeft,

@@ -1,18 +1,10 @@
 /** TaintToleration and NodeUnschedulable. */
-import type { Taint, Toleration } from "../../../apiserver/scheme/types.gen.ts";
+import { tolerates } from "../../../apiserver/machinery/pods.ts";
+import type { Taint } from "../../../apiserver/scheme/types.gen.ts";
 import { type FilterPlugin, normalize, rejectedForGood, type ScorePlugin } from "../framework.ts";
 import type { PodObject } from "../node-info.ts";
 
 const unschedulableTaint: Taint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
-
-/** core/v1 helper ToleratesTaint. */
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
-	if (toleration.effect && toleration.effect !== taint.effect) return false;
-	if (toleration.key && toleration.key !== taint.key) return false;
-	if (toleration.operator === "Exists") return true;
-	if (!toleration.key) return false;
-	return (toleration.value ?? "") === (taint.value ?? "");
-}
 
 const tolerated = (pod: PodObject, taint: Taint) =>
 	(pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint));

@@ -1,5 +1,6 @@
 /** PodTopologySpread: hard constraints filter, soft ones and the cluster's default ones score (KEP-895). */
 
+import { tolerates } from "../../../apiserver/machinery/pods.ts";
 import { fromLabelSelector } from "../../../apiserver/machinery/selectors.ts";
 import type { TopologySpreadConstraint } from "../../../apiserver/scheme/types.gen.ts";
 import { greatest, smallest } from "../../../kit/lists.ts";
@@ -13,7 +14,6 @@ import {
 } from "../framework.ts";
 import type { NodeInfo, PodObject } from "../node-info.ts";
 import { affinityAdmits } from "./node-affinity.ts";
-import { tolerates } from "./taints.ts";
 
 type Labels = Readonly<Record<string, string>>;
 

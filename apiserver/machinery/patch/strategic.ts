@@ -240,7 +240,7 @@ function checkOrder(added: readonly unknown[], order: readonly unknown[], mergeK
 	}
 }
 
-function keyOf(item: unknown, mergeKey: string): unknown {
+function mergeKeyOf(item: unknown, mergeKey: string): unknown {
 	if (!isObject(item)) throw badArgument("map", item);
 	if (!Object.hasOwn(item, mergeKey)) throw noMergeKey(item, mergeKey);
 	return item[mergeKey];
@@ -248,7 +248,7 @@ function keyOf(item: unknown, mergeKey: string): unknown {
 
 /** What tells one element of a merged list from another: its merge key's value, or itself. */
 const identity = (item: unknown, mergeKey: string | undefined): unknown =>
-	mergeKey === undefined ? item : keyOf(item, mergeKey);
+	mergeKey === undefined ? item : mergeKeyOf(item, mergeKey);
 
 /** Where each element stands first, by its identity. */
 function positions(list: readonly unknown[], mergeKey: string | undefined): Map<unknown, number> {
@@ -344,7 +344,7 @@ function applyListDirectives(
 		}
 		switch (item[patchDirective]) {
 			case "delete":
-				deleted.add(keyOf(item, key));
+				deleted.add(mergeKeyOf(item, key));
 				break;
 			case "replace":
 				replace = true;
@@ -363,7 +363,7 @@ function mergeElements(base: readonly unknown[], rest: readonly JsonObject[], ke
 	const merged = [...base];
 	const places = positions(merged, key);
 	for (const item of rest) {
-		const value = keyOf(item, key);
+		const value = mergeKeyOf(item, key);
 		const at = places.get(value);
 		if (at === undefined) {
 			places.set(value, merged.length);

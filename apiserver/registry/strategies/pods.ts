@@ -1,4 +1,5 @@
 /** Pods: phase and QoS class at birth, graceful deletion. */
+import { isFinalPhase } from "../../machinery/pods.ts";
 import { compareQuantities, parseQuantity } from "../../machinery/quantity.ts";
 import { appArmorWarnings, takeAppArmorAnnotations } from "../../scheme/defaults/apparmor.ts";
 import type { KubeObject } from "../../scheme/object.ts";
@@ -49,7 +50,7 @@ function gracePeriod(object: KubeObject, options: DeleteOptions): number {
 	const spec = specOf(object);
 	const wanted = options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
 	const { phase } = statusOf(object);
-	if ((spec.nodeName ?? "") === "" || phase === "Failed" || phase === "Succeeded") return 0;
+	if ((spec.nodeName ?? "") === "" || isFinalPhase(phase)) return 0;
 	return wanted < 0 ? 1 : wanted;
 }
 

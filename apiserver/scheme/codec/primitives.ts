@@ -1,4 +1,5 @@
 /** The schema's scalar types in JSON: what each accepts, and its canonical form as upstream would write it back. */
+import { formatMicroTime, formatTime } from "../../machinery/meta.ts";
 import { canonicalQuantity } from "../../machinery/quantity.ts";
 import type { Primitive } from "../schema.ts";
 
@@ -86,25 +87,18 @@ export function parseTime(value: string, layout: string): { seconds: number; mic
 	return { seconds: Math.round(ms / 1000), micros: Number(fraction.padEnd(6, "0").slice(0, 6)) };
 }
 
-/** `2006-01-02T15:04:05Z`. */
-export const formatTime = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z");
-
-/** `2006-01-02T15:04:05.000000Z`. */
-export const formatMicroTime = (seconds: number, micros: number): string =>
-	new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, `.${String(micros).padStart(6, "0")}Z`);
-
 export const timeLayout = "2006-01-02T15:04:05Z07:00";
 export const microTimeLayout = "2006-01-02T15:04:05.000000Z07:00";
 
 function time(value: unknown): string {
 	if (typeof value !== "string") throw goValueError(value, "string");
-	return formatTime(parseTime(value, timeLayout).seconds);
+	return formatTime(parseTime(value, timeLayout).seconds * 1000);
 }
 
 function microTime(value: unknown): string {
 	if (typeof value !== "string") throw goValueError(value, "string");
 	const { seconds, micros } = parseTime(value, microTimeLayout);
-	return formatMicroTime(seconds, micros);
+	return formatMicroTime(seconds * 1000, micros);
 }
 
 const base64Alphabet = /[^A-Za-z0-9+/]/;

@@ -1,5 +1,6 @@
 /** Pods in tables: a status that sums up phase, containers and deletion. */
 import { ageOf } from "../../machinery/duration.ts";
+import { isFinalPhase } from "../../machinery/pods.ts";
 import type { Container, ContainerState, ContainerStatus, Pod } from "../types.gen.ts";
 import { ageColumn, type Cell, nameColumn, orNone, type Printer, type RowCondition, text, wide } from "./columns.ts";
 
@@ -110,7 +111,7 @@ export function summarizePod(pod: Pod, now: number): PodSummary {
 	if (pod.metadata?.deletionTimestamp !== undefined) {
 		const phase = pod.status?.phase;
 		if (pod.status?.reason === "NodeLost") reason = "Unknown";
-		else if (phase !== "Succeeded" && phase !== "Failed") reason = "Terminating";
+		else if (!isFinalPhase(phase)) reason = "Terminating";
 	}
 	return { ready: `${ready}/${total}`, status: reason, restarts: restarts.show(now) };
 }

@@ -1,6 +1,7 @@
 /** Protobuf to the object its JSON would give. Fields the schema does not know are skipped, as upstream does. */
+
+import { formatMicroTime, formatTime } from "../../../machinery/meta.ts";
 import type { Field, FieldType, Message, Primitive } from "../../schema.ts";
-import { formatMicroTime, formatTime } from "../primitives.ts";
 import { type NumberedMessage, numbersOf, numbersOfName } from "./plan.ts";
 import { ProtobufError, Reader, wireBytes, wireFixed64, wireVarint } from "./wire.ts";
 
@@ -46,7 +47,7 @@ function readTime(reader: Reader, micro: boolean): string | undefined {
 	if (nanos < 0 || nanos > 999_999_999) throw new ProtobufError(`time has ${nanos} nanoseconds`);
 	if (seconds < -62_135_596_800 || seconds > 253_402_300_799)
 		throw new ProtobufError(`time ${seconds} s is out of range`);
-	return micro ? formatMicroTime(seconds, Math.floor(nanos / 1000)) : formatTime(seconds);
+	return micro ? formatMicroTime(seconds * 1000, Math.floor(nanos / 1000)) : formatTime(seconds * 1000);
 }
 
 /** The one string or bytes field numbered 1 of a wrapper message. */
