@@ -44,6 +44,59 @@ describe("kit/flags", () => {
 		assert.deepEqual(values("--labels=a=1,b=x=y").labels, { a: "1", b: "x=y" });
 	});
 
+	it("tells flags, values and arguments apart as Go does, dashes and all", () => {
+		const spec = {
+			name: "t",
+			summary: "",
+			flags: {
+				name: { type: "string", help: "" },
+				port: { type: "integer", help: "" },
+				verbose: { type: "boolean", help: "" },
+				list: { type: "list", help: "" },
+			},
+			positionals: "X...",
+		} as const;
+		const table: readonly (readonly [string[], object | string, string[]?])[] = [
+			[["-name", "a"], { name: "a" }],
+			[["-name=a=b"], { name: "a=b" }],
+			[["--port", "-1"], { port: -1 }],
+			[["--name", "-name"], { name: "-name" }],
+			[["--name", "--help"], { name: "--help" }],
+			[["--name", "--"], { name: "--" }],
+			[["--name="], { name: "" }],
+			[["--verbose", "false"], { verbose: true }, ["false"]],
+			[["-verbose=false"], { verbose: false }],
+			[["--list", "a,b", "--list=c"], { list: ["a", "b", "c"] }],
+			[["a", "--name", "b", "-", "c"], { name: "b" }, ["a", "-", "c"]],
+			[["--", "-x", "--name", "-h"], {}, ["-x", "--name", "-h"]],
+			[["--help", "--nothing"], "help"],
+			[["-h"], "help"],
+			[["--nothing", "--help"], "unknown flag: --nothing"],
+			[["--nmae=1"], "unknown flag: --nmae (did you mean --name?)"],
+			[["-vname"], "unknown flag: --vname"],
+			[["--toString"], "unknown flag: --toString"],
+			[["--__proto__=1"], "unknown flag: --__proto__"],
+			[["--no-verbose"], "unknown flag: --no-verbose"],
+			[["--name"], "flag needs an argument: --name"],
+		];
+		const read = (argv: string[]) => {
+			try {
+				const parsed = parseFlags(spec, argv);
+				if (parsed === undefined) return "help";
+				const given = Object.entries(parsed.values).filter(([flag]) => parsed.given.has(flag));
+				return [Object.fromEntries(given), parsed.positionals];
+			} catch (error) {
+				return (error as Error).message;
+			}
+		};
+		for (const [argv, wanted, positionals = []] of table) {
+			const text = argv.join(" ");
+			if (typeof wanted === "string")
+				assert.ok(String(read(argv)).startsWith(wanted), `${text}: ${String(read(argv))}`);
+			else assert.deepEqual(read(argv), [wanted, positionals], text);
+		}
+	});
+
 	it("names the flag and the value in every complaint", () => {
 		fails(/unknown flag: --nam \(did you mean --name\?\)/, "--nam=x");
 		fails(/unknown flag: --__proto__/, "--__proto__=x");

@@ -1,10 +1,10 @@
 /**
  * Command-line flags in Go's style (`--flag=value`, `--flag value`, booleans `--flag` or `--flag=false`), declared once
- * with type, default and help. Environment variables stand in for absent flags when a command names prefixes for them.
+ * with type, default and help; split by Node's `parseArgs`. Environment variables stand in for absent flags when a command names prefixes for them.
  */
 
+import { parseArgs } from "node:util";
 import { readDuration } from "./duration.ts";
-import { append } from "./lists.ts";
 
 interface Common {
 	/** One line or more; shown by `--help`. */
@@ -204,37 +204,53 @@ function distance(a: string, b: string): number {
 	return row[b.length] ?? 0;
 }
 
+/** Go's `-flag` as `--flag`; what is the value of the flag before it stays as it is. */
+function withTwoDashes(flags: FlagSpecs, argv: readonly string[]): string[] {
+	const end = argv.indexOf("--");
+	let isValue = false;
+	return argv.map((arg, i) => {
+		if (isValue || (end !== -1 && i >= end)) {
+			isValue = false;
+			return arg;
+		}
+		const name = arg.replace(/^--?/, "");
+		const spec = name !== arg && Object.hasOwn(flags, name) ? flags[name] : undefined;
+		isValue = spec !== undefined && spec.type !== "boolean";
+		return /^-[^-]/.test(arg) ? `-${arg}` : arg;
+	});
+}
+
+function unknownFlag(name: string, flags: FlagSpecs): FlagError {
+	const near = closest(name, Object.keys(flags));
+	return new FlagError(`unknown flag: --${name}${near === undefined ? "" : ` (did you mean --${near}?)`}`);
+}
+
 function tokenize(
 	flags: FlagSpecs,
 	argv: readonly string[],
 ): { tokens: Token[]; positionals: string[]; help: boolean } {
+	const types = Object.entries(flags).map(([name, { type }]) => [name, type === "boolean" ? type : "string"] as const);
+	const { tokens: parsed } = parseArgs({
+		args: withTwoDashes(flags, argv),
+		options: Object.fromEntries(types.map(([name, type]) => [name, { type }])),
+		// What is wrong is told below, in Go's words and with the flag that was meant.
+		strict: false,
+		allowPositionals: true,
+		tokens: true,
+	});
 	const tokens: Token[] = [];
 	const positionals: string[] = [];
-	for (let i = 0; i < argv.length; i++) {
-		const arg = argv[i] ?? "";
-		if (arg === "--") {
-			append(positionals, argv.slice(i + 1));
-			break;
-		}
-		if (arg === "-h" || arg === "--help" || arg === "-help") return { tokens, positionals, help: true };
-		if (!arg.startsWith("-") || arg === "-") {
-			positionals.push(arg);
-			continue;
-		}
-		const body = arg.replace(/^--?/, "");
-		const at = body.indexOf("=");
-		const flag = at < 0 ? body : body.slice(0, at);
-		const spec = Object.hasOwn(flags, flag) ? flags[flag] : undefined;
-		if (spec === undefined) {
-			const near = closest(flag, Object.keys(flags));
-			throw new FlagError(`unknown flag: --${flag}${near === undefined ? "" : ` (did you mean --${near}?)`}`);
-		}
-		if (at >= 0) tokens.push({ flag, spec, text: body.slice(at + 1) });
-		else if (spec.type === "boolean") tokens.push({ flag, spec, text: "true" });
-		else {
-			const text = argv[++i];
-			if (text === undefined) throw new FlagError(`flag needs an argument: --${flag}`);
-			tokens.push({ flag, spec, text });
+	for (const token of parsed) {
+		if (token.kind === "positional") positionals.push(token.value);
+		else if (token.kind === "option") {
+			const { name, value } = token;
+			const spec = Object.hasOwn(flags, name) ? flags[name] : undefined;
+			if (spec === undefined) {
+				if ((name === "help" || name === "h") && value === undefined) return { tokens, positionals, help: true };
+				throw unknownFlag(name, flags);
+			}
+			if (value === undefined && spec.type !== "boolean") throw new FlagError(`flag needs an argument: --${name}`);
+			tokens.push({ flag: name, spec, text: value ?? "true" });
 		}
 	}
 	return { tokens, positionals, help: false };
