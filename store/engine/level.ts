@@ -1,7 +1,7 @@
-/** The engine on LevelDB (`classic-level`). */
+/** The engine on LevelDB (`level`). */
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ClassicLevel } from "classic-level";
+import { Level } from "level";
 import type { Engine, EngineOp, EngineRange } from "./types.ts";
 
 const buffers = { keyEncoding: "buffer", valueEncoding: "buffer" } as const;
@@ -30,7 +30,7 @@ async function fdatasyncFile(path: string): Promise<void> {
 
 /** Opens or creates the database in directory `path`. Rejects when another process holds it or it is damaged. */
 export async function openLevelEngine(path: string, options: LevelEngineOptions = {}): Promise<Engine> {
-	const db = new ClassicLevel<Buffer, Buffer>(path, {
+	const db = new Level<Buffer, Buffer>(path, {
 		...buffers,
 		writeBufferSize: options.writeBufferBytes ?? 32 * 2 ** 20,
 		...(options.maxOpenFiles === undefined ? {} : { maxOpenFiles: options.maxOpenFiles }),
@@ -41,13 +41,13 @@ export async function openLevelEngine(path: string, options: LevelEngineOptions 
 }
 
 class LevelEngine implements Engine {
-	readonly #db: ClassicLevel<Buffer, Buffer>;
+	readonly #db: Level<Buffer, Buffer>;
 	readonly #path: string;
 	readonly #syncFile: (path: string) => Promise<void>;
 	/** Resolves when the last write made has settled; undefined when none is under way. */
 	#last: Promise<void> | undefined;
 
-	constructor(db: ClassicLevel<Buffer, Buffer>, path: string, syncFile: (path: string) => Promise<void>) {
+	constructor(db: Level<Buffer, Buffer>, path: string, syncFile: (path: string) => Promise<void>) {
 		this.#db = db;
 		this.#path = path;
 		this.#syncFile = syncFile;
