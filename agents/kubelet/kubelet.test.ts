@@ -165,6 +165,19 @@ for (const isolation of [true, false])
 			assert.equal(await logOf("hello", { tailLines: 1 }), "two\n");
 		});
 
+		it("puts right what somebody else writes into its status", async () => {
+			harness.client.add(makePod("mine", shell("sleep 60")));
+			await until("Running", () => pod("mine")?.status?.phase === "Running" && status("mine")?.ready);
+			const [own] = pod("mine")?.status?.containerStatuses ?? [];
+			const lie = { ...own, ready: false, restartCount: 7 };
+			const written = { phase: "Pending", containerStatuses: [lie] };
+			await harness.client.resource(pods).patch("default", "mine", "merge", { status: written }, "status");
+			await until("put right", () => {
+				const now = pod("mine")?.status;
+				return now?.phase === "Running" && now.containerStatuses?.[0]?.restartCount === 0;
+			});
+		});
+
 		it("restarts what exits: at once the first time, then with back-off; keeps the previous log and state", async () => {
 			harness.client.add(makePod("crash", shell("echo attempt; exit 3")));
 			await until("CrashLoopBackOff", () => status("crash")?.state?.waiting?.reason === "CrashLoopBackOff");

@@ -218,6 +218,43 @@ describe("controllers against the apiserver", function () {
 		assert.deepEqual(set?.metadata.ownerReferences ?? [], []);
 	});
 
+	it("collects by the whole reference: what lives stays, whoever names its owner's uid from elsewhere", async () => {
+		const { admin } = cluster;
+		const api = admin.resource(configMaps);
+		for (const name of ["gc1", "gc2"]) await admin.resource(namespaces).create("", { metadata: { name } });
+		const make = async (namespace: string, name: string, ...owners: KubeObject<object>[]) => {
+			const ownerReferences = owners.map(({ metadata }) => ({
+				apiVersion: "v1",
+				kind: "ConfigMap",
+				name: metadata.name ?? "",
+				uid: metadata.uid ?? "",
+			}));
+			return api.create(namespace, { metadata: { name, ownerReferences } });
+		};
+		const own = await make("gc1", "own");
+		const own2 = await make("gc1", "own2");
+		const own3 = await make("gc2", "own3");
+		await make("gc1", "good", own, own2);
+		await make("gc2", "bad", own, own3);
+		await make("gc2", "stranger", own);
+		await eventually(() => assert.rejects(api.get("gc2", "stranger")));
+		const text = `ownerRef [v1/ConfigMap, namespace: gc2, name: own, uid: ${own.metadata.uid}] does not exist in namespace "gc2"`;
+		await eventually(async () => {
+			const { items } = await admin.resource(events).list("gc2");
+			assert(items.some(({ reason, message }) => reason === "OwnerRefInvalidNamespace" && message === text));
+		});
+		await api.delete("gc2", "own3");
+		await eventually(() => assert.rejects(api.get("gc2", "bad")));
+		await api.delete("gc1", "own2");
+		await eventually(async () => {
+			const references = (await api.get("gc1", "good")).metadata.ownerReferences ?? [];
+			assert.deepEqual(
+				references.map(({ name }) => name),
+				["own"],
+			);
+		});
+	});
+
 	it("empties and removes a namespace", async () => {
 		const { admin } = cluster;
 		await admin.resource(namespaces).create("", { apiVersion: "v1", kind: "Namespace", metadata: { name: "leaving" } });
