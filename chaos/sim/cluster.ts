@@ -350,6 +350,8 @@ export class SimCluster {
 		incarnations.term = () => member.term;
 		incarnations.onExpelled = (error) => member.fail(error);
 		const requests = new Requests(member, {
+			// Lists have several pages.
+			rangePageKeys: 2,
 			quotaBytes: swarm.quotaBytes,
 			usedBytes: () => machine.stats.trackedBytes,
 			quotaCheckEvery: 4,

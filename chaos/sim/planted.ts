@@ -112,6 +112,12 @@ export const bugs: readonly Bug[] = [
 		replacement: "else if (index >= 0 && applied >= 0) this.#resolve",
 	},
 	{
+		name: "a transaction that only reads asks no leader",
+		file: "store/member/requests.ts",
+		text: "if (!isSerializable(request)) await this.replica.linearizableRead();",
+		replacement: "",
+	},
+	{
 		name: "the log is released above the durable index",
 		file: "store/member/marks.ts",
 		text: "const meta = withConf(await machine.sync(), raft.conf);",

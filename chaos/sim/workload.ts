@@ -49,6 +49,7 @@ export class WorkloadClient {
 	readonly #watches: { readonly record: WatchRecord; handle: WatchHandle }[] = [];
 	#stopping = false;
 	#values = 0;
+	#lists = 0;
 	#lease: LeaseRecord | undefined;
 	/** Highest revision seen in an answer. */
 	#revision = 0;
@@ -296,8 +297,19 @@ export class WorkloadClient {
 				return ok(header.revision, kvs.map(seen));
 			}
 			case "list": {
-				const { header, kvs } = await store.range({ key: Buffer.from("r/"), rangeEnd: Buffer.from(registerEnd) });
-				return ok(header.revision, kvs.map(seen));
+				const range = { key: Buffer.from("r/"), rangeEnd: Buffer.from(registerEnd) };
+				// Every second one as a transaction, which is a read as well.
+				if (this.#lists++ % 2 === 0) {
+					const { header, kvs } = await store.range(range);
+					return ok(header.revision, kvs.map(seen));
+				}
+				const { header, responses } = await store.txn({
+					compare: [],
+					success: [{ op: "range", ...range }],
+					failure: [],
+				});
+				const [response] = responses;
+				return ok(header.revision, response?.op === "range" ? response.kvs.map(seen) : []);
 			}
 			case "cas":
 				return this.#compareAndSwap(request, ok);
