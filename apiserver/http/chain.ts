@@ -14,7 +14,7 @@ import {
 	systemMasters,
 	type UserInfo,
 } from "../authn/types.ts";
-import { bearerToken } from "../authn/union.ts";
+import { bearerToken, tokenFromProtocols } from "../authn/union.ts";
 import { Impersonator } from "../authz/impersonation.ts";
 import {
 	type Attributes,
@@ -184,8 +184,9 @@ async function pass(options: ChainOptions, impersonator: Impersonator, passing: 
 }
 
 async function authenticate(options: ChainOptions, request: ApiRequest, warnings: string[]): Promise<UserInfo> {
-	const token = bearerToken(header(request, "authorization"));
 	try {
+		// Browsers can set no header of a WebSocket but its protocols.
+		const token = bearerToken(header(request, "authorization")) ?? tokenFromProtocols(request.webSocket ?? []).token;
 		const found = await options.authenticator.authenticate({ certificate: request.peerCertificate(), token });
 		if (found.warning !== undefined) warnings.push(found.warning);
 		return found.user;

@@ -1,4 +1,6 @@
 /** HTTP/2 and HTTP/1.1 over TLS with Node's own server, behind the seam of types.ts. */
+
+import type { IncomingMessage } from "node:http";
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -8,6 +10,8 @@ import type { ClientCertificate } from "../authn/types.ts";
 import { tooLarge } from "../machinery/errors.ts";
 import { defaultIdleLimits, endWhenIdle, type IdleLimits } from "./idle.ts";
 import type { ApiRequest, ApiResponse, Handler, Headers } from "./types.ts";
+import { responseOn, UpgradableResponse } from "./upgrade.ts";
+import { asksForWebSocket, handshakeProblem, offeredProtocols } from "./websocket.ts";
 
 export interface ListenOptions {
 	readonly host: string;
@@ -76,11 +80,13 @@ class Request implements ApiRequest {
 	readonly remoteAddress: string;
 	readonly signal: AbortSignal;
 	readonly #raw: Http2ServerRequest;
+	readonly webSocket: readonly string[] | undefined;
 	#reading = false;
 	#abandoned = () => {};
 
-	constructor(raw: Http2ServerRequest, signal: AbortSignal) {
+	constructor(raw: Http2ServerRequest, signal: AbortSignal, webSocket?: readonly string[]) {
 		this.#raw = raw;
+		this.webSocket = webSocket;
 		this.signal = signal;
 		this.method = raw.method;
 		const at = raw.url.indexOf("?");
@@ -259,6 +265,11 @@ function endLateBody(raw: Http2ServerRequest, request: Request): void {
 	raw.once("close", over);
 }
 
+function refusePath(response: ApiResponse): void {
+	response.head(431, { "content-type": "text/plain; charset=utf-8" });
+	response.end("431 Request Header Fields Too Large");
+}
+
 /** Listens; rejects when the address is taken. */
 export async function listen(options: ListenOptions): Promise<Listening> {
 	// Node hands the options for HTTP/1 through, which its types leave out.
@@ -328,8 +339,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		const request = new Request(raw, gone.signal);
 		if (request.path.length > maxPathBytes) {
 			// Before anything is made of it, as a head that is too long.
-			response.head(431, { "content-type": "text/plain; charset=utf-8" });
-			response.end("431 Request Header Fields Too Large");
+			refusePath(response);
 			return;
 		}
 		// The response of HTTP/2 finishes only when its stream has closed, which is what has to be brought about.
@@ -346,6 +356,46 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 			// The connection may have ended under our hands, and what is asked about it then throws.
 			options.onError(error);
 			raw.destroy();
+		}
+	});
+	const upgrade = (raw: IncomingMessage, socket: TLSSocket, first: Buffer) => {
+		socket.on("error", () => socket.destroy());
+		begin(socket);
+		options.connectionLimit?.asked(socket);
+		const gone = new AbortController();
+		socket.once("close", () => {
+			end(socket);
+			gone.abort();
+		});
+		const out = responseOn(raw, socket) as unknown as Http2ServerResponse;
+		const plain = new Response(out);
+		const wanted = asksForWebSocket(raw);
+		const problem = wanted ? handshakeProblem(raw) : undefined;
+		if (problem !== undefined) {
+			plain.head(400, { "content-type": "text/plain; charset=utf-8", "sec-websocket-version": "13" });
+			plain.end(`400 Bad Request: ${problem}`);
+			return;
+		}
+		const response = new UpgradableResponse(raw, socket, first, plain, () => gone.abort());
+		const offered = wanted ? offeredProtocols(raw) : undefined;
+		const request = new Request(raw as unknown as Http2ServerRequest, gone.signal, offered);
+		if (request.path.length > maxPathBytes) {
+			refusePath(plain);
+			return;
+		}
+		options.handler(request, response).catch((error: unknown) => {
+			options.onError(error);
+			response.destroy();
+		});
+	};
+	// Node 24.9 and later asks; before, all who ask for whatever protocol come, and those get a plain answer.
+	Object.assign(server, { shouldUpgradeCallback: asksForWebSocket });
+	server.on("upgrade", (raw: IncomingMessage, socket: TLSSocket, first: Buffer) => {
+		try {
+			upgrade(raw, socket, first);
+		} catch (error) {
+			options.onError(error);
+			socket.destroy();
 		}
 	});
 	await new Promise<void>((resolve, reject) => {

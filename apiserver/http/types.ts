@@ -19,6 +19,8 @@ export interface ApiRequest {
 	readonly signal: AbortSignal;
 	/** The client's certificate, if it sent one. */
 	peerCertificate(): ClientCertificate | undefined;
+	/** Subprotocols in the client's order, when it asks for a WebSocket: a head of status 101 opens it. */
+	readonly webSocket?: readonly string[] | undefined;
 	/** The whole body; rejects with 413 once it exceeds `limit` bytes. Called once. */
 	body(limit: number): Promise<Buffer>;
 }

@@ -1,4 +1,5 @@
-/** WATCH: one response, a JSON line for each event, as long as the client or the time limit lets it. */
+/** WATCH: one response, a JSON line (or WebSocket message) for each event, as long as the client or the time limit lets it. */
+import { tokenFromProtocols } from "../authn/union.ts";
 import type { StartPoint } from "../cache/resource-cache.ts";
 import type { EventEncoder, WatchEnd, Watcher, WatchSink } from "../cache/watcher.ts";
 import { jsonType } from "../http/render.ts";
@@ -56,7 +57,16 @@ export async function watchObjects(scope: Scope): Promise<void> {
 	const revision = readRevision(options.resourceVersion);
 	checkInitial(options, revision);
 	const encoder = watchEncoder(scope);
-	const begin = () => response.head(200, { "cache-control": "no-cache, private", "content-type": jsonType });
+	const begin = () => {
+		const protocols = scope.request.webSocket;
+		if (protocols === undefined) {
+			response.head(200, { "cache-control": "no-cache, private", "content-type": jsonType });
+			return;
+		}
+		// A message of text for each event, whatever protocol was offered, as upstream sends them.
+		const { rest } = tokenFromProtocols(protocols);
+		response.head(101, rest[0] === undefined ? {} : { "sec-websocket-protocol": rest[0] });
+	};
 	let start: StartPoint;
 	try {
 		start = await startOf(scope, options, revision);

@@ -1,0 +1,85 @@
+/** Requests that may become WebSockets, behind the same seam as others: a response whose status is 101 sends messages. */
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
+import type { ApiResponse } from "./types.ts";
+import { closeCodes, handshakeAnswer, WebSocketConnection } from "./websocket.ts";
+
+/** A connection that was said goodbye to and does not end has this long. */
+const goodbyeMs = 5_000;
+/** Of HTTP/1's response that stands on a socket that was taken out of the server's hands. */
+export function responseOn(raw: IncomingMessage, socket: TLSSocket): ServerResponse {
+	const out = new ServerResponse(raw);
+	out.shouldKeepAlive = false;
+	out.assignSocket(socket);
+	out.once("finish", () => {
+		out.detachSocket(socket);
+		socket.destroySoon();
+	});
+	return out;
+}
+
+/** Answers in HTTP, unless `head` says 101: then each `write` is a message, and `end` a goodbye. */
+export class UpgradableResponse implements ApiResponse {
+	readonly #raw: IncomingMessage;
+	readonly #socket: TLSSocket;
+	readonly #first: Buffer;
+	readonly #plain: ApiResponse;
+	readonly #onClosed: () => void;
+	#messages: WebSocketConnection | undefined;
+	#bytes = 0;
+
+	constructor(raw: IncomingMessage, socket: TLSSocket, first: Buffer, plain: ApiResponse, onClosed: () => void) {
+		this.#raw = raw;
+		this.#socket = socket;
+		this.#first = first;
+		this.#plain = plain;
+		this.#onClosed = onClosed;
+	}
+
+	get headSent(): boolean {
+		return this.#messages !== undefined || this.#plain.headSent;
+	}
+
+	get bytesWritten(): number {
+		return this.#messages === undefined ? this.#plain.bytesWritten : this.#bytes;
+	}
+
+	head(status: number, headers: Readonly<Record<string, string | readonly string[]>>): void {
+		if (status !== 101) {
+			this.#plain.head(status, headers);
+			return;
+		}
+		this.#socket.write(handshakeAnswer(this.#raw, headers["sec-websocket-protocol"] as string | undefined));
+		this.#messages = new WebSocketConnection(this.#socket, this.#first, () => {
+			const timer = setTimeout(() => this.#socket.destroy(), goodbyeMs);
+			timer.unref();
+			this.#socket.once("close", () => clearTimeout(timer));
+			this.#onClosed();
+		});
+	}
+
+	write(chunk: Buffer): boolean {
+		if (this.#messages === undefined) return this.#plain.write(chunk);
+		this.#bytes += chunk.length;
+		return this.#messages.text(chunk);
+	}
+
+	onDrain(callback: () => void): void {
+		if (this.#messages === undefined) this.#plain.onDrain(callback);
+		else if (this.#socket.writableNeedDrain) this.#socket.once("drain", callback);
+		else setImmediate(callback);
+	}
+
+	end(chunk?: Buffer | string): void {
+		if (this.#messages === undefined) {
+			this.#plain.end(chunk);
+			return;
+		}
+		if (chunk !== undefined) this.write(Buffer.from(chunk));
+		this.#messages.close(closeCodes.normal);
+	}
+
+	destroy(): void {
+		this.#socket.destroy();
+	}
+}
