@@ -15,6 +15,7 @@ import { kubernetesWorkloads } from "./workloads/kubernetes.ts";
 
 /** Resolves to the exit code: 0 nothing wrong, 1 a violation, 2 wrong flags, 3 the run itself failed. */
 export async function runChaos(argv: readonly string[]): Promise<number> {
+	if (argv[0] === "hostile") return (await import("./hostile/command.ts")).runHostile(argv.slice(1));
 	const parsed = parseCommand(spec, argv);
 	if ("exit" in parsed) return parsed.exit;
 	const flags = parsed.values;

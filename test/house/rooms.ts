@@ -58,7 +58,7 @@ export const layers: Readonly<Record<string, readonly (readonly string[])[]>> = 
 	],
 	agents: [["shell"], ["controller-manager", "scheduler", "kubelet"]],
 	cluster: [],
-	chaos: [["checkers", "places"], ["workloads"], ["targets"], ["nemeses"], ["report"], ["sim"]],
+	chaos: [["checkers", "places", "hostile"], ["workloads"], ["targets"], ["nemeses"], ["report"], ["sim"]],
 	bench: [["peers"]],
 	bin: [],
 };
