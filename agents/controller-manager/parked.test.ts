@@ -50,7 +50,12 @@ describe("controllers and objects that cannot be read", () => {
 		] as const) {
 			store(h, object("apps/v1", "ReplicaSet", `${name}-rs`, { replicas: 1, selector, template }));
 			store(h, object("apps/v1", "Deployment", `${name}-d`, { replicas: 1, selector, template, strategy: {} }));
-			store(h, object("batch/v1", "Job", `${name}-j`, { completions: 1, parallelism: 1, selector, template }));
+			const own = selector === good ? { matchLabels: { app: "job" } } : selector;
+			const work = { metadata: { labels: { app: "job" } }, spec: template.spec };
+			store(
+				h,
+				object("batch/v1", "Job", `${name}-j`, { completions: 1, parallelism: 1, selector: own, template: work }),
+			);
 		}
 		store(h, object("v1", "Service", "a-bad-s", { selector: labels, clusterIP: "10.0.0.1", ports: 7 }));
 		store(h, object("v1", "Service", "b-good-s", { selector: labels, clusterIP: "10.0.0.2", ports: [{ port: 80 }] }));
