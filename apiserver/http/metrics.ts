@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { registerBuildInfo } from "../../kit/build-info.ts";
 import { kubernetesVersion } from "../scheme/kubernetes-version.ts";
+import { findResource } from "../scheme/resources.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 const durationBuckets = [
@@ -179,16 +180,6 @@ export class Metrics {
 	}
 }
 
-const labelsOf = (info: RequestInfo) => ({
-	verb: info.isResource ? (verbLabels[info.verb] ?? info.verb.toUpperCase()) : info.verb.toUpperCase(),
-	group: info.group,
-	version: info.version,
-	resource: info.resource,
-	subresource: info.isResource ? info.subresource : nonResourceLabel(info.path),
-	scope: scopeOf(info),
-	component: "apiserver",
-});
-
 const verbLabels: Readonly<Record<string, string>> = {
 	create: "POST",
 	update: "PUT",
@@ -199,17 +190,63 @@ const verbLabels: Readonly<Record<string, string>> = {
 	list: "LIST",
 	watch: "WATCH",
 };
-
-/** Few values, whatever paths clients think of. */
-const nonResourceLabel = (path: string) => {
-	const first = path.split("/")[1] ?? "";
-	return ["healthz", "livez", "readyz", "metrics", "version", "api", "apis", "openapi", "openid"].includes(first)
-		? `/${first}`
-		: "";
+/** Of paths that are no resource's. */
+const methodLabels: Readonly<Record<string, string>> = {
+	get: "GET",
+	head: "GET",
+	post: "POST",
+	put: "PUT",
+	patch: "PATCH",
+	delete: "DELETE",
+	options: "OPTIONS",
 };
+const otherVerb = "other";
+const nonResourcePaths: ReadonlySet<string> = new Set([
+	"healthz",
+	"livez",
+	"readyz",
+	"metrics",
+	"version",
+	"api",
+	"apis",
+	"openapi",
+	"openid",
+]);
 
-function scopeOf(info: RequestInfo): string {
-	if (!info.isResource) return "";
-	if (info.name !== "") return "resource";
-	return info.namespace === "" ? "cluster" : "namespace";
+function isServed({ isResource, group, version, resource, subresource }: RequestInfo): boolean {
+	const found = isResource ? findResource(group, version, resource) : undefined;
+	return found !== undefined && (subresource === "" || found.subresources.some(({ name }) => name === subresource));
+}
+
+/**
+ * As kube-apiserver 1.36.1 labels its requests. Every series is kept for good, so a label has few values, whatever methods
+ * and paths clients think of: what is not served has no name here.
+ */
+function labelsOf(info: RequestInfo) {
+	if (!isServed(info)) {
+		const first = info.path.split("/", 2)[1] ?? "";
+		return {
+			verb: info.isResource ? (verbLabels[info.verb] ?? otherVerb) : (methodLabels[info.verb] ?? otherVerb),
+			group: "",
+			version: "",
+			resource: "",
+			subresource: !info.isResource && nonResourcePaths.has(first) ? `/${first}` : "",
+			scope: "",
+			component: "",
+		};
+	}
+	return {
+		verb: verbLabels[info.verb] ?? otherVerb,
+		group: info.group,
+		version: info.version,
+		resource: info.resource,
+		subresource: info.subresource,
+		scope: scopeOf(info),
+		component: "apiserver",
+	};
+}
+
+function scopeOf({ name, verb, namespace }: RequestInfo): string {
+	if (name !== "" || verb === "create") return "resource";
+	return namespace === "" ? "cluster" : "namespace";
 }
