@@ -14,6 +14,7 @@ type Request = readonly [id: number, method: number, body: unknown];
 class Member {
 	readonly requests: Request[] = [];
 	answers: readonly number[] = [method.sessionOpen];
+	version = 2;
 	clusterId = 7n;
 	refusal = "";
 	maxFrameBytes = 0;
@@ -34,7 +35,7 @@ class Member {
 				if (!greeted) {
 					greeted = true;
 					const limits = [this.maxFrameBytes, this.maxWatches];
-					say([2, this.refusal, this.clusterId, 1n, 1n, "test", 4, ...limits]);
+					say([this.version, this.refusal, this.clusterId, 1n, 1n, "test", 4, ...limits]);
 					return;
 				}
 				const request = unpack(frame) as Request;
@@ -211,6 +212,21 @@ describe("store/client: when calls end", () => {
 		await run(10);
 		assert.equal(members[0]!.of(method.watchCancel).length, 1);
 		assert.throws(() => client.watch({ key }, ignore, { signal: AbortSignal.abort(new Error("over")) }), /over/);
+	});
+
+	it("with a member of protocol version 1 as well, which is not told", async () => {
+		members[0]!.version = 1;
+		const client = connect();
+		await run(10);
+		const ended = await ending(client.range({ key }), 2000);
+		assert.equal(Math.round(ended?.afterMs ?? -1), 1500);
+		assert.equal(members[0]!.of(method.abandon).length, 0);
+		members[0]!.answers = [method.currentRevision];
+		assert.equal(await client.currentRevision(), 5);
+		members[0]!.version = 3;
+		const other = connect();
+		const refused = await ending(other.range({ key }), 2000);
+		assert.match(refused?.error.message ?? "", /the member speaks version 3 of the protocol/);
 	});
 
 	it("a request above the member's limit at once, and it is not sent", async () => {
