@@ -6,6 +6,10 @@ const benches: Readonly<
 		summary: "durable puts against a store",
 		run: async (argv) => (await import("./put.ts")).runBenchPut(argv),
 	},
+	idle: {
+		summary: "processor time of three members that have nothing to do, beside etcd's",
+		run: async (argv) => (await import("./idle.ts")).runBenchIdle(argv),
+	},
 	"watch-fanout": {
 		summary: "how long a change takes from an apiserver to each of many watchers",
 		run: async (argv) => (await import("./watch-fanout.ts")).runBenchWatchFanout(argv),

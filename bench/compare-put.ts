@@ -2,14 +2,14 @@
  * Durable puts on three members each of Barque's store and of etcd, in turns on the same machine: prints both and their
  * ratio. `node bench/compare-put.ts [--rounds 3]`. Needs `etcd` and `go` on the path (the load on etcd is its own Go client).
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { launcher } from "../cluster/launcher.ts";
 import { StoreProcesses } from "../cluster/store-processes.ts";
 import { parseCommand } from "../kit/flags.ts";
+import { type EtcdMembers, startEtcd } from "./etcd.ts";
 
 interface Load {
 	readonly name: string;
@@ -29,7 +29,6 @@ const loads: readonly Load[] = [
 	{ name: "100 connections, 1,000 clients", connections: 100, clients: 1_000, total: 60_000 },
 ];
 const sizes = ["--key-size=8", "--val-size=256", "--key-space-size=100000"];
-const readyMs = 15_000;
 
 function output(command: string, args: readonly string[], cwd?: string): Promise<string> {
 	return new Promise((resolve, reject) => {
@@ -49,62 +48,6 @@ async function buildEtcdLoad(folder: string): Promise<string> {
 	await output("go", ["mod", "tidy"], folder);
 	await output("go", ["build", "-o", "etcd-put", "."], folder);
 	return path.join(folder, "etcd-put");
-}
-
-const etcdPorts = [0, 1, 2].map((i) => ({ client: 23_790 + 2 * i, peer: 23_791 + 2 * i }));
-const url = (port: number) => `http://127.0.0.1:${port}`;
-
-async function end(child: ChildProcess): Promise<void> {
-	if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-	const gone = new Promise((resolve) => child.once("exit", resolve));
-	child.kill("SIGKILL");
-	await gone;
-}
-
-/** Rejects when one of them ends, or cannot be started. */
-function ending(children: readonly ChildProcess[]): Promise<never> {
-	return new Promise((_, reject) => {
-		for (const [i, child] of children.entries()) {
-			child.once("error", reject);
-			child.once("exit", (code, signal) =>
-				reject(new Error(`etcd member e${i} ended: ${signal ?? `exit code ${code}`}`)),
-			);
-		}
-	});
-}
-
-async function untilHealthy(endpoints: readonly string[], signal: AbortSignal): Promise<void> {
-	const healthy = async (endpoint: string) => {
-		const response = await fetch(`${endpoint}/health`, { signal }).catch(() => undefined);
-		return response?.ok === true;
-	};
-	const deadline = performance.now() + readyMs;
-	while (!(await Promise.all(endpoints.map(healthy))).every(Boolean)) {
-		if (performance.now() > deadline) throw new Error("etcd did not become healthy");
-		await delay(100, undefined, { signal });
-	}
-}
-
-/** Three members on ports of their own; rejects, leaving nothing behind, when they do not come up. */
-export async function startEtcd(folder: string): Promise<{ endpoints: string[]; close(): Promise<void> }> {
-	const cluster = etcdPorts.map(({ peer }, i) => `e${i}=${url(peer)}`).join(",");
-	const children = etcdPorts.map(({ client, peer }, i): ChildProcess => {
-		const args = ["--name", `e${i}`, "--data-dir", path.join(folder, `e${i}`), "--initial-cluster", cluster];
-		const listen = ["--listen-client-urls", url(client), "--advertise-client-urls", url(client)];
-		const peers = ["--listen-peer-urls", url(peer), "--initial-advertise-peer-urls", url(peer)];
-		return spawn("etcd", [...args, ...listen, ...peers, "--log-level", "error"], { stdio: "ignore" });
-	});
-	const endpoints = etcdPorts.map(({ client }) => url(client));
-	const close = async () => void (await Promise.all(children.map(end)));
-	const settled = new AbortController();
-	try {
-		await Promise.race([untilHealthy(endpoints, settled.signal), ending(children)]);
-	} catch (error) {
-		settled.abort();
-		await close();
-		throw error;
-	}
-	return { endpoints, close };
 }
 
 const flagsOf = (load: Load, endpoints: readonly string[]) => [
@@ -146,7 +89,7 @@ export async function comparePut(argv: readonly string[]): Promise<number> {
 	if ("exit" in parsed) return parsed.exit;
 	const folder = await mkdtemp(path.join(tmpdir(), "barque-compare-"));
 	const store = await StoreProcesses.create(3);
-	let etcd: Awaited<ReturnType<typeof startEtcd>> | undefined;
+	let etcd: EtcdMembers | undefined;
 	try {
 		process.stderr.write("building the load for etcd ...\n");
 		const etcdPut = await buildEtcdLoad(path.join(folder, "load"));

@@ -170,6 +170,11 @@ export class StoreProcesses {
 		return path.join(this.directory, name);
 	}
 
+	/** Process ids of the latest start of each, in the order of `names`. */
+	get pids(): number[] {
+		return this.#members.map((member) => member.child?.pid ?? 0);
+	}
+
 	/** Empties its data directory. */
 	wipe(name: string): Promise<void> {
 		return rm(this.dataDir(name), { recursive: true, force: true });

@@ -395,7 +395,12 @@ export class Member {
 			this.fail(error);
 			return;
 		}
-		this.#scheduleTurn();
+		// Most of what comes in a quiet cluster asks for nothing: a turn for it would be an event-loop turn for nothing.
+		if (this.#hasWork()) this.#scheduleTurn();
+	}
+
+	#hasWork(): boolean {
+		return this.#raft.hasEffects() || this.#proposals.queued > 0 || this.#submissions.received || this.#reads.pending;
 	}
 
 	#scheduleTurn(): void {

@@ -128,6 +128,7 @@ export class Proposals {
 			this.fail(unsent, new StoreError("unavailable", "etcdserver: no leader"));
 		}
 		const sent = late.filter((proposal) => proposal.sentTerm !== 0);
+		if (sent.length === 0) return;
 		this.fail(
 			sent,
 			new StoreError("outcome_unknown", "etcdserver: request timed out, waiting for the applied index took too long"),

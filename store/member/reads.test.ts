@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Session } from "node:inspector/promises";
+import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 
 /** More than can be spread into a call. */
@@ -58,5 +60,26 @@ describe("reads that wait on a member", () => {
 		const later = gather(reads, many - 1);
 		await settled();
 		assert.equal(later.failed.size, 0);
+	});
+
+	it("cost a tick nothing when nobody waits, or nobody too long: no error is made", async () => {
+		const [reads, proposals] = [new Reads(1n), new Proposals()];
+		const session = new Session();
+		session.connect();
+		await session.post("Profiler.enable");
+		await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
+		for (let tick = 0; tick < 10; tick++) {
+			if (tick === 5) gather(reads, 1);
+			reads.expire(tick - 100);
+			proposals.expire(tick);
+		}
+		const { result } = await session.post("Profiler.takePreciseCoverage");
+		session.disconnect();
+		const api = result.filter(({ url }) => /store\/api\.[jt]s$/.test(url)).flatMap(({ functions }) => functions);
+		const made = api.filter(({ functionName }) => functionName === "StoreError").map(({ ranges }) => ranges[0]?.count);
+		assert.ok(
+			made.every((count) => count === 0),
+			`${made} errors`,
+		);
 	});
 });

@@ -88,6 +88,7 @@ export class Reads {
 
 	/** Gives up rounds nobody answered for a while and waiters past their deadline. */
 	expire(now: number): void {
+		if (this.#waiting === 0) return;
 		for (const round of [...this.#rounds.values()]) {
 			if (now - round.sentAt < retryMs) continue;
 			this.slow++;
@@ -105,7 +106,7 @@ export class Reads {
 		};
 		this.#unsent = split(this.#unsent);
 		this.#confirmed = this.#confirmed.map((group) => ({ index: group.index, waiters: split(group.waiters) }));
-		this.#reject(late, new StoreError("timeout", "etcdserver: request timed out"));
+		if (late.length > 0) this.#reject(late, new StoreError("timeout", "etcdserver: request timed out"));
 	}
 
 	failAll(message: string): void {

@@ -33,7 +33,7 @@ export interface SubmissionsHost {
 export class Submissions {
 	readonly #host: SubmissionsHost;
 	readonly #sent: SentForwards;
-	readonly #received = new ReceivedForwards();
+	readonly #decisions = new ReceivedForwards();
 	/** Accepted from other members, to be appended this turn. */
 	#forwarded: { readonly from: MemberId; readonly forward: Forward }[] = [];
 	readonly #leaseClock: LeaseClock;
@@ -126,15 +126,20 @@ export class Submissions {
 		this.#forwarded.push({ from, forward });
 	}
 
+	/** Forwards wait to be appended. */
+	get received(): boolean {
+		return this.#forwarded.length > 0;
+	}
+
 	appendReceived(): void {
 		const { raft, transport } = this.#host;
 		const all = this.#forwarded;
 		if (all.length === 0) return;
 		this.#forwarded = [];
-		if (raft.role === "leader") this.#received.leads(raft.term);
+		if (raft.role === "leader") this.#decisions.leads(raft.term);
 		for (const { from, forward } of all) {
 			const { id, term } = forward;
-			const decision = this.#received.decide(from, id, term, () => this.#takeForward(from, forward));
+			const decision = this.#decisions.decide(from, id, term, () => this.#takeForward(from, forward));
 			if (decision === "not_leader" || decision === "overloaded") transport.refuse(from, id, decision);
 		}
 	}

@@ -10,10 +10,12 @@ import type { Message } from "../raft/types.ts";
 import { eventually, openGate } from "../testing.ts";
 import { encodeBytes, encodeWelcome, frameKind, helloBytes, protocolVersion } from "./codec.ts";
 import { FrameReader } from "./frames.ts";
-import { Link } from "./link.ts";
+import { beatsInSilence, Link } from "./link.ts";
 import { TcpTransport } from "./transport.ts";
 
 const silenceMs = 600;
+/** Length and kind. */
+const pingBytes = 5;
 const hello = {
 	minVersion: protocolVersion,
 	maxVersion: protocolVersion,
@@ -34,6 +36,8 @@ describe("store/transport: a link that hangs", () => {
 	let clock: VirtualClock;
 	let link: Link;
 	let server: Server;
+	/** The peer's end of the last connection. */
+	let peer: Socket | undefined;
 	let dials: Socket[];
 	/** Packets to it get lost: connections never come to be. */
 	let isUnreachable: boolean;
@@ -47,6 +51,7 @@ describe("store/transport: a link that hangs", () => {
 		isStill = false;
 		server = await listening(
 			createServer((socket) => {
+				peer = socket;
 				socket.on("error", () => socket.destroy());
 				let greeted = false;
 				const reader = new FrameReader(1000, () => {
@@ -83,18 +88,22 @@ describe("store/transport: a link that hangs", () => {
 			gate: openGate,
 			maxQueued: 1000,
 			silenceMs,
+			pulse: (beat) => clock.every(silenceMs / beatsInSilence, beat),
 			onDown: () => undefined,
 		});
 	};
 	const isUp = () => eventually("a connection", () => link.up);
-	/** Intervals of pings, each with time for its answer. */
+	/** Intervals of pings, each with time for its answer where one is asked for: the link asks when an interval was quiet. */
 	const intervals = async (count: number) => {
 		for (let n = 0; n < count; n++) {
-			const before = dials.at(-1)!.bytesRead;
 			const socket = dials.at(-1)!;
+			const [read, written] = [socket.bytesRead, socket.bytesWritten];
 			await clock.runFor(silenceMs / 6);
-			if (!isStill && !isUnreachable)
-				await eventually("an answer", () => socket.destroyed || socket.bytesRead > before);
+			// What a turn writes leaves at its end.
+			await new Promise((resolve) => setImmediate(resolve));
+			const asked = socket.bytesWritten > written;
+			if (asked && !isStill && !isUnreachable)
+				await eventually("an answer", () => socket.destroyed || socket.bytesRead > read);
 		}
 	};
 	const isClosed = async (socket: Socket) => {
@@ -133,6 +142,25 @@ describe("store/transport: a link that hangs", () => {
 		await clock.runFor(50);
 		await isUp();
 		assert.equal(dials.length, 2);
+	});
+
+	it("asks a peer that answers every other interval, and one that speaks by itself never", async () => {
+		open();
+		await isUp();
+		const socket = dials[0]!;
+		const pings = (since: number) => (socket.bytesWritten - since) / pingBytes;
+		let before = socket.bytesWritten;
+		await intervals(12);
+		assert.equal(pings(before), 6);
+		before = socket.bytesWritten;
+		for (let n = 0; n < 6; n++) {
+			const read = socket.bytesRead;
+			for (const piece of encodeBytes(frameKind.pong, Buffer.alloc(0))) peer?.write(piece);
+			await eventually("a sign of life", () => socket.bytesRead > read);
+			await intervals(1);
+		}
+		assert.ok(pings(before) <= 1, `${pings(before)} pings`);
+		assert.equal(dials.length, 1);
 	});
 
 	it("does not take its own standing still for the peer's silence", async () => {

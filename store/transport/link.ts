@@ -23,8 +23,8 @@ import { Outbox } from "./outbox.ts";
 
 const firstRetryMs = 50;
 const lastRetryMs = 1000;
-/** Pings within `silenceMs`; all of them unanswered end the connection, twice as many intervals an attempt to greet. */
-const pingsUnanswered = 6;
+/** Beats of the pulse within `silenceMs`, at which it may ask; all of them unanswered end the connection, twice as many intervals an attempt to greet. */
+export const beatsInSilence = 6;
 /** Pings unanswered after which the peer's own dialling shows that the connection hangs, not the peer. */
 const pingsDoubtful = 2;
 /** An attempt younger than this is let go on when the peer dials us. */
@@ -49,6 +49,8 @@ export interface LinkOptions {
 	 * for about as long again as the path was cut.
 	 */
 	readonly silenceMs: number;
+	/** Calls back `beatsInSilence` times within each `silenceMs`, until cancelled; links that share one wake the process less often. */
+	readonly pulse: (beat: () => void) => Timer;
 	readonly onDown: () => void;
 }
 
@@ -125,7 +127,7 @@ export class Link {
 	}
 
 	#dial(): void {
-		const { clock, silenceMs } = this.#options;
+		const { clock } = this.#options;
 		const { socket, ready } = this.#options.dial();
 		this.#socket = socket;
 		this.#outbox = new Outbox(socket);
@@ -156,18 +158,22 @@ export class Link {
 		});
 		socket.on("close", () => this.#onClose(socket, reason));
 		this.#pinger?.cancel();
-		this.#pinger = clock.every(silenceMs / pingsUnanswered, () => this.#onPing(socket));
+		this.#pinger = this.#options.pulse(() => this.#onPing(socket));
 	}
 
-	/** Counts intervals, not time: when it is us who stood still, answers wait to be read. */
+	/**
+	 * Counts intervals, not time: when it is us who stood still, answers wait to be read. Asks only where nothing was heard:
+	 * whoever is written to says something now and then by itself.
+	 */
 	#onPing(socket: Socket): void {
-		this.#unanswered = this.#heard ? 0 : this.#unanswered + 1;
+		const isQuiet = !this.#heard;
+		this.#unanswered = isQuiet ? this.#unanswered + 1 : 0;
 		this.#heard = false;
 		const { silenceMs } = this.#options;
 		const patience = this.#up ? 1 : 2;
-		if (this.#unanswered >= patience * pingsUnanswered) {
+		if (this.#unanswered >= patience * beatsInSilence) {
 			socket.destroy(new Error(`no answer for ${patience * silenceMs} ms`));
-		} else if (this.#up) this.write(ping);
+		} else if (this.#up && isQuiet) this.write(ping);
 	}
 
 	#limitConnecting(socket: Socket): void {

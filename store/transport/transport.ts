@@ -11,7 +11,7 @@ import {
 	TLSSocket,
 	type TlsOptions,
 } from "node:tls";
-import type { Clock } from "../../kit/clock.ts";
+import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
@@ -40,7 +40,7 @@ import {
 	protocolVersion,
 } from "./codec.ts";
 import { FrameError, FrameReader } from "./frames.ts";
-import { Link } from "./link.ts";
+import { beatsInSilence, Link } from "./link.ts";
 import { receiveSnapshot, sendSnapshot } from "./snapshot.ts";
 
 export interface PeerAddress {
@@ -89,8 +89,8 @@ const maxControlQueued = 4 << 20;
 const helloTimeoutMs = 5000;
 const defaultIncoming = 256;
 /** In each interval of `silenceMs` a peer hears so often that something arrives. */
-const signsOfLife = 6;
-/** A peer pings several times in each interval of `silenceMs`; after so many without any its connection is closed. */
+const signsOfLife = beatsInSilence;
+/** A peer pings several times in each interval of `silenceMs`; after so many intervals without any its connection is closed. */
 const quietIntervals = 3;
 const alpn = "barque-peer/1";
 
@@ -107,6 +107,9 @@ export class TcpTransport implements PeerTransport {
 	readonly #sockets = new Set<Socket>();
 	/** As accepted by the system, also those whose TLS handshake is not done. */
 	readonly #raw = new Set<Socket>();
+	/** What all links do at each beat. */
+	readonly #beats = new Set<() => void>();
+	#pulse: Timer | undefined;
 	#handlers: PeerHandlers | undefined;
 	#closed = false;
 
@@ -136,6 +139,10 @@ export class TcpTransport implements PeerTransport {
 		const first = this.#handlers === undefined;
 		this.#handlers = handlers;
 		if (!first) return;
+		const { clock, silenceMs } = this.#options;
+		this.#pulse = clock.every(silenceMs / beatsInSilence, () => {
+			for (const beat of [...this.#beats]) beat();
+		});
 		for (const address of this.#addresses.values()) this.#peers.set(address.id, this.#connect(address));
 	}
 
@@ -180,6 +187,7 @@ export class TcpTransport implements PeerTransport {
 
 	async close(): Promise<void> {
 		this.#closed = true;
+		this.#pulse?.cancel();
 		for (const peer of this.#peers.values()) {
 			peer.control.close();
 			peer.bulk.close();
@@ -214,6 +222,10 @@ export class TcpTransport implements PeerTransport {
 				channel,
 				hello: () => this.#hello(address.id, channel),
 				gate,
+				pulse: (beat) => {
+					this.#beats.add(beat);
+					return { cancel: () => void this.#beats.delete(beat) };
+				},
 				maxQueued,
 				silenceMs,
 				onDown: () => this.#unreachable(address.id),
@@ -375,12 +387,13 @@ export class TcpTransport implements PeerTransport {
 	/** All messages of one read go to the member together. */
 	#receive(socket: Socket, hello: Hello, rest: Buffer): void {
 		const { clock, silenceMs, logger } = this.#options;
-		// Counts intervals, not time: when it is us who stood still, pings wait to be read.
+		// Counts beats, not time: when it is us who stood still, pings wait to be read.
 		let quiet = 0;
-		const watchdog = clock.every(silenceMs, () => {
-			if (++quiet > quietIntervals) socket.destroy();
-		});
-		socket.once("close", () => watchdog.cancel());
+		const watch = () => {
+			if (++quiet > quietIntervals * beatsInSilence) socket.destroy();
+		};
+		this.#beats.add(watch);
+		socket.once("close", () => this.#beats.delete(watch));
 		let messages: Message[] = [];
 		const pong = encodeBytes(frameKind.pong, Buffer.alloc(0));
 		let pongedAt = clock.monotonic();

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { skip } from "../test/skip.ts";
-import { startEtcd } from "./compare-put.ts";
+import { startEtcd } from "./etcd.ts";
 
 /** Stands in for etcd: members note their process and wait, but the first ends once the others have begun. */
 const standIn = `#!/bin/sh
@@ -15,7 +15,7 @@ fi
 exec sleep 600
 `;
 
-describe("bench/compare-put.ts", () => {
+describe("bench/etcd.ts", () => {
 	let folder: string;
 	let searchPath: string | undefined;
 	before(async function () {
