@@ -2,7 +2,7 @@
 
 import { append } from "../../kit/lists.ts";
 import { header } from "../http/types.ts";
-import { type DecodeOptions, decodeObject, type KindName, maxBodyBytes } from "../scheme/codec/codec.ts";
+import { type DecodeOptions, decodeBodyObject, type KindName, maxBodyBytes } from "../scheme/codec/codec.ts";
 import { applyDefaults } from "../scheme/defaults/defaults.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import type { Scope } from "./context.ts";
@@ -14,7 +14,7 @@ export async function decodeBody(
 	fieldValidation: DecodeOptions["fieldValidation"],
 ): Promise<KubeObject> {
 	const body = await scope.request.body(maxBodyBytes);
-	const { object, warnings } = decodeObject(body, header(scope.request, "content-type"), {
+	const { object, warnings } = await decodeBodyObject(body, header(scope.request, "content-type"), {
 		fieldValidation,
 		defaultKind: kind,
 	});

@@ -10,7 +10,8 @@ import { jsonTypeName } from "./primitives.ts";
 import { decodeEnvelope, decodeMessage } from "./protobuf/decode.ts";
 import { encodeEnvelope } from "./protobuf/encode.ts";
 import { ProtobufError } from "./protobuf/wire.ts";
-import { parseYamlText, writeYaml, YamlError } from "./yaml-text.ts";
+import { parseYamlAside } from "./yaml-aside.ts";
+import { type ParsedYaml, parseYamlText, writeYaml, YamlError } from "./yaml-text.ts";
 
 export const mediaJson = "application/json";
 export const mediaYaml = "application/yaml";
@@ -140,8 +141,9 @@ function insideUnknown(path: string, unknown: ReadonlySet<string>): boolean {
 	return false;
 }
 
-function parseYaml(body: Buffer): Parsed {
-	const { value, duplicates } = parseYamlText(body.toString("utf8"));
+const parseYaml = (body: Buffer): Parsed => fromYaml(parseYamlText(body.toString("utf8")));
+
+function fromYaml({ value, duplicates }: ParsedYaml): Parsed {
 	return {
 		value: requireObject(value),
 		strictErrors: (unknown) => [
@@ -290,10 +292,32 @@ export function decodeObject(body: Buffer, contentType: string | undefined, opti
 	}
 }
 
+/** As decodeObject, for bodies of any length: long YAML is read aside. Rejects with 429 where too much of it waits. */
+export async function decodeBodyObject(
+	body: Buffer,
+	contentType: string | undefined,
+	options: DecodeOptions,
+): Promise<Decoded> {
+	if (mediaTypeOf(contentType) !== mediaYaml || body.length > (options.limit ?? maxBodyBytes)) {
+		return decodeObject(body, contentType, options);
+	}
+	try {
+		const parsed = await parseYamlAside(body.toString("utf8"));
+		return decodeText(body, options, () => fromYaml(parsed));
+	} catch (error) {
+		if (!(error instanceof YamlError)) throw error;
+		throw unrecognized(options, body, error.message);
+	}
+}
+
+/** Options are short; those in YAML, which is slow to read, must be. */
+const maxYamlOptionsBytes = 16 << 10;
+
 /** The options of a verb that came as its body; throws as decodeObject does. */
 export const decodeOptions = (body: Buffer, contentType: string | undefined, kind: string): KubeObject =>
 	decodeObject(body, mediaTypeOf(contentType), {
 		fieldValidation: "Ignore",
+		limit: mediaTypeOf(contentType) === mediaYaml ? maxYamlOptionsBytes : maxBodyBytes,
 		defaultKind: { group: "meta.k8s.io", version: "v1", kind },
 		bare: true,
 	}).object;
