@@ -273,7 +273,11 @@ describe("registry/bad input", () => {
 			);
 		}
 		await refused("POST", "/api/v1/pods", { body: {} }, { status: 405, reason: "MethodNotAllowed", message: /method/ });
-		for (const path of ["/apis/nope/v1/things", "/nope", "/apis/apps/v2/deployments"]) {
+		for (const path of ["/apis/apps/v2/deployments", "/apis/apps/v9", "/api/v9", "/api/v9/pods"]) {
+			const message = "the server could not find the requested resource";
+			await refused("GET", path, {}, { status: 404, reason: "NotFound", message });
+		}
+		for (const path of ["/apis/nope/v1/things", "/apis/nope", "/apis/nope/v1", "/nope"]) {
 			const page = await h.call("GET", path);
 			assert.equal(page.status, 404);
 			assert.equal(page.text, "404 page not found\n");

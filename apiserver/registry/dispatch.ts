@@ -43,7 +43,7 @@ const subresources: Readonly<Record<string, Verb>> = {
 /** What an answer may be transformed into, by verb; a stream of its own (`log get`) is not negotiated. */
 function transformsOf(verb: string, subresource: string): ReadonlySet<string> | undefined {
 	if (subresource === "log") return undefined;
-	if (subresource !== "" && subresource !== "status") return noTransforms;
+	if (!["", "status", "scale"].includes(subresource)) return noTransforms;
 	return verb === "list" || verb === "deletecollection" ? listTransforms : objectTransforms;
 }
 

@@ -1,4 +1,5 @@
 /** Answers of the verbs in the representation the client asked for: objects, lists item by item, watch frames. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Entry } from "../cache/entry.ts";
 import type { EventEncoder, EventType } from "../cache/watcher.ts";
 import { listTransforms, negotiate, noTransforms, objectTransforms, type Representation } from "../http/negotiate.ts";
@@ -7,18 +8,12 @@ import { room } from "../http/types.ts";
 import type { KubeObject } from "../scheme/object.ts";
 import { apiVersionOf, type ResourceInfo } from "../scheme/resources.ts";
 import type { Scope } from "./context.ts";
+import { listBody, partial } from "./list-text.ts";
 import type { Page } from "./page.ts";
 import { listTableHead, rowsOf, type TableOptions, tableOf, tableOptions } from "./tables.ts";
 import { decodeView, jsonView } from "./views.ts";
 
 const newline = Buffer.from("\n");
-const comma = Buffer.from(",");
-/** Bytes collected before they are handed to the socket. */
-const chunkBytes = 64 << 10;
-
-/** An object without spec and status, as `as=PartialObjectMetadata` shows it. */
-const partial = (object: KubeObject): KubeObject =>
-	({ kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata }) as KubeObject;
 
 function send(scope: Scope, status: number, value: object, as: Representation): void {
 	sendValue(scope.response, status, value, as, warningHeaders(scope.warnings));
@@ -42,9 +37,15 @@ export function sendStored(scope: Scope, status: number, bytes: Buffer, revision
 	}
 }
 
-/** An object that is not stored as it is shown (a scale, a review). */
+/** An object that is not stored as it is shown (a scale, a review); a scale has a table of its own. */
 export function sendShown(scope: Scope, status: number, object: object): void {
-	send(scope, status, object, negotiate(scope.request, noTransforms));
+	const isScale = scope.subresource?.name === "scale";
+	const as = negotiate(scope.request, isScale ? objectTransforms : noTransforms);
+	const shown = object as KubeObject;
+	if (as.transform.as === "Table") {
+		const scales = { ...scope, resource: { ...scope.resource, resource: "scales" } };
+		send(scope, status, tableOf(scales, [shown], { resourceVersion: shown.metadata.resourceVersion ?? "" }), as);
+	} else send(scope, status, as.transform.as === "none" ? object : partial(shown), as);
 }
 
 export function sendStatus(scope: Scope, status: number, details: Readonly<Record<string, string>>): void {
@@ -61,108 +62,38 @@ export function sendStatus(scope: Scope, status: number, details: Readonly<Recor
 	send(scope, status, value, as);
 }
 
-function listMeta(page: Page): Record<string, unknown> {
-	return {
-		resourceVersion: String(page.revision),
-		...(page.continueToken === "" ? {} : { continue: page.continueToken }),
-		...(page.remainingItemCount === undefined ? {} : { remainingItemCount: page.remainingItemCount }),
-	};
-}
-
-/** Pieces of a list's JSON: what stands before the items, each item, and what stands after. */
-function* listPieces(scope: Scope, page: Page, as: Representation): Generator<Buffer> {
-	const { resource } = scope;
-	const metadata = listMeta(page);
-	if (as.transform.as === "Table") {
-		const options = tableOptions(scope);
-		yield Buffer.from(`${listTableHead(resource, metadata, options)}"rows":[`);
-		yield* separated(page.entries, (entry) => tableRows(resource, entry, options));
-	} else {
-		const partialList = as.transform.as !== "none";
-		const kind = partialList ? "PartialObjectMetadataList" : resource.listKind;
-		const apiVersion = partialList ? "meta.k8s.io/v1" : apiVersionOf(resource);
-		yield Buffer.from(
-			`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
-		);
-		yield* separated(page.entries, (entry) =>
-			partialList
-				? Buffer.from(JSON.stringify(partial(decodeView(resource, entry.bytes, entry.revision))))
-				: jsonView(resource, entry.bytes, entry.revision),
-		);
-	}
-	yield Buffer.from("]}\n");
-}
-
-const tableRows = (resource: ResourceInfo, entry: Entry, options: TableOptions): Buffer => {
-	const rows = rowsOf(resource, [decodeView(resource, entry.bytes, entry.revision)], options);
-	return Buffer.from(rows.map((row) => JSON.stringify(row)).join(","));
-};
-
-function* separated(entries: Iterable<Entry>, render: (entry: Entry) => Buffer): Generator<Buffer> {
-	let first = true;
-	for (const entry of entries) {
-		const piece = render(entry);
-		if (piece.length === 0) continue;
-		if (!first) yield comma;
-		first = false;
-		yield piece;
-	}
-}
-
-/** Pieces joined to chunks of a size worth writing. */
-function* chunked(pieces: Iterable<Buffer>): Generator<Buffer> {
-	let waiting: Buffer[] = [];
-	let size = 0;
-	for (const piece of pieces) {
-		waiting.push(piece);
-		size += piece.length;
-		if (size < chunkBytes) continue;
-		yield Buffer.concat(waiting, size);
-		waiting = [];
-		size = 0;
-	}
-	if (size > 0) yield Buffer.concat(waiting, size);
-}
-
-/** Writes a list item by item, as fast as the client takes it. */
+/** Writes a list item by item in whatever form, as fast as the client takes it; other work gets its turn between chunks. */
 export async function sendList(scope: Scope, page: Page): Promise<void> {
 	const { request, response } = scope;
 	const as = negotiate(request, listTransforms);
-	if (as.format !== "json" || as.pretty) {
-		send(scope, 200, wholeList(scope, page, as), as);
-		return;
+	const table = as.transform.as === "Table" ? tableOptions(scope) : undefined;
+	const { type, chunks } = listBody(scope.resource, page, as, table);
+	const whole: Buffer[] = [];
+	for (const chunk of chunks) {
+		if (request.signal.aborted) return;
+		await nextTurn();
+		if (chunk.length === 0) continue;
+		if (whole.length === 0 && !response.headSent) {
+			whole.push(chunk);
+			continue;
+		}
+		// More than one chunk: the length is not known before the end.
+		if (!response.headSent) {
+			response.head(200, {
+				"cache-control": "no-cache, private",
+				"content-type": type,
+				...warningHeaders(scope.warnings),
+			});
+			await writeOne(scope, whole.pop() ?? Buffer.alloc(0));
+		}
+		await writeOne(scope, chunk);
 	}
-	const chunks = chunked(listPieces(scope, page, as));
-	const first = chunks.next();
-	const second = chunks.next();
-	if (second.done === true) {
-		sendBytes(response, 200, jsonType, first.value ?? Buffer.alloc(0), warningHeaders(scope.warnings));
-		return;
-	}
-	response.head(200, {
-		"cache-control": "no-cache, private",
-		"content-type": jsonType,
-		...warningHeaders(scope.warnings),
-	});
-	for (let next = first; next !== undefined; next = next === first ? second : chunks.next()) {
-		if (next.done === true || request.signal.aborted) break;
-		if (!response.write(next.value)) await room(request, response);
-	}
-	response.end();
+	if (response.headSent) response.end();
+	else sendBytes(response, 200, type, whole[0] ?? Buffer.alloc(0), warningHeaders(scope.warnings));
 }
 
-/** The list as one object, for representations that have no form item by item. */
-function wholeList(scope: Scope, page: Page, as: Representation): object {
-	const { resource } = scope;
-	const objects = [...page.entries].map((entry) => decodeView(resource, entry.bytes, entry.revision));
-	if (as.transform.as === "Table") return tableOf(scope, objects, listMeta(page));
-	const whole = as.transform.as === "none";
-	return {
-		kind: whole ? resource.listKind : "PartialObjectMetadataList",
-		apiVersion: whole ? apiVersionOf(resource) : "meta.k8s.io/v1",
-		metadata: listMeta(page),
-		items: whole ? objects : objects.map(partial),
-	};
+async function writeOne({ request, response }: Scope, chunk: Buffer): Promise<void> {
+	if (!request.signal.aborted && !response.write(chunk)) await room(request, response);
 }
 
 const initialEventsEnd = { "k8s.io/initial-events-end": "true" };

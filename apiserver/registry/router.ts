@@ -8,8 +8,13 @@ import type { Services } from "./context.ts";
 import { dispatch } from "./dispatch.ts";
 import { servicesFor } from "./fence.ts";
 
-const isServed = (group: string, version: string) =>
-	groupVersions().some((gv) => gv.group === group && gv.version === version);
+const isServed = (group: string) => groupVersions().some((gv) => gv.group === group);
+
+/** Another version of a group that is served: its absence is told as a Status, as that of its resources. */
+function isBelowServedGroup(path: string): boolean {
+	const [, top, group, version] = path.split("/", 4);
+	return top === "api" ? group !== undefined : top === "apis" && version !== undefined && isServed(group ?? "");
+}
 
 function notFoundPage({ response }: AdmittedRequest): void {
 	sendBytes(response, 404, textType, "404 page not found\n", { "x-content-type-options": "nosniff" });
@@ -27,7 +32,7 @@ function requireSegment(what: string, segment: string): void {
 
 async function serveResource(services: Services, admitted: AdmittedRequest): Promise<void> {
 	const { info, request } = admitted;
-	if (!isServed(info.group, info.version)) return notFoundPage(admitted);
+	if (!isServed(info.group)) return notFoundPage(admitted);
 	const resource = findResource(info.group, info.version, info.resource);
 	const inNamespace = info.namespace !== "" && info.resource !== "namespaces";
 	if (resource === undefined || (inNamespace && !resource.namespaced)) throw noSuchResource();
@@ -64,6 +69,7 @@ export function router(services: Services, paths: readonly PathHandler[]) {
 	return async (admitted: AdmittedRequest): Promise<void> => {
 		if (admitted.info.isResource) return serveResource(services, admitted);
 		for (const serve of paths) if (await serve(admitted)) return;
+		if (isBelowServedGroup(admitted.info.path)) throw noSuchResource();
 		notFoundPage(admitted);
 	};
 }

@@ -167,6 +167,28 @@ describe("registry/verbs", () => {
 		assert.equal(stale.status, 409);
 	});
 
+	it("shows scales in tables, and errors as indented as objects", async () => {
+		const path = "/apis/apps/v1/namespaces/default/replicasets";
+		const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } };
+		const spec = { replicas: 2, selector: { matchLabels: { a: "b" } }, template };
+		await h.call("POST", path, {
+			body: { apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "scaled" }, spec },
+		});
+		const table = await h.call("GET", `${path}/scaled/scale`, {
+			accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
+		});
+		assert.deepEqual(
+			table.body.columnDefinitions.map((c: { name: string; type: string }) => `${c.name} ${c.type}`),
+			["Name string", "Desired integer", "Available integer", "Age string"],
+		);
+		assert.deepEqual(table.body.rows[0].cells.slice(0, 3), ["scaled", 2, 0]);
+		const partial = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+		assert.equal((await h.call("GET", `${path}/scaled/scale`, { accept: partial })).body.kind, "PartialObjectMetadata");
+		const error = await h.call("GET", `${path}/none?pretty=1`);
+		assert.equal(error.text, `${JSON.stringify(error.body, undefined, 2)}\n`);
+		await h.call("DELETE", `${path}/scaled`);
+	});
+
 	it("does everything but write on a dry run", async () => {
 		const before = await h.store.currentRevision();
 		const made = await h.call("POST", `${maps}?dryRun=All`, { body: configMap("dry") });

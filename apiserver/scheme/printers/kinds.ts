@@ -366,6 +366,21 @@ const roleBindings: Printer = {
 	},
 };
 
+const scales: Printer = {
+	columns: [
+		text("Name", "Name must be unique within a namespace."),
+		integer("Desired", "The desired number of instances of the scaled object."),
+		integer("Available", "The actual number of instances of the scaled object."),
+		ageColumn,
+	],
+	cells: (o: Named & { spec?: { replicas?: number }; status?: { replicas?: number } }, now) => [
+		name(o),
+		o.spec?.replicas ?? 0,
+		o.status?.replicas ?? 0,
+		age(o, now),
+	],
+};
+
 /** What a kind without columns of its own shows. */
 export const defaultPrinter: Printer = {
 	columns: [
@@ -391,6 +406,7 @@ export const printers: Readonly<Record<string, Printer>> = {
 	replicasets: replicaSets,
 	rolebindings: roleBindings,
 	roles,
+	scales,
 	secrets,
 	serviceaccounts: serviceAccounts,
 	services,

@@ -326,6 +326,28 @@ const podOf = (name: string, spec: object = {}) =>
 		spec: { containers: [{ name: "c", image: "i" }], ...spec },
 	});
 
+/** Paths of no resource: of served groups, and of others. */
+const nowhere = [
+	"/api/v1/unknowns",
+	"/api/v2/pods",
+	"/apis/apps/v1/unknowns",
+	"/apis/apps/v1/unknowns/x",
+	"/apis/apps/v9/deployments",
+	"/apis/apps/v9",
+	"/api/v9",
+	"/apis/nothing",
+	"/apis/nothing/v1",
+	"/apis/nothing/v1/unknowns",
+	"/apis/apps/v1/namespaces/x/unknowns/y",
+	"/apis/apps/v1/namespaces/x/deployments/y/unknown",
+	"/apis/apps/v1/deployments/x",
+	"/apis/apps/v1/namespaces/x",
+	"/api/v1/nodes/x/unknown",
+	"/api/v1/namespaces/x/nodes",
+	"/api/v1/configmaps/x",
+	"/api/v1/namespaces/x/pods/y/z/w",
+];
+
 /** The objects that probes act on, as they are before each; `b` is bound to a node, so that its deletion takes time. */
 const fixtures: ReadonlyArray<readonly [collection: string, name: string, body: string]> = [
 	["/configmaps", "t", map],
@@ -368,6 +390,11 @@ export async function runOptions(server: TableServer): Promise<Record<string, st
 	if (made.status !== 201) throw new Error(made.text);
 	await server.send("POST", `${root}/serviceaccounts`, { body: '{"metadata":{"name":"default"}}' });
 	const verdicts: Record<string, string> = {};
+	for (const path of nowhere) {
+		for (const method of ["GET", "DELETE"]) {
+			verdicts[`${method} ${path}`] = verdictOf(await server.send(method, path), new Revisions());
+		}
+	}
 	for (const { shown, method, path, call } of probes) {
 		await settle(server);
 		if (shown in verdicts) throw new Error(`the table asks twice: ${shown}`);

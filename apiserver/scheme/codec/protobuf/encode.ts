@@ -3,7 +3,7 @@ import type { Field, FieldType, Message, Primitive } from "../../schema.ts";
 import { microTimeLayout, parseTime, timeLayout } from "../primitives.ts";
 import { magic } from "./decode.ts";
 import { type NumberedMessage, numbersOf, numbersOfName } from "./plan.ts";
-import { BackwardWriter, wireFixed64, wireVarint } from "./wire.ts";
+import { BackwardWriter, wireBytes, wireFixed64, wireVarint } from "./wire.ts";
 
 type Json = Record<string, unknown>;
 
@@ -133,18 +133,35 @@ export function encodeMessage(message: Message, object: Json): Buffer {
 	return writer.finish();
 }
 
-/** An object with magic and runtime.Unknown around it. */
-export function encodeEnvelope(message: Message, apiVersion: string, kind: string, object: Json): Buffer {
+/** What stands before a field's bytes: its tag and their length. */
+export function fieldHead(number: number, length: number): Buffer {
+	const w = new BackwardWriter(16);
+	w.int64(length);
+	w.tag(number, wireBytes);
+	return w.finish();
+}
+
+/** What stands around a message of `size` bytes that is written piece by piece: magic and runtime.Unknown. */
+export function envelopeAround(
+	apiVersion: string,
+	kind: string,
+	size: number,
+): { readonly before: Buffer; readonly after: Buffer } {
 	const w = new BackwardWriter();
-	writeText(w, 4, "");
-	writeText(w, 3, "");
-	const rawBefore = w.length;
-	writeMessage(w, numbersOf(message), object);
-	w.delimit(2, rawBefore);
 	const typeBefore = w.length;
 	writeText(w, 2, kind);
 	writeText(w, 1, apiVersion);
 	w.delimit(1, typeBefore);
 	w.raw(magic);
-	return w.finish();
+	const tail = new BackwardWriter(16);
+	writeText(tail, 4, "");
+	writeText(tail, 3, "");
+	return { before: Buffer.concat([w.finish(), fieldHead(2, size)]), after: tail.finish() };
+}
+
+/** An object with magic and runtime.Unknown around it. */
+export function encodeEnvelope(message: Message, apiVersion: string, kind: string, object: Json): Buffer {
+	const raw = encodeMessage(message, object);
+	const { before, after } = envelopeAround(apiVersion, kind, raw.length);
+	return Buffer.concat([before, raw, after]);
 }
