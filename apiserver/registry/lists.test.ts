@@ -1,5 +1,8 @@
 // Lists and watches through a real server: selectors, pages, freshness, resumption.
 import assert from "node:assert/strict";
+import { request } from "undici";
+import { decodeObject } from "../scheme/codec/codec.ts";
+import { parseYamlText } from "../scheme/codec/yaml-text.ts";
 import { type Harness, startHarness } from "../testing/harness.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -82,6 +85,28 @@ describe("registry/lists", () => {
 		} finally {
 			await other.close();
 		}
+	});
+
+	it("writes lists of several chunks in every form, the same objects in each", async () => {
+		const path = "/api/v1/namespaces/kube-public/configmaps";
+		for (let i = 0; i < 120; i++) {
+			await h.call("POST", path, { body: configMap(`big${i}`, {}, { filler: "x".repeat(2000) }) });
+		}
+		const plain = await h.call("GET", path);
+		assert.ok(plain.text.length > 3 * (64 << 10));
+		const pretty = await h.call("GET", `${path}?pretty=true`);
+		assert.deepEqual(pretty.body, plain.body);
+		assert.equal(pretty.text, `${JSON.stringify(pretty.body, undefined, 2)}\n`);
+		const yaml = await h.call("GET", path, { accept: "application/yaml" });
+		assert.deepEqual(parseYamlText(yaml.text).value, plain.body);
+		const raw = await request(h.server.url + path, {
+			dispatcher: await h.client("reader", ["system:masters"]),
+			headers: { accept: "application/vnd.kubernetes.protobuf" },
+		});
+		const bytes = Buffer.from(await raw.body.arrayBuffer());
+		const { object } = decodeObject(bytes, "application/vnd.kubernetes.protobuf", { fieldValidation: "Ignore" });
+		const named = (object["items"] as { metadata: { name: string } }[]).map((item) => item.metadata.name);
+		assert.deepEqual(named, names(plain.body));
 	});
 
 	it("refuses continue tokens that are not its own", async () => {
