@@ -19,7 +19,7 @@ export interface ApiserverOptions {
 	readonly tlsKey: string;
 	/** PEM: authorities of client certificates. */
 	readonly clientCa?: string | undefined;
-	/** The three as their files have them now, for each connection anew; absent: those above for good. */
+	/** Gives the three for each new connection, from files that may be renewed. Absent: those above never change. */
 	readonly latestTls?: Latest<TlsTexts> | undefined;
 	/** Text of a token file (CSV), and its name for messages. */
 	readonly tokenFile?: { readonly text: string; readonly name: string } | undefined;

@@ -97,7 +97,7 @@ export function probeGrpc(host: string, port: number, service: string, timeoutMs
 			if (size > maxAnswerBytes) fail("error: health rpc probe failed: the answer is too long");
 			else chunks.push(chunk);
 		});
-		// A connection that fails takes its stream along, and says itself why.
+		// When the connection fails, so does its stream. The connection's own error says why, so it is let through first.
 		stream.on("error", (error) => setImmediate(fail, `error: health rpc probe failed: ${error.message}`));
 		stream.on("end", () => setImmediate(() => done(outcomeOf(Buffer.concat(chunks), headers, timeoutMs))));
 		stream.end(question(service));

@@ -21,7 +21,7 @@ export interface ListenOptions {
 	readonly key: string;
 	/** PEM: the authorities of client certificates. Without it none is asked for. */
 	readonly clientCa?: string | undefined;
-	/** The three as their files have them now, for each connection anew; absent: those above for good. */
+	/** Gives the three for each new connection, from files that may be renewed. Absent: those above never change. */
 	readonly latest?: Latest<TlsTexts> | undefined;
 	readonly handler: Handler;
 	/** Absent: no limit. */

@@ -8,7 +8,7 @@ export interface KubeletTls {
 	readonly ca?: string | undefined;
 	readonly cert?: string | undefined;
 	readonly key?: string | undefined;
-	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	/** Gives the texts for each new connection, from files that may be renewed. Absent: the texts above never change. */
 	readonly latest?: Latest<TlsTexts> | undefined;
 }
 

@@ -168,7 +168,7 @@ export class SimCluster {
 		this.#options.network.up(node.name, node.view);
 		this.#options.note(`${node.name} starts, life ${life}`);
 		this.#start(node, life).catch((error: Error) => {
-			// A process that was killed while it started takes its errors with it.
+			// An error of a process that was killed while it started is no news: the process is gone already.
 			if (node.life === life && node.up) this.#died(node, life, error);
 		});
 	}

@@ -18,7 +18,7 @@ export interface ClientTls {
 	readonly key?: string | undefined;
 	/** Name expected in the member's certificate, when it is not the endpoint's host. */
 	readonly serverName?: string | undefined;
-	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	/** Gives the texts for each new connection, from files that may be renewed. Absent: the texts above never change. */
 	readonly latest?: Latest<TlsTexts> | undefined;
 }
 

@@ -25,7 +25,7 @@ export interface ListenerTls {
 	/** Authorities of clients; absent: the system's. */
 	readonly ca?: string | undefined;
 	readonly clientCertAuth: boolean;
-	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	/** Gives the texts for each new connection, from files that may be renewed. Absent: the texts above never change. */
 	readonly latest?: Latest<TlsTexts> | undefined;
 }
 

@@ -57,7 +57,7 @@ export interface PeerTls {
 	readonly ca?: string | undefined;
 	/** Demand from every member that connects a certificate of `ca` for the host that member is reached at. */
 	readonly clientCertAuth: boolean;
-	/** The texts as their files have them now, for each connection anew; absent: those above for good. */
+	/** Gives the texts for each new connection, from files that may be renewed. Absent: the texts above never change. */
 	readonly latest?: Latest<TlsTexts> | undefined;
 }
 

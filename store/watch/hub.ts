@@ -144,7 +144,8 @@ export class WatchHub {
 		for (const group of touched) {
 			const batch: WatchBatch = { events: group.out, revision: current };
 			group.out = [];
-			// A handler may pause, cancel, or make any watcher: who left takes its debt along, who came has none.
+			// While handlers run, watchers may leave the group or join it. One that has left gets its events when it catches up;
+			// one that has just joined asked only for what comes later. Neither gets this batch.
 			for (const watcher of [...group.watchers]) if (this.#owed(watcher, group)) this.#give(watcher, batch);
 			group.owedFrom = 0;
 		}

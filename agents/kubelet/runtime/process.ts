@@ -209,7 +209,8 @@ export class ProcessRuntime implements Runtime {
 		signalGroup(live.record.pid, "SIGKILL");
 		live.poll?.cancel();
 		await live.times?.stop();
-		// Seen as ended only with its last words: a status written in between would lack them, perhaps for good.
+		// The message is read before the state says "ended": a status written in between would lack the message and might
+		// never be written again.
 		const message = await this.#lastWords(live.record, state);
 		live.record = { ...live.record, state: { ...state, message } };
 		try {
