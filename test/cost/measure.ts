@@ -8,6 +8,8 @@ export const mostGrowth = 3;
 /** A run below this is repeated within one measurement, ms. */
 const shortest = 2;
 const rounds = 8;
+/** What takes so long is not looked at more often, nor at a larger size: no noise is as long, ms. */
+const long = 200;
 
 function time(run: () => unknown, repeats: number): number {
 	const before = performance.now();
@@ -15,7 +17,11 @@ function time(run: () => unknown, repeats: number): number {
 	return (performance.now() - before) / repeats;
 }
 
-function growthAt<T>(make: (size: number) => T, run: (input: T) => unknown, size: number): number {
+function growthAt<T>(
+	make: (size: number) => T,
+	run: (input: T) => unknown,
+	size: number,
+): { readonly ratio: number; readonly ms: number } {
 	const [one, two] = [make(size), make(2 * size)];
 	let [least, leastOfTwo] = [time(() => run(one), 1), Number.POSITIVE_INFINITY];
 	const repeats = Math.min(200, Math.max(1, Math.ceil(shortest / least)));
@@ -28,9 +34,9 @@ function growthAt<T>(make: (size: number) => T, run: (input: T) => unknown, size
 			leastOfTwo,
 			time(() => run(two), repeats),
 		);
-		if (round >= 1 && leastOfTwo / least < mostGrowth) break;
+		if (round >= 1 && (leastOfTwo / least < mostGrowth || leastOfTwo > long)) break;
 	}
-	return leastOfTwo / least;
+	return { ratio: leastOfTwo / least, ms: leastOfTwo };
 }
 
 /**
@@ -39,6 +45,6 @@ function growthAt<T>(make: (size: number) => T, run: (input: T) => unknown, size
  * a cache that is full), so what grows too much is looked at again at four times the size; what is quadratic still is.
  */
 export function growth<T>(make: (size: number) => T, run: (input: T) => unknown, size: number): number {
-	const found = growthAt(make, run, size);
-	return found < mostGrowth ? found : Math.min(found, growthAt(make, run, 4 * size));
+	const { ratio, ms } = growthAt(make, run, size);
+	return ratio < mostGrowth || ms > long ? ratio : Math.min(ratio, growthAt(make, run, 4 * size).ratio);
 }

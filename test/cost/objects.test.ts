@@ -9,7 +9,7 @@ import { validateCreate, validateUpdate } from "../../apiserver/scheme/validatio
 import { growth, mostGrowth } from "./measure.ts";
 import { type Growing, growingObjects } from "./objects.ts";
 
-const size = 1_000;
+const size = 3_000;
 
 /** Metadata and pod templates are the same code in every kind that has them: one kind of each is enough. */
 function isRepeated(name: string): boolean {
