@@ -107,7 +107,7 @@ const spec = {
 		"anonymous-auth": {
 			type: "boolean",
 			default: true,
-			help: "Requests without credentials are system:anonymous instead of refused.",
+			help: "Requests without credentials are system:anonymous instead of refused; never with AlwaysAllow.",
 			group: "Authentication",
 		},
 		"service-account-issuer": {
@@ -344,6 +344,9 @@ export async function runApiserver(argv: readonly string[]): Promise<number> {
 	});
 	try {
 		const options = await readOptions(values, log);
+		for (const url of values["etcd-servers"].filter((each) => each.startsWith("http://"))) {
+			log.warn("--etcd-servers: plain HTTP, so whoever comes between reads and changes everything", { url });
+		}
 		const store = connectStore({
 			endpoints: values["etcd-servers"],
 			tls: {

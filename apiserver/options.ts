@@ -64,7 +64,8 @@ export const defaults = {
 	etcdPrefix: "/registry",
 	serviceClusterIpRange: "10.0.0.0/24",
 	serviceNodePortRange: "30000-32767",
-	authorizationModes: ["AlwaysAllow"],
+	/** Safe alone; upstream's default would be AlwaysAllow. */
+	authorizationModes: ["Node", "RBAC"],
 	serviceAccountIssuer: "https://kubernetes.default.svc.cluster.local",
 	allowPrivileged: false,
 	certDir: "/var/run/kubernetes",

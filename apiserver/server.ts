@@ -25,6 +25,7 @@ import { InflightLimits } from "./http/inflight.ts";
 import { Metrics } from "./http/metrics.ts";
 import { type Listening, listen } from "./http/node-server.ts";
 import { pathHandlers } from "./http/paths.ts";
+import { allowsAnonymous, insecureChoices } from "./insecure.ts";
 import { type ApiserverOptions, defaults, parsePortRange } from "./options.ts";
 import { parseCidr } from "./registry/allocators/cidr.ts";
 import { namedShare, RangeAllocator } from "./registry/allocators/range.ts";
@@ -204,6 +205,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 	const token = tokenParts(ground);
 	const rbac = new RbacEvaluator(rbacSource(cacher));
 	const modes = options.authorizationModes ?? defaults.authorizationModes;
+	for (const choice of insecureChoices(options, modes)) log.warn(choice);
 	const authorizer: Authorizer = authorizerForModes(modes, {
 		node: new NodeAuthorizer(nodeLookups(cacher), nodeRules()),
 		rbac,
@@ -280,7 +282,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 		handler: filterChain({
 			authenticator: requestAuthenticator({
 				authenticators: [certificateAuthenticator, bearerAuthenticator(token.tokens, token.audiences)],
-				anonymous: options.anonymousAuth ?? true,
+				anonymous: allowsAnonymous(options, modes),
 			}),
 			authorizer,
 			limits,
