@@ -82,6 +82,7 @@ export const bugs: readonly Bug[] = [
 	},
 	{
 		name: "what is under way for replaced entries counts for the new ones",
+		rare: true,
 		file: "store/raft/persist.ts",
 		text: "for (const inFlight of this.#queue) if (inFlight.lastIndex > index) inFlight.lastIndex = index;",
 		replacement: "for (const inFlight of this.#queue) if (inFlight.lastIndex < 0) inFlight.lastIndex = index;",
@@ -199,12 +200,6 @@ export const bugs: readonly Bug[] = [
 		replacement: "resolve();",
 	},
 ];
-
-/**
- * What the simulator found in the product and hunts would seldom meet again: planted again, each shows at its seed of the
- * corpus.
- */
-export const remembered: readonly (Bug & { readonly seed: number })[] = [];
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

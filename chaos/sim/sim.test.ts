@@ -5,7 +5,7 @@ import { formatHistory, nemesisProcess, pairOperations, parseHistory } from "../
 import { checkLeaders } from "../leaders.ts";
 import { renderReport } from "../report/html.ts";
 import { hunt, missing } from "./hunt.ts";
-import { bugs, findIn, remembered, simOf, withPlanted } from "./planted.ts";
+import { bugs, findIn, simOf, withPlanted } from "./planted.ts";
 import { runSeed } from "./run.ts";
 import { drawSwarm, type Reduction } from "./swarm.ts";
 
@@ -105,19 +105,6 @@ describe("chaos/sim with a planted bug", () => {
 				assert.equal(replays[0]!.output, replays[1]!.output);
 				// Without the bug the seed is good.
 				assert.deepEqual((await runSeed(found.seed)).violations, []);
-			});
-		});
-	}
-
-	for (const bug of remembered) {
-		it(`finds again, at its seed, that ${bug.name}`, async function () {
-			this.timeout(120_000);
-			const corpus = JSON.parse(await readFile(new URL("./corpus.json", import.meta.url), "utf8")) as Remembered[];
-			assert.ok(corpus.some(({ seed }) => seed === bug.seed));
-			await withPlanted(bug, async (tree) => {
-				const { code, output } = await simOf(tree, ["--seed", String(bug.seed)]);
-				assert.equal(code, 1);
-				assert.match(output, /VIOLATION/);
 			});
 		});
 	}
