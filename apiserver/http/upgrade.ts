@@ -6,12 +6,17 @@ import { closeCodes, handshakeAnswer, WebSocketConnection } from "./websocket.ts
 
 /** A connection that was said goodbye to and does not end has this long. */
 const goodbyeMs = 5_000;
-/** Of HTTP/1's response that stands on a socket that was taken out of the server's hands. */
+
+/** HTTP/1's response that stands on a socket that was taken out of the server's hands. */
 export function responseOn(raw: IncomingMessage, socket: TLSSocket): ServerResponse {
 	const out = new ServerResponse(raw);
 	out.shouldKeepAlive = false;
 	out.assignSocket(socket);
+	// The server, which tells responses of room on their sockets, has let go of this one.
+	const onDrain = () => out.emit("drain");
+	socket.on("drain", onDrain);
 	out.once("finish", () => {
+		socket.off("drain", onDrain);
 		out.detachSocket(socket);
 		socket.destroySoon();
 	});
