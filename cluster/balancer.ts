@@ -9,6 +9,7 @@ import { ConnectionLimit, descriptorLimit } from "../kit/descriptors.ts";
 import { parseCommand } from "../kit/flags.ts";
 import { createLogger, type Logger, silentLogger } from "../kit/log.ts";
 import { type Latest, latestTls, type TlsTexts } from "../kit/renewed.ts";
+import { acceptErrors } from "../kit/shortage.ts";
 import { keepRenewed } from "./renewal.ts";
 
 const probeIntervalMs = 500;
@@ -164,7 +165,7 @@ export async function startBalancer(
 		server.once("error", reject);
 		server.listen(options.port, options.host, resolve);
 	});
-	server.on("error", (error) => options.logger?.error("listener failed", { error }));
+	server.on("error", acceptErrors(options.logger ?? silentLogger, "balancer"));
 	const timer = clock.every(probeIntervalMs, () => void probeAll());
 	return {
 		port: (server.address() as net.AddressInfo).port,

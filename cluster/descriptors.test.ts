@@ -24,6 +24,33 @@ describe("cluster: more clients than descriptors", function () {
 		await members.close();
 	});
 
+	it("a member that has too few for its own files says so, and goes on with all its data when it has enough", async () => {
+		members = await StoreProcesses.create(1);
+		const [name = ""] = members.names;
+		await members.startAll();
+		const client = members.connect();
+		clients.push(client);
+		await client.put({ key: bytes("kept"), value: bytes("v") });
+		await members.kill(name);
+		let refused = 0;
+		// Below these the runtime itself does not come up.
+		for (let limit = 24; limit <= 40; limit += 2) {
+			members.descriptors = limit;
+			const result = await members.start(name);
+			await members.kill(name);
+			const output = members.output(name);
+			assert.doesNotMatch(output, /in use by another|corrupt|damaged|missing|trusted/i, `limit ${limit}`);
+			if (!output.includes('"cannot start"')) continue;
+			refused++;
+			assert.equal(result, 1);
+			assert.match(output, new RegExp(`^Error: .*\\(too many open files: limit ${limit}; raise the limit`, "m"));
+		}
+		assert.ok(refused > 0, "no limit was too low");
+		members.descriptors = undefined;
+		assert.equal(await members.start(name), "ready");
+		assert.equal((await client.range({ key: bytes("kept") })).kvs[0]?.value.toString(), "v");
+	});
+
 	it("three members with 200 descriptors, 200 clients and 200 silent connections each keep their quorum", async () => {
 		members = await StoreProcesses.create(3);
 		members.descriptors = 200;

@@ -24,10 +24,6 @@ export function descriptorLimit(): number {
 	}
 }
 
-/** The process or the system has no descriptors left: nothing is damaged, and it passes. */
-export const isOutOfDescriptors = (error: unknown): boolean =>
-	["EMFILE", "ENFILE"].includes((error as { code?: unknown } | undefined)?.code as string);
-
 const otherEnd = (socket: Socket) => `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
 
 export interface ConnectionLimitOptions {

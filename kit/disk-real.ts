@@ -8,15 +8,27 @@ const directoryMode = 0o700;
 
 class RealFile implements DiskFile {
 	readonly #handle: FileHandle;
+	readonly #path: string;
 
-	constructor(handle: FileHandle) {
+	constructor(handle: FileHandle, path: string) {
 		this.#handle = handle;
+		this.#path = path;
+	}
+
+	/** Node names the file only where a path was given, and "no space left on device" asks: which one? */
+	async #named<T>(work: Promise<T>): Promise<T> {
+		try {
+			return await work;
+		} catch (error) {
+			if (error instanceof Error) error.message += ` '${this.#path}'`;
+			throw error;
+		}
 	}
 
 	async read(target: Buffer, position: number): Promise<number> {
 		let done = 0;
 		while (done < target.length) {
-			const { bytesRead } = await this.#handle.read(target, done, target.length - done, position + done);
+			const { bytesRead } = await this.#named(this.#handle.read(target, done, target.length - done, position + done));
 			if (bytesRead === 0) break;
 			done += bytesRead;
 		}
@@ -26,17 +38,17 @@ class RealFile implements DiskFile {
 	async write(data: Buffer, position: number): Promise<void> {
 		let done = 0;
 		while (done < data.length) {
-			const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
+			const { bytesWritten } = await this.#named(this.#handle.write(data, done, data.length - done, position + done));
 			done += bytesWritten;
 		}
 	}
 
 	sync(): Promise<void> {
-		return this.#handle.datasync();
+		return this.#named(this.#handle.datasync());
 	}
 
 	truncate(size: number): Promise<void> {
-		return this.#handle.truncate(size);
+		return this.#named(this.#handle.truncate(size));
 	}
 
 	async size(): Promise<number> {
@@ -51,7 +63,7 @@ class RealFile implements DiskFile {
 export const realDisk: Disk = {
 	async open(path, options) {
 		const flags = constants.O_RDWR | (options?.create === true ? constants.O_CREAT : 0);
-		return new RealFile(await open(path, flags, fileMode));
+		return new RealFile(await open(path, flags, fileMode), path);
 	},
 	async list(path) {
 		return (await readdir(path)).sort();

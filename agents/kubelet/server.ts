@@ -13,6 +13,7 @@ import { descriptorLimit } from "../../kit/descriptors.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { latestTls, serveLatest } from "../../kit/renewed.ts";
+import { acceptErrors } from "../../kit/shortage.ts";
 import { type LogOptions, type LogSink, streamLog } from "./log-stream.ts";
 import type { ContainerLog } from "./runtime/types.ts";
 
@@ -253,7 +254,7 @@ export async function startKubeletServer(
 		server.once("error", reject);
 		server.listen(options.port, options.address, resolve);
 	});
-	server.on("error", (error) => options.logger.error("kubelet's listener failed", { error }));
+	server.on("error", acceptErrors(options.logger, "kubelet"));
 	return {
 		port: (server.address() as { port: number }).port,
 		async close() {

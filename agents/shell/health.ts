@@ -6,6 +6,7 @@ import type { FlagSpecs } from "../../kit/flags.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { latestTls, serveLatest } from "../../kit/renewed.ts";
+import { acceptErrors } from "../../kit/shortage.ts";
 
 export function servingFlags<const P extends number>(port: P) {
 	return {
@@ -87,7 +88,7 @@ export async function serveHealth(options: HealthOptions): Promise<{ close(): Pr
 		server.listen(options.port, options.address, resolve);
 	});
 	// A connection that cannot be accepted (no descriptors left) is said, and ends nothing.
-	server.on("error", (error) => options.logger.error("health listener failed", { error }));
+	server.on("error", acceptErrors(options.logger, "health"));
 	return {
 		async close() {
 			server.closeAllConnections();

@@ -171,6 +171,11 @@ describe("disks that go bad", () => {
 				const { end, output, hits } = await harmStore(where, fault);
 				assert.equal(end, 1, output);
 				assert.match(output, new RegExp(`member stopped.*(${code})`));
+				// A full disk is no damage, and is said as what it is, with the file and what to do.
+				if (fault === "full") {
+					assert.match(output, /member stopped: no space left on device.*\/member\/.*make room/);
+					assert.doesNotMatch(output, /trusted|corrupt|damaged/i);
+				}
 				assert.ok(hits > 0);
 			});
 		}

@@ -7,6 +7,7 @@
  */
 import type { Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
+import { shortageOf } from "../../kit/shortage.ts";
 import { StoreError } from "../api.ts";
 import { encodeCommand } from "../machine/codec.ts";
 import type { Applied, Command, StateMachine } from "../machine/types.ts";
@@ -483,8 +484,10 @@ export class Member {
 		if (this.#stopped) return;
 		const error = cause instanceof Error ? cause : new Error(String(cause));
 		this.crash();
-		this.#logger.error("member stopped: its state can no longer be trusted", {
+		const shortage = shortageOf(error);
+		this.#logger.error(`member stopped: ${shortage?.what ?? "its state can no longer be trusted"}`, {
 			error: `${error.name}: ${error.message}`,
+			...(shortage === undefined ? {} : { remedy: shortage.remedy }),
 			stack: error.stack,
 		});
 		this.#proposals.failAll("etcdserver: server stopped");

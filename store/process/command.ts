@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { type FlagSpecs, type FlagValues, parseCommand, parseDuration } from "../../kit/flags.ts";
 import { createLogger, type Level, type Logger } from "../../kit/log.ts";
 import { type Latest, latestTls, type TlsTexts } from "../../kit/renewed.ts";
+import { shortageOf } from "../../kit/shortage.ts";
 import { ClusterConfigError, type InitialCluster, initialCluster, parseUrl } from "../member/cluster.ts";
 import { relocated } from "../member/membership.ts";
 import type { AutoCompaction } from "../member/types.ts";
@@ -205,12 +206,15 @@ export async function runStore(argv: readonly string[]): Promise<number> {
 			return 0;
 		}
 		const wrongFlags = error instanceof ClusterConfigError;
+		const shortage = shortageOf(error);
 		logger.error("cannot start", {
 			error,
+			...(shortage === undefined ? {} : { shortage: shortage.what, remedy: shortage.remedy }),
 			...(error instanceof LogCorruptError ? { file: error.file, offset: error.offset } : {}),
 			...(wrongFlags ? {} : { stack: (error as Error).stack }),
 		});
-		process.stderr.write(`Error: ${(error as Error).message}\n`);
+		const why = shortage === undefined ? "" : ` (${shortage.what}; ${shortage.remedy})`;
+		process.stderr.write(`Error: ${(error as Error).message}${why}\n`);
 		return wrongFlags ? 2 : 1;
 	}
 }

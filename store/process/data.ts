@@ -140,7 +140,8 @@ async function openEngine(path: string): Promise<Engine> {
 		return await openLevelEngine(path, { maxOpenFiles: shareDescriptors().engineFiles });
 	} catch (error) {
 		const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-		if (cause?.code === "LEVEL_LOCKED" || /lock/i.test(cause?.message ?? "")) {
+		// By the code alone: the message of any failure may hold the word, as the lock's file or a directory is named so.
+		if (cause?.code === "LEVEL_LOCKED") {
 			throw new ClusterConfigError(`${path}: in use by another process`);
 		}
 		throw new Error(`${path}: ${cause?.message ?? (error as Error).message}`, { cause: error });

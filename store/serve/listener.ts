@@ -15,6 +15,7 @@ import type { ConnectionLimit } from "../../kit/descriptors.ts";
 import { guarded } from "../../kit/guarded.ts";
 import type { Logger } from "../../kit/log.ts";
 import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
+import { acceptErrors } from "../../kit/shortage.ts";
 import { nativeAlpn, nativeMagic } from "../native/protocol.ts";
 import { SocketChannel } from "../native/socket-channel.ts";
 import { NativeConnection, type NativeServerOptions } from "./native.ts";
@@ -141,7 +142,7 @@ export class Listener {
 			server.once("error", reject);
 			server.listen(address.port, address.host, () => {
 				server.off("error", reject);
-				server.on("error", (error) => logger.error("client listener failed", { error }));
+				server.on("error", acceptErrors(logger, "clients"));
 				resolve();
 			});
 		});

@@ -15,6 +15,7 @@ import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
 import type { Random } from "../../kit/random.ts";
 import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
+import { acceptErrors } from "../../kit/shortage.ts";
 import type { PeerGate } from "../member/incarnations.ts";
 import type { Forward, PeerHandlers, PeerTransport, RefusalReason } from "../member/types.ts";
 import type { MemberId, Message, MessageType } from "../raft/types.ts";
@@ -265,7 +266,7 @@ export class TcpTransport implements PeerTransport {
 			server.once("error", reject);
 			server.listen(address.port, address.host, () => {
 				server.off("error", reject);
-				server.on("error", (error) => this.#options.logger.error("peer listener failed", { error }));
+				server.on("error", acceptErrors(this.#options.logger, "peers"));
 				resolve();
 			});
 		});

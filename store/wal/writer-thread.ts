@@ -18,6 +18,8 @@ const { preallocateBytes: step, sync } = workerData as { readonly preallocateByt
 const port = parentPort!;
 const shared = new Map<number, Uint8Array>();
 let descriptor: number | undefined;
+/** Of `descriptor`, for errors: Node names no file in those of descriptors. */
+let file = "";
 let end = 0;
 let size = 0;
 
@@ -47,6 +49,7 @@ function finish(): void {
 
 function create(path: string, data: Uint8Array): void {
 	finish();
+	file = path;
 	const temporary = `${path}.tmp`;
 	const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, fileMode);
 	descriptor = fd;
@@ -59,6 +62,7 @@ function create(path: string, data: Uint8Array): void {
 
 function open(path: string, data: Uint8Array, position: number): void {
 	finish();
+	file = path;
 	const fd = openSync(path, constants.O_RDWR);
 	descriptor = fd;
 	const at = position + data.length;
@@ -109,7 +113,8 @@ port.on("message", (request: ThreadRequest) => {
 	try {
 		perform(request);
 	} catch (error) {
-		reply = { code: (error as NodeJS.ErrnoException).code, message: (error as Error).message };
+		const { code, message, path } = error as NodeJS.ErrnoException;
+		reply = { code, message: code === undefined || path !== undefined ? message : `${message} '${file}'` };
 	}
 	if (request.op !== "share" && request.op !== "drop") port.postMessage(reply);
 	if (request.op === "close") port.close();
