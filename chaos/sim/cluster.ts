@@ -370,7 +370,7 @@ export class SimCluster {
 		});
 	}
 
-	/** As `store/data.ts` and `store/server.ts` do; undefined when the process ended meanwhile. */
+	/** As `store/process/data.ts` and `store/process/server.ts` do; undefined when the process ended meanwhile. */
 	async #openData(node: SimNode, life: number, view: ClockView) {
 		const { network, ids, swarm, reached } = this.#options;
 		const { disk } = node;

@@ -191,13 +191,20 @@ describe("chaos/targets: a whole cluster whose run is interrupted", function () 
 	function otherRun(then: string) {
 		const module = (name: string) => JSON.stringify(path.join(import.meta.dirname, name));
 		const source = `import { startClusterMembers } from ${module("kubernetes.ts")};
-			import { startProcessPlace } from ${module("processes.ts")};
+			import { startProcessPlace } from ${module("../places/processes.ts")};
 			const place = await startProcessPlace(${JSON.stringify({ size: 1 })});
 			const members = await startClusterMembers({ nodes: 0, place });
 			${then}`;
 		const env = { ...process.env, TMPDIR: folder };
 		const child = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", "pipe", 2], env });
 		return child;
+	}
+
+	/** Resolves when it says something; rejects when it ends without a word. */
+	async function said(child: ReturnType<typeof otherRun>): Promise<void> {
+		const ended = once(child, "exit").then(([code]) => assert.fail(`the other run ended by itself, code ${code}`));
+		await Promise.race([once(child.stdout!, "data"), ended]);
+		ended.catch(() => {});
 	}
 
 	async function leavesNothing(child: ReturnType<typeof otherRun>): Promise<void> {
@@ -209,13 +216,16 @@ describe("chaos/targets: a whole cluster whose run is interrupted", function () 
 
 	it("leaves nothing behind of one that is being started", async () => {
 		const child = otherRun("");
-		while (namedBy(`${folder}/`).length === 0) await delay(5);
+		while (namedBy(`${folder}/`).length === 0) {
+			assert.equal(child.exitCode, null, "the other run ended by itself");
+			await delay(5);
+		}
 		await leavesNothing(child);
 	});
 
 	it("has no process left where it is killed", async () => {
 		const child = otherRun(`console.log("runs");`);
-		await once(child.stdout!, "data");
+		await said(child);
 		assert.ok(namedBy(`${folder}/`).length > 4);
 		child.kill("SIGKILL");
 		await eventually("all gone", async () => namedBy(`${folder}/`).length === 0);
@@ -226,7 +236,7 @@ describe("chaos/targets: a whole cluster whose run is interrupted", function () 
 			await members.kill("master-1");
 			console.log("killed");
 			await members.start("master-1").catch(() => {});`);
-		await once(child.stdout!, "data");
+		await said(child);
 		while (namedBy(`${folder}/`).length < 2) await delay(5);
 		await leavesNothing(child);
 	});

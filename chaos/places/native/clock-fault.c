@@ -1,5 +1,5 @@
 // Put between a process and libc by LD_PRELOAD: a wall clock that is wrong on command. BARQUE_CLOCK_FILE says how wrong,
-// mapped so that a change is seen by the next call; chaos/faults/fake-clocks.ts writes it. Monotonic clocks, timers and the
+// mapped so that a change is seen by the next call; chaos/places/fake-clocks.ts writes it. Monotonic clocks, timers and the
 // times of files stay right.
 #include <dlfcn.h>
 #include <fcntl.h>

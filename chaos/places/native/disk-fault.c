@@ -1,6 +1,6 @@
 // Put between a process and libc by LD_PRELOAD: a disk that goes bad on command. Only calls on files under
 // BARQUE_FAULT_PATH are harmed. BARQUE_FAULT_FILE is the command, mapped so that a change is seen by the next call and
-// costs nothing until then; chaos/faults/disk-shim.ts writes it.
+// costs nothing until then; chaos/places/disk-shim.ts writes it.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
