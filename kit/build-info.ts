@@ -18,7 +18,8 @@ export function registerBuildInfo(registry: Registry, { major, minor, gitVersion
 		build_date: "",
 		go_version: "",
 		compiler: `node ${process.version}`,
-		platform: `${process.platform}/${process.arch}`,
+		// As Go names them.
+		platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
 	};
 	new Gauge({
 		name: "kubernetes_build_info",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
+import { skip } from "../test/skip.ts";
 import { descriptorLimit } from "./descriptors.ts";
 import { createLogger } from "./log.ts";
 import { acceptErrors, shortageOf } from "./shortage.ts";
@@ -31,7 +32,7 @@ describe("shortage", () => {
 
 	it("of a full device is what the device says", async function () {
 		const full = await open("/dev/full", "r+").catch(() => undefined);
-		if (full === undefined) this.skip();
+		if (full === undefined) skip(this, "no /dev/full");
 		try {
 			await assert.rejects(full.write(Buffer.from("x")), (error) => shortageOf(error)?.of === "space");
 		} finally {

@@ -9,11 +9,13 @@ import {
 	type LeaderElector,
 	type leaderElectionFlags,
 } from "../../apiserver/client/leader-election.ts";
-import { buildInfo, queueMetrics, requestMetrics } from "../../apiserver/client/metrics.ts";
+import { queueMetrics, requestMetrics } from "../../apiserver/client/metrics.ts";
 import { createApiClient } from "../../apiserver/client/rest.ts";
 import type { ApiClient } from "../../apiserver/client/types.ts";
 import type { RunningWorkQueue } from "../../apiserver/client/workqueue.ts";
+import { kubernetesVersion } from "../../apiserver/scheme/kubernetes-version.ts";
 import type { ObjectReference } from "../../apiserver/scheme/types.gen.ts";
+import { registerBuildInfo } from "../../kit/build-info.ts";
 import { systemClock } from "../../kit/clock.ts";
 import type { FlagSpecs, FlagValues } from "../../kit/flags.ts";
 import { createLogger, type Level, type Logger } from "../../kit/log.ts";
@@ -66,7 +68,7 @@ export async function runElectedAgent(values: AgentFlagValues, agent: ElectedAge
 	const fence = () => elector?.fence;
 	const registry = new Registry();
 	collectDefaultMetrics({ register: registry });
-	buildInfo(registry);
+	registerBuildInfo(registry, kubernetesVersion);
 	const observer = requestMetrics(registry);
 	const watchQueue = queueMetrics(registry);
 	const client = createApiClient({ kubeconfig, userAgent: agent.component, mayWrite, fence, observer });

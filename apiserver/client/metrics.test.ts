@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { Registry } from "prom-client";
+import { registerBuildInfo } from "../../kit/build-info.ts";
 import { silentLogger } from "../../kit/log.ts";
 import { VirtualClock } from "../../kit/sim/clock.ts";
-import { buildInfo, queueMetrics, requestMetrics } from "./metrics.ts";
+import { kubernetesVersion } from "../scheme/kubernetes-version.ts";
+import { queueMetrics, requestMetrics } from "./metrics.ts";
 import { configMaps } from "./resources.ts";
 import { createApiClient } from "./rest.ts";
 import { createWorkQueue } from "./workqueue.ts";
@@ -93,7 +95,7 @@ describe("metrics of clients", () => {
 
 	it("tell of the build", async () => {
 		const registry = new Registry();
-		buildInfo(registry);
+		registerBuildInfo(registry, kubernetesVersion);
 		const text = await registry.metrics();
 		assert.match(text, /^kubernetes_build_info\{major="1",minor="\d+",git_version="v1\.[^"]+",git_commit="",.*\} 1$/m);
 	});

@@ -1,6 +1,5 @@
 /** What upstream's components tell of themselves, by the same names: their requests, their work queues, their build. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { kubernetesVersion } from "../scheme/kubernetes-version.ts";
 import type { RunningWorkQueue } from "./workqueue.ts";
 
 /** Told of every request of a client. */
@@ -134,26 +133,4 @@ export function queueMetrics(registry: Registry): (name: string, queue: RunningW
 			worked: (time) => worked.observe({ name }, time),
 		});
 	};
-}
-
-/** `kubernetes_build_info`. */
-export function buildInfo(registry: Registry): void {
-	const { major, minor, gitVersion } = kubernetesVersion;
-	const labels = {
-		major,
-		minor,
-		git_version: gitVersion,
-		git_commit: "",
-		git_tree_state: "",
-		build_date: "",
-		go_version: "",
-		compiler: `node ${process.versions.node}`,
-		platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
-	};
-	new Gauge({
-		name: "kubernetes_build_info",
-		help: "A metric with a constant '1' value, labeled by the version served, and what it runs on.",
-		labelNames: Object.keys(labels),
-		registers: [registry],
-	}).set(labels, 1);
 }

@@ -26,6 +26,14 @@ describe("house rules", () => {
 		);
 	});
 
+	it("stops a test that is skipped without a reason that the run tells", () => {
+		for (const call of ["this", "context", "it"].map((name) => `${name}.skip(${name === "it" ? '"x"' : ""});`)) {
+			assert.match(messages("kit/a.test.ts", call)[0] ?? "", /test\/skip\.ts/, call);
+			assert.deepEqual(messages("test/skip.ts", call), []);
+		}
+		assert.deepEqual(messages("kit/a.test.ts", 'skip(this, "no etcd");'), []);
+	});
+
 	it("stops an HTTP server whose listener may throw", () => {
 		const server = 'import http from "node:http";\nhttp.createServer(LISTENER);';
 		assert.match(messages("agents/a.ts", server)[0] ?? "", /guarded/);

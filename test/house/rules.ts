@@ -39,6 +39,9 @@ const impure: ReadonlyArray<readonly [RegExp, string]> = [
 	],
 ];
 
+/** The one place that skips tests, since it says why. */
+const skipHelper = "test/skip.ts";
+
 /** Checks one file's text; `file` is its path from the repository root. */
 export function checkFile(file: string, text: string): Violation[] {
 	const violations = backwardArrows(file, importsOf(file, text));
@@ -62,6 +65,9 @@ export function checkFile(file: string, text: string): Violation[] {
 			line: 1,
 			message: "an HTTP server whose listener may end the process: guarded (kit/guarded.ts)",
 		});
+	}
+	if (file !== skipHelper && /\b(?:this|context)\.skip\(\)|\b(?:it|describe)\.skip\(/.test(text)) {
+		violations.push({ file, line: 1, message: `a test is skipped without a reason that the run tells: ${skipHelper}` });
 	}
 	if (!isTest(file)) {
 		for (const { line, operand } of unboundedSpreads(text)) {

@@ -65,27 +65,29 @@ for (const isolation of [true, false])
 			readOnly,
 		});
 
+		const specOf = (script: string, of: Partial<ContainerSpec> = {}): ContainerSpec => ({
+			podUid: "uid",
+			namespace: "default",
+			podName: "p",
+			name: "c",
+			attempt: 0,
+			image: "x",
+			command: ["/bin/sh", "-c", script],
+			args: [],
+			env: {},
+			workingDir: undefined,
+			privileges: plain,
+			mounts: [],
+			podIp: "127.0.0.1",
+			ports: [],
+			annotations: {},
+			terminationMessagePath: "/dev/termination-log",
+			terminationMessageFromLogs: false,
+			...of,
+		});
+
 		async function run(script: string, of: Partial<ContainerSpec> = {}): Promise<{ output: string; state: Exited }> {
-			const started = await runtime.start({
-				podUid: "uid",
-				namespace: "default",
-				podName: "p",
-				name: "c",
-				attempt: 0,
-				image: "x",
-				command: ["/bin/sh", "-c", script],
-				args: [],
-				env: {},
-				workingDir: undefined,
-				privileges: plain,
-				mounts: [],
-				podIp: "127.0.0.1",
-				ports: [],
-				annotations: {},
-				terminationMessagePath: "/dev/termination-log",
-				terminationMessageFromLogs: false,
-				...of,
-			});
+			const started = await runtime.start(specOf(script, of));
 			await ended.promise;
 			const state = runtime.get(started.id)?.state;
 			assert(state?.phase === "exited");
@@ -142,10 +144,7 @@ for (const isolation of [true, false])
 
 		it("gives variables of any name and value to the container and to what runs beside it", async () => {
 			const env = { "a.b-c": "1", UID: "x", PATH: "/bin:/usr/bin", QUOTED: "it's $HOME\n`two`", LD_PRELOAD: "" };
-			const started = await runtime.start({
-				...(await specOf("exec sleep 60")),
-				env,
-			});
+			const started = await runtime.start(specOf("exec sleep 60", { env }));
 			for (const [name, value] of Object.entries(env)) {
 				const told = await runtime.exec(started.id, ["printenv", name], 5_000);
 				assert.deepEqual(told, { exitCode: 0, output: `${value}\n` });
@@ -160,28 +159,6 @@ for (const isolation of [true, false])
 			assert.notEqual(pid, undefined);
 			assert(!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("QUOTED"));
 		});
-
-		async function specOf(script: string): Promise<ContainerSpec> {
-			return {
-				podUid: "uid",
-				namespace: "default",
-				podName: "p",
-				name: "c",
-				attempt: 7,
-				image: "x",
-				command: ["/bin/sh", "-c", script],
-				args: [],
-				env: {},
-				workingDir: undefined,
-				privileges: plain,
-				mounts: [],
-				podIp: "127.0.0.1",
-				ports: [],
-				annotations: {},
-				terminationMessagePath: "/dev/termination-log",
-				terminationMessageFromLogs: false,
-			};
-		}
 
 		if (!isolation) {
 			it("tells clients by a kubeconfig where the service account is", async () => {
@@ -268,13 +245,14 @@ for (const isolation of [true, false])
 		});
 
 		it("runs the built-in images as any user", async () => {
-			const started = await runtime.start({
-				...(await specOf("")),
-				image: "echo",
-				command: [],
-				env: { PORT: "0" },
-				privileges: { ...plain, user: { uid: 4321, gid: 4321, groups: [] } },
-			});
+			const started = await runtime.start(
+				specOf("", {
+					image: "echo",
+					command: [],
+					env: { PORT: "0" },
+					privileges: { ...plain, user: { uid: 4321, gid: 4321, groups: [] } },
+				}),
+			);
 			const file = runtime.log(started.id)?.file ?? "";
 			for (let tries = 0; tries < 500 && !readFileSync(file, "utf8").includes("listening"); tries++) {
 				await new Promise((resolve) => setTimeout(resolve, 20));
