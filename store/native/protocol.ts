@@ -119,6 +119,8 @@ export interface FrameChannel {
 	setReading?(on: boolean): void;
 	/** What was sent is still delivered when possible; `onClose` follows. Idempotent. */
 	close(): void;
+	/** Frees what the other side has not taken; `onClose` follows. Absent where `close` does so. */
+	destroy?(): void;
 }
 
 export interface FrameHandlers {

@@ -74,6 +74,10 @@ export class SocketChannel implements FrameChannel {
 		this.#outbox.push(bytes);
 	}
 
+	destroy(): void {
+		this.#socket.destroy();
+	}
+
 	close(): void {
 		if (this.#socket.destroyed) return;
 		this.#outbox.flush();

@@ -5,6 +5,7 @@ import { systemClock } from "../../kit/clock.ts";
 import { ConnectionLimit } from "../../kit/descriptors.ts";
 import type { Logger } from "../../kit/log.ts";
 import { systemRandom } from "../../kit/random.ts";
+import { defaultSendBudget, SendBudget } from "../../kit/send-budget.ts";
 import type { Machine } from "../machine/machine.ts";
 import { askToBegin } from "../member/bootstrap.ts";
 import { type Address, type InitialCluster, memberNames, parseUrl } from "../member/cluster.ts";
@@ -44,6 +45,8 @@ export interface StoreServerOptions {
 	/** Bytes of keys, values and history above which writes that add to them are refused. */
 	readonly quotaBytes: number;
 	readonly preVote: boolean;
+	/** Bytes that may wait for slow clients, of all connections together. Default: by the process's memory. */
+	readonly sendBudgetBytes?: number | undefined;
 	readonly progressEveryMs: number;
 	readonly autoCompaction?: AutoCompaction | undefined;
 	readonly version: string;
@@ -252,6 +255,11 @@ async function assemble(
 		version: options.version,
 		registry: metrics.registry,
 	});
+	const sendBudget = new SendBudget({
+		most: options.sendBudgetBytes ?? defaultSendBudget(),
+		name: "clients",
+		logger,
+	});
 	const connectionLimit = new ConnectionLimit({ most: shareDescriptors().clients, name: "clients", logger });
 	const common = { clock: systemClock as Clock, logger, tls: options.clientTls, http, connectionLimit };
 	const maxFrameBytes = options.maxRequestBytes + requestOverheadBytes;
@@ -265,6 +273,7 @@ async function assemble(
 			watchers += change;
 		},
 		maxFrameBytes,
+		sendBudget,
 		limits: { progressEveryMs: options.progressEveryMs },
 	};
 	const clients = await Listener.open({ ...common, addresses: options.listenClient, native, maxFrameBytes });
@@ -278,6 +287,7 @@ async function assemble(
 		version: options.version,
 		connections: () => clients.connections,
 		watchers: () => watchers,
+		sendBudget,
 		quotaBytes: options.quotaBytes,
 		usedBytes,
 		fileBytes: () => engineFileBytes(options.dataDir),

@@ -1,5 +1,6 @@
 /** Prometheus metrics of a member, under etcd's names where etcd has them. Read when scraped, not when things happen. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { SendBudget } from "../../kit/send-budget.ts";
 import type { Member } from "../member/member.ts";
 
 export interface MetricsSource {
@@ -7,6 +8,7 @@ export interface MetricsSource {
 	readonly version: string;
 	readonly connections: () => number;
 	readonly watchers: () => number;
+	readonly sendBudget: SendBudget;
 	readonly quotaBytes: number;
 	/** Of keys, values and history, as the quota counts them. */
 	readonly usedBytes: () => number;
@@ -82,6 +84,16 @@ const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
 		(s) => s.member.machine.pendingBytes,
 	],
 	["barque_store_client_connections", "Open connections of the native protocol.", (s) => s.connections()],
+	[
+		"barque_store_client_send_buffer_bytes",
+		"Bytes that clients have not taken yet, of all connections.",
+		(s) => s.sendBudget.bytes,
+	],
+	[
+		"barque_store_client_send_buffer_limit_bytes",
+		"Bytes that may wait for clients, of all connections; beyond it the slowest are ended.",
+		(s) => s.sendBudget.most,
+	],
 	["barque_store_snapshots_sending", "Snapshots being sent to other members.", (s) => s.member.load.snapshotsSending],
 ];
 
@@ -115,6 +127,11 @@ const counters: readonly (readonly [name: string, help: string, read: (source: M
 		"barque_store_commands_applied_total",
 		"Commands applied since the member started.",
 		(s) => s.member.counters.commandsApplied,
+	],
+	[
+		"barque_store_slow_clients_ended_total",
+		"Connections ended because too many bytes waited for slow clients.",
+		(s) => s.sendBudget.ended,
 	],
 	["barque_store_snapshots_sent_total", "Snapshots sent to other members.", (s) => s.member.counters.snapshotsSent],
 	[

@@ -1,6 +1,7 @@
 /** One client's connection in the native protocol: reads requests, answers them in any order, and feeds its watches. */
 import type { Clock, Timer } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
+import type { SendAccount, SendBudget } from "../../kit/send-budget.ts";
 import { StoreError, type WatchBatch } from "../api.ts";
 import type { Abandonable } from "../member/long-ranges.ts";
 import type { Requests } from "../member/requests.ts";
@@ -35,6 +36,8 @@ export interface NativeServerOptions {
 	/** Longest frame taken, for the greeting; absent: not told. */
 	readonly maxFrameBytes?: number | undefined;
 	readonly limits?: Partial<NativeLimits>;
+	/** Of all connections of the process together. Absent: each has its own limits only. */
+	readonly sendBudget?: SendBudget | undefined;
 }
 
 export interface NativeLimits {
@@ -79,6 +82,7 @@ export class NativeConnection {
 	readonly #watches = new Map<number, ServedWatch>();
 	readonly #onClosed: () => void;
 	readonly #answers: Answers;
+	readonly #account: SendAccount | undefined;
 	/** The protocol's version spoken; 0: not greeted yet. */
 	#version = 0;
 	#closed = false;
@@ -107,6 +111,11 @@ export class NativeConnection {
 			slowAfterMs: this.#limits.slowAfterMs,
 			maxUnderWay: this.#limits.maxPipelined,
 		});
+		this.#account = options.sendBudget?.enter({
+			buffered: () => channel.backlog,
+			// Nothing is said: it would stand behind all that the client does not take. It connects again and resumes its watches.
+			end: () => (channel.destroy === undefined ? channel.close() : channel.destroy()),
+		});
 		this.#helloTimer = options.clock.after(this.#limits.idleHelloMs, () => channel.close());
 		channel.start({
 			onFrame: (frame) => this.#onFrame(frame),
@@ -133,6 +142,7 @@ export class NativeConnection {
 		this.#closed = true;
 		this.#held = [];
 		this.#answers.close();
+		this.#account?.leave();
 		this.#helloTimer?.cancel();
 		this.#slowTimer?.cancel();
 		for (const { handle, progress } of this.#watches.values()) {
@@ -152,10 +162,17 @@ export class NativeConnection {
 	#sendFrame(frame: Buffer): void {
 		if (this.#closed) return;
 		this.#channel.send(frame);
-		this.#sentBytes += frame.length + frameHeadBytes;
+		const bytes = frame.length + frameHeadBytes;
+		this.#sentBytes += bytes;
 		const backlog = this.#channel.backlog;
+		this.#account?.wrote(bytes, backlog);
 		if (backlog > this.#limits.maxBacklog) this.#channel.close();
-		else if (backlog > this.#limits.pauseAbove) this.#pause();
+		else if (backlog > this.#pauseAbove()) this.#pause();
+	}
+
+	#pauseAbove(): number {
+		const { pauseAbove } = this.#limits;
+		return this.#options.sendBudget?.pauseAbove(pauseAbove) ?? pauseAbove;
 	}
 
 	#onFrame(frame: Buffer): void {
@@ -378,6 +395,7 @@ export class NativeConnection {
 	}
 
 	#drained(): void {
+		this.#account?.wrote(0, this.#channel.backlog);
 		this.#answers.drained();
 		if (!this.#paused) return;
 		this.#paused = false;

@@ -64,6 +64,36 @@ describe("watch hub", () => {
 		);
 	});
 
+	it("gives those that catch up no more than a slice in a turn, by bytes and all together", async () => {
+		const size = 300 << 10;
+		let given = 0;
+		let most = 0;
+		const turn = async () => {
+			most = Math.max(most, given);
+			given = 0;
+			await new Promise((resolve) => setImmediate(resolve));
+		};
+		const own = await Driver.open(new MemoryEngine(), { recentBytes: 16 << 20, turn });
+		for (let i = 0; i < 12; i++) own.put("k", "x".repeat(size));
+		const seen: number[] = [];
+		for (let i = 0; i < 20; i++) {
+			own.machine.watch(
+				{ key: bytes("k"), startRevision: 2 },
+				{
+					onBatch: ({ events }) => {
+						given += events.length * size;
+						seen[i] = (seen[i] ?? 0) + events.length;
+					},
+					onEnd: assert.fail,
+				},
+			);
+		}
+		while (seen.length < 20 || seen.some((count) => count < 12)) await settle();
+		most = Math.max(most, given);
+		assert.ok(most <= (1 << 20) + 5 * size, `${most} bytes in one turn`);
+		await own.machine.close();
+	});
+
 	it("tells a watcher of one key only about that key", () => {
 		const one = watch({ key: bytes("b"), rangeEnd: undefined });
 		for (const key of ["a", "b", "b\0", "c"]) d.put(key);

@@ -369,8 +369,12 @@ export class WatchHub {
 	#serveFromRecent(): void {
 		const first = this.#recent.first ?? this.#current + 1;
 		const watchers = [...this.#unsynced].filter((watcher) => watcher.next >= first).slice(0, sliceWatchers);
+		let bytes = 0;
 		for (const watcher of watchers) {
-			const revisions = this.#recent.from(watcher.next, sliceRecords);
+			// All of them together: each may belong to a client that takes nothing.
+			if (bytes >= sliceBytes) return;
+			const revisions = this.#recent.from(watcher.next, sliceRecords, sliceBytes);
+			for (const revision of revisions) bytes += revision.bytes;
 			const last = revisions.at(-1)?.main ?? this.#current;
 			// Published but not yet flushed belongs to the flush.
 			this.#advance(watcher, revisions, Math.min(last, this.#current));

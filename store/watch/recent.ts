@@ -90,8 +90,8 @@ export class RecentEvents {
 		this.#bytes = 0;
 	}
 
-	/** Revisions from `main` on, oldest first, at most `limit`. */
-	from(main: number, limit: number): RevisionEvents[] {
+	/** Revisions from `main` on, oldest first, at most `limit`, and no further one after `maxBytes`. */
+	from(main: number, limit: number, maxBytes: number): RevisionEvents[] {
 		let low = this.#head;
 		let end = this.#ring.length;
 		while (low < end) {
@@ -99,6 +99,10 @@ export class RecentEvents {
 			if (this.#ring[middle]!.main < main) low = middle + 1;
 			else end = middle;
 		}
-		return this.#ring.slice(low, low + limit);
+		let to = low;
+		for (let bytes = 0; to < Math.min(low + limit, this.#ring.length) && bytes < maxBytes; to++) {
+			bytes += this.#ring[to]!.bytes;
+		}
+		return this.#ring.slice(low, to);
 	}
 }
