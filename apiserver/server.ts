@@ -3,6 +3,8 @@ import { type Clock, sleep, systemClock } from "../kit/clock.ts";
 import { ConnectionLimit, descriptorLimit } from "../kit/descriptors.ts";
 import { createLogger, type Logger } from "../kit/log.ts";
 import { systemRandom } from "../kit/random.ts";
+import { defaultSendBudget, SendBudget } from "../kit/send-budget.ts";
+import { acceptErrors } from "../kit/shortage.ts";
 import { admissionChain } from "./admission/chain.ts";
 import { rbacEscalation } from "./admission/escalation.ts";
 import { TokenIssuer } from "./authn/issuer.ts";
@@ -136,8 +138,9 @@ function storedResource(key: string): { readonly group: string; readonly resourc
 	return byPrefix.get(first) ?? byPrefix.get(`${first}/${second}`) ?? { group: "", resource: first };
 }
 
-function makeMetrics(cacher: Cacher, limits: InflightLimits): Metrics {
+function makeMetrics(cacher: Cacher, limits: InflightLimits, sendBudget: SendBudget): Metrics {
 	return new Metrics({
+		sendBudget,
 		inflight: () => limits.current,
 		*watchers() {
 			for (const { group, version, kind, storagePrefix, resource } of allResources) {
@@ -194,7 +197,8 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 		log,
 		limits: { ...defaultHistoryLimits, ...options.watchHistory },
 	});
-	const metrics = makeMetrics(cacher, limits);
+	const sendBudget = new SendBudget({ most: defaultSendBudget(), name: "responses", logger: log });
+	const metrics = makeMetrics(cacher, limits, sendBudget);
 	const storage = new ObjectStorage(
 		options.store,
 		() => clock.monotonic(),
@@ -274,11 +278,13 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 		clientCa: options.clientCa,
 		latest: options.latestTls,
 		onError: (error) => log.warn("connection failed", { error }),
+		onAcceptError: acceptErrors(log, "API"),
 		connectionLimit: new ConnectionLimit({
 			most: Math.max(16, Math.min(20_000, descriptorLimit() - reservedDescriptors)),
 			name: "the API's clients",
 			logger: log,
 		}),
+		sendBudget,
 		handler: filterChain({
 			authenticator: requestAuthenticator({
 				authenticators: [certificateAuthenticator, bearerAuthenticator(token.tokens, token.audiences)],

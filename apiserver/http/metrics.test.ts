@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { silentLogger } from "../../kit/log.ts";
+import { SendBudget } from "../../kit/send-budget.ts";
 import { Metrics } from "./metrics.ts";
 import { readRequestInfo } from "./request-info.ts";
 
@@ -6,6 +8,7 @@ const sources = {
 	inflight: () => ({ readOnly: 0, mutating: 0 }),
 	watchers: () => [],
 	objects: () => [],
+	sendBudget: new SendBudget({ most: 1, name: "responses", logger: silentLogger }),
 	historyBytes: () => 0,
 };
 

@@ -1,6 +1,7 @@
 /** The apiserver's metrics, by upstream's names. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { registerBuildInfo } from "../../kit/build-info.ts";
+import type { SendBudget } from "../../kit/send-budget.ts";
 import { kubernetesVersion } from "../scheme/kubernetes-version.ts";
 import { findResource } from "../scheme/resources.ts";
 import type { RequestInfo } from "./request-info.ts";
@@ -101,6 +102,7 @@ export class Metrics {
 		readonly watchers: () => Iterable<WatcherCount>;
 		readonly objects: () => Iterable<ObjectCount>;
 		readonly historyBytes: () => number;
+		readonly sendBudget: SendBudget;
 	}) {
 		collectDefaultMetrics({ register: this.registry });
 		new Gauge({
@@ -151,6 +153,32 @@ export class Metrics {
 			registers: [this.registry],
 			collect() {
 				this.set(sources.historyBytes());
+			},
+		});
+		const { sendBudget } = sources;
+		new Gauge({
+			name: "apiserver_send_buffer_bytes",
+			help: "Bytes that clients have not taken yet, of all responses.",
+			registers: [this.registry],
+			collect() {
+				this.set(sendBudget.bytes);
+			},
+		});
+		new Gauge({
+			name: "apiserver_send_buffer_limit_bytes",
+			help: "Bytes that may wait for clients, of all responses; beyond it the slowest are ended.",
+			registers: [this.registry],
+			collect() {
+				this.set(sendBudget.most);
+			},
+		});
+		new Counter({
+			name: "apiserver_slow_clients_ended_total",
+			help: "Responses ended because too many bytes waited for slow clients.",
+			registers: [this.registry],
+			collect() {
+				this.reset();
+				this.inc(sendBudget.ended);
 			},
 		});
 	}

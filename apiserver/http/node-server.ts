@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ConnectionLimit } from "../../kit/descriptors.ts";
 import { type Latest, serveLatest, type TlsTexts } from "../../kit/renewed.ts";
+import type { SendAccount, SendBudget } from "../../kit/send-budget.ts";
 import type { ClientCertificate } from "../authn/types.ts";
 import { tooLarge } from "../machinery/errors.ts";
 import { defaultIdleLimits, endWhenIdle, type IdleLimits } from "./idle.ts";
@@ -26,9 +27,13 @@ export interface ListenOptions {
 	readonly handler: Handler;
 	/** Absent: no limit. */
 	readonly connectionLimit?: ConnectionLimit | undefined;
+	/** Of all responses together. Absent: each has its high water only. */
+	readonly sendBudget?: SendBudget | undefined;
 	readonly idle?: IdleLimits | undefined;
 	/** A handler that rejects: a bug, or a client that vanished. */
 	readonly onError: (error: unknown) => void;
+	/** A connection that cannot be accepted. Absent: `onError`. */
+	readonly onAcceptError?: ((error: Error) => void) | undefined;
 }
 
 export interface Listening {
@@ -160,9 +165,12 @@ class Response implements ApiResponse {
 	#bytes = 0;
 	#headSent = false;
 	#corked = false;
+	readonly #account: SendAccount | undefined;
 
-	constructor(raw: Http2ServerResponse) {
+	constructor(raw: Http2ServerResponse, budget?: SendBudget) {
 		this.#raw = raw;
+		this.#account = budget?.enter({ buffered: () => this.#buffered(), end: () => this.#cut() });
+		if (this.#account !== undefined) raw.once("close", this.#account.leave);
 	}
 
 	get headSent(): boolean {
@@ -189,7 +197,9 @@ class Response implements ApiResponse {
 		if (this.#gone()) return true;
 		this.#cork();
 		this.#raw.write(chunk);
-		return this.#buffered() < writeHighWater;
+		const buffered = this.#buffered();
+		this.#account?.wrote(chunk.length, buffered);
+		return buffered < writeHighWater;
 	}
 
 	onDrain(callback: () => void): void {
@@ -203,7 +213,20 @@ class Response implements ApiResponse {
 		else {
 			this.#bytes += chunk.length;
 			this.#raw.end(chunk);
+			this.#account?.wrote(chunk.length, this.#buffered());
 		}
+	}
+
+	/** Frees what waits. What is left unsaid is for the client to see: a reset stream, or a closed connection of HTTP/1. */
+	#cut(): void {
+		const { stream, socket } = this.#raw;
+		if (stream?.close === undefined) {
+			socket?.destroy();
+			return;
+		}
+		// The reset may never get out, and the stream would wait for that.
+		stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+		stream.destroy();
 	}
 
 	destroy(): void {
@@ -335,7 +358,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		raw.on("error", () => gone.abort());
 		out.on("error", () => gone.abort());
 		out.on("close", () => gone.abort());
-		const response = new Response(out);
+		const response = new Response(out, options.sendBudget);
 		const request = new Request(raw, gone.signal);
 		if (request.path.length > maxPathBytes) {
 			// Before anything is made of it, as a head that is too long.
@@ -368,7 +391,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 			gone.abort();
 		});
 		const out = responseOn(raw, socket) as unknown as Http2ServerResponse;
-		const plain = new Response(out);
+		const plain = new Response(out, options.sendBudget);
 		const wanted = asksForWebSocket(raw);
 		const problem = wanted ? handshakeProblem(raw) : undefined;
 		if (problem !== undefined) {
@@ -376,7 +399,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 			plain.end(`400 Bad Request: ${problem}`);
 			return;
 		}
-		const response = new UpgradableResponse(raw, socket, first, plain, () => gone.abort());
+		const response = new UpgradableResponse(raw, socket, first, plain, () => gone.abort(), options.sendBudget);
 		const offered = wanted ? offeredProtocols(raw) : undefined;
 		const request = new Request(raw as unknown as Http2ServerRequest, gone.signal, offered);
 		if (request.path.length > maxPathBytes) {
@@ -405,7 +428,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 			resolve();
 		});
 	});
-	server.on("error", options.onError);
+	server.on("error", options.onAcceptError ?? options.onError);
 	return {
 		port: (server.address() as AddressInfo).port,
 		close: () => new Promise((resolve) => server.close(() => resolve())),

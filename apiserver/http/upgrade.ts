@@ -1,6 +1,7 @@
 /** Requests that may become WebSockets, behind the same seam as others: a response whose status is 101 sends messages. */
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
+import type { SendAccount, SendBudget } from "../../kit/send-budget.ts";
 import type { ApiResponse } from "./types.ts";
 import { closeCodes, handshakeAnswer, WebSocketConnection } from "./websocket.ts";
 
@@ -30,10 +31,21 @@ export class UpgradableResponse implements ApiResponse {
 	readonly #first: Buffer;
 	readonly #plain: ApiResponse;
 	readonly #onClosed: () => void;
+	/** Of the messages; what is answered in HTTP has its own. */
+	readonly #account: SendAccount | undefined;
 	#messages: WebSocketConnection | undefined;
 	#bytes = 0;
 
-	constructor(raw: IncomingMessage, socket: TLSSocket, first: Buffer, plain: ApiResponse, onClosed: () => void) {
+	constructor(
+		raw: IncomingMessage,
+		socket: TLSSocket,
+		first: Buffer,
+		plain: ApiResponse,
+		onClosed: () => void,
+		budget: SendBudget | undefined,
+	) {
+		this.#account = budget?.enter({ buffered: () => socket.writableLength, end: () => socket.destroy() });
+		if (this.#account !== undefined) socket.once("close", this.#account.leave);
 		this.#raw = raw;
 		this.#socket = socket;
 		this.#first = first;
@@ -66,7 +78,9 @@ export class UpgradableResponse implements ApiResponse {
 	write(chunk: Buffer): boolean {
 		if (this.#messages === undefined) return this.#plain.write(chunk);
 		this.#bytes += chunk.length;
-		return this.#messages.text(chunk);
+		const room = this.#messages.text(chunk);
+		this.#account?.wrote(chunk.length, this.#socket.writableLength);
+		return room;
 	}
 
 	onDrain(callback: () => void): void {
