@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
+import { createLogger } from "../kit/log.ts";
 import { startBalancer } from "./balancer.ts";
 
 describe("cluster/balancer", () => {
@@ -12,7 +13,10 @@ describe("cluster/balancer", () => {
 	});
 	let balancer: Awaited<ReturnType<typeof startBalancer>>;
 
+	let logged: string[];
+
 	beforeEach(async () => {
+		logged = [];
 		reached = 0;
 		backend.listen(0, "127.0.0.1");
 		await once(backend, "listening");
@@ -23,11 +27,34 @@ describe("cluster/balancer", () => {
 			backends: [`127.0.0.1:${port}`],
 			ca: () => ({ ca: "" }),
 			firstBytesMs: 100,
+			sendBudgetBytes: 512 << 10,
+			logger: createLogger({ write: (line) => logged.push(line) }),
 		});
 	});
 	afterEach(async () => {
 		await balancer.close();
 		backend.close();
+	});
+
+	it("many clients that read nothing take no more than the budget: some are closed, another is served", async () => {
+		const { port } = balancer;
+		let closed = 0;
+		const sockets = Array.from({ length: 30 }, () => {
+			const socket = net.connect(port, "127.0.0.1");
+			const chunk = Buffer.alloc(64 << 10);
+			const more = () => {
+				while (!socket.destroyed && socket.write(chunk));
+			};
+			socket.on("error", () => undefined).on("drain", more);
+			socket.once("connect", more).once("close", () => closed++);
+			return socket;
+		});
+		const said = () => logged.some((line) => line.includes("too many bytes wait for slow connections"));
+		while (closed === 0 || !said()) await new Promise((resolve) => setTimeout(resolve, 5));
+		const other = net.connect(port, "127.0.0.1");
+		other.write("hello");
+		assert.equal(String((await once(other, "data"))[0]), "hello");
+		for (const socket of [...sockets, other]) socket.destroy();
 	});
 
 	it("a client that says nothing reaches no apiserver, and is closed", async () => {

@@ -9,6 +9,7 @@ import { ConnectionLimit, descriptorLimit } from "../kit/descriptors.ts";
 import { parseCommand } from "../kit/flags.ts";
 import { createLogger, type Logger, silentLogger } from "../kit/log.ts";
 import { type Latest, latestTls, type TlsTexts } from "../kit/renewed.ts";
+import { defaultSendBudget, SendBudget } from "../kit/send-budget.ts";
 import { acceptErrors } from "../kit/shortage.ts";
 import { keepRenewed } from "./renewal.ts";
 
@@ -37,6 +38,8 @@ export interface BalancerOptions {
 	readonly logger?: Logger;
 	/** How long a connection may say nothing, ms. Default 10 s. */
 	readonly firstBytesMs?: number;
+	/** Bytes that may wait for slow ends, of all connections together. Default: by the process's memory. */
+	readonly sendBudgetBytes?: number;
 }
 
 function probe(backend: Backend, ca: string | undefined): Promise<boolean> {
@@ -81,8 +84,8 @@ function speaks(client: net.Socket, clock: Clock, ms: number): Promise<boolean> 
 	});
 }
 
-/** Joins two sockets until either ends; an error of one ends the other. */
-function join(client: net.Socket, server: net.Socket): void {
+/** Joins two sockets until either ends; an error of one ends the other. What waits in both counts against the budget. */
+function join(client: net.Socket, server: net.Socket, budget: SendBudget): void {
 	const end = () => {
 		client.destroy();
 		server.destroy();
@@ -91,6 +94,11 @@ function join(client: net.Socket, server: net.Socket): void {
 	server.on("error", end).on("close", end);
 	client.pipe(server);
 	server.pipe(client);
+	const buffered = () => client.writableLength + server.writableLength;
+	const account = budget.enter({ buffered, end });
+	client.once("close", account.leave);
+	// After the pipes', so that what has come is written already.
+	for (const from of [client, server]) from.on("data", ({ length }: Buffer) => account.wrote(length, buffered()));
 }
 
 export async function startBalancer(
@@ -115,6 +123,11 @@ export async function startBalancer(
 		name: "the balancer's clients",
 		logger: options.logger ?? silentLogger,
 	});
+	const budget = new SendBudget({
+		most: options.sendBudgetBytes ?? defaultSendBudget(),
+		name: "connections",
+		logger: options.logger ?? silentLogger,
+	});
 	const serve = async (client: net.Socket) => {
 		sockets.add(client);
 		client.once("close", () => sockets.delete(client));
@@ -129,7 +142,7 @@ export async function startBalancer(
 			try {
 				const server = await connect(backend);
 				if (client.destroyed) server.destroy();
-				else join(client, server);
+				else join(client, server, budget);
 				return;
 			} catch (error) {
 				if (backend.ready) options.logger?.warn("backend refused", { port: backend.port, error });
