@@ -13,7 +13,7 @@ export interface ApplierHost {
 	/** Bytes of the machine not yet in the engine, above which nothing is applied. */
 	readonly maxPendingBytes: number;
 	stopped(): boolean;
-	/** A received snapshot takes the machine's state's place. */
+	/** A received snapshot is replacing the machine's state. */
 	installing(): boolean;
 	/** Runs work against the core; see `Member`. */
 	input(work: () => void): void;
@@ -25,7 +25,7 @@ export class Applier {
 	readonly #host: ApplierHost;
 	#queue: (readonly Entry[])[] = [];
 	#retry: Timer | undefined;
-	/** How often the engine was waited for, since start. */
+	/** How often applying had to wait for the engine, since start. */
 	slow = 0;
 
 	constructor(host: ApplierHost) {
@@ -55,7 +55,7 @@ export class Applier {
 		}
 	}
 
-	/** After a snapshot was installed, entries handed out before it are part of the state already. */
+	/** Drops entries that are part of the state already: a snapshot was installed after they were handed out. */
 	#unapplied(entries: readonly Entry[]): readonly Entry[] {
 		return entries.filter((entry) => entry.index > this.#host.machine.appliedIndex);
 	}

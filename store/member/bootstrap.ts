@@ -1,20 +1,21 @@
 /**
  * Before a member with an empty data directory begins its log it asks the others, since an empty directory looks the
- * same whether it is new or lost what it held. Each one asked writes down, durably, the directory that asks, before it
- * answers (`incarnations.ts`); one that knows this member by another directory refuses it for good.
+ * same whether it is new or lost what it held. Each member that is asked stores the asking directory's number durably
+ * before it answers (`incarnations.ts`). A member that knows this one by another directory refuses it for good.
  *
  * Of n members, a quorum being q, it may begin when
  *
- * - n - q + 1 others that have begun do not know it. It began, if it ever did, with the answers of q - 1 others, and any
- *   n - q + 1 of the n - 1 others hold one of those. So it is new, and late. Or when
+ * - n - q + 1 others that have begun do not know it. If it ever began, it did so with the answers of q - 1 others, and any
+ *   n - q + 1 of the n - 1 others hold one of those. So it is new, and only starts late. Or when
  * - q - 1 others answer and none of them was ever part of an election: the cluster is new, as far as it can be reached.
  *   This is etcd's rule, made to wait for a quorum. It is wrong only where a member was wiped while all that it can reach
  *   never took part in anything; started with `--initial-cluster-state=existing` it refuses even then.
  *
- * Once it has begun it greets all others anew, over new links: who counts on a promise of it knows that it has begun.
+ * Once it has begun it greets all others anew, over new links. So every member that counts its votes and
+ * acknowledgements knows that it has begun.
  *
- * Otherwise it waits. No member leaves term 0 before a quorum has begun, so nobody waits forever while all are up; one that
- * is late waits for n - q + 1 that are not.
+ * Otherwise it waits. No member leaves term 0 before a quorum has begun, so nobody waits forever while all are up. A
+ * member that starts late waits for n - q + 1 that have begun.
  */
 import type { Clock } from "../../kit/clock.ts";
 import type { Logger } from "../../kit/log.ts";
@@ -72,7 +73,7 @@ export async function askToBegin(options: BootstrapOptions): Promise<void> {
 	signal?.addEventListener("abort", onAbort);
 	if (signal?.aborted === true) onAbort();
 	transport.start({
-		// Nothing to take part with yet: whoever says something says it again.
+		// This member cannot take part yet. Dropping messages is safe: senders repeat them.
 		onMessages: () => {},
 		onForward: () => {},
 		onRefused: () => {},

@@ -1,15 +1,16 @@
 /**
  * Proposals handed to the leader, so that one lost on its way is handed over again without being appended twice.
  *
- * The sender repeats a forward under its first id for as long as proposals of it wait and the term lasts; what a later term
- * proves lost is the proposals' own matter (`proposals.ts`). The leader of the term decides about each id once, and keeps
+ * The sender repeats a forward under its first id while the term lasts and any of its proposals still waits; proposals
+ * that a later term proves lost are handled in `proposals.ts`. The leader of the term decides about each id once, and keeps
  * the decision until it leads another term: copies may overtake each other, and an old connection may still deliver its
- * copy long after a new one brought another. Who does not know whether it appended an earlier copy says nothing.
+ * copy long after a new one brought another. A leader that
+ * does not know whether it appended an earlier copy does not answer.
  */
 import type { MemberId } from "../raft/types.ts";
 import type { RefusalReason } from "./types.ts";
 
-/** Numbers of forwards in one life of a member; what goes beyond counts as another life. */
+/** Forward ids in one life of a member; ids beyond them count as another life. */
 const idsPerLife = 2 ** 29;
 export const maxLives = 2 ** 22;
 /** Forwards kept; the oldest are not repeated. */
@@ -47,7 +48,7 @@ export class SentForwards {
 		if (oldest !== undefined) this.#sent.delete(oldest);
 	}
 
-	/** Takes one out, as when it is refused. */
+	/** Removes a forward (when it is refused, for instance) and returns it. */
 	take(id: number): { readonly term: number; readonly requestIds: readonly bigint[] } | undefined {
 		const sent = this.#sent.get(id);
 		this.#sent.delete(id);

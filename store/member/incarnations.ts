@@ -1,11 +1,11 @@
 /**
- * Which data each member is known to stand on. Raft rests on members that never forget: a vote or an acknowledgement is
- * a promise about what is on the giver's disk. A disk that was emptied, replaced or set back keeps no promise, and must
- * not speak under the old name.
+ * Which data directory each member is known to run on. Raft requires that members never forget: a vote or an
+ * acknowledgement is a promise about what is on the sender's disk. A disk that was emptied, replaced or restored from an
+ * older copy has lost those promises, so its process must not act as the old member.
  *
- * So every data directory has a number of its own, drawn when it is first used, and counts its process's starts. Both are
- * told in each greeting and kept, durably, by whoever hears them, before anything else of that member is listened to.
- * Hence whoever counted a promise knows the data that it was given on, and tells it apart from any other.
+ * So every data directory has a random number, drawn when it is first used, and a count of process starts on it. A member
+ * sends both in each greeting. The receiver stores them durably before it accepts anything else from that member. Hence a
+ * member that counted a promise knows which data directory made it, and can tell that directory from any other.
  */
 import { join } from "node:path";
 import type { Disk } from "../../kit/disk.ts";
@@ -19,7 +19,7 @@ export interface Incarnation {
 	readonly data: bigint;
 	/** How often a process began to run on it. */
 	readonly starts: number;
-	/** Of this start: tells two starts of one number apart, which an old copy of the directory makes. */
+	/** Random for each start: an old copy of the directory repeats a start's number, but not its nonce. */
 	readonly nonce: bigint;
 }
 
@@ -34,7 +34,7 @@ export interface Standing extends Incarnation {
 /** What links ask before members listen to each other. */
 export interface PeerGate {
 	standing(): Standing;
-	/** Resolves once it is known durably what the member stands on; to the reason why it must not be listened to. */
+	/** Resolves once the member's standing is stored durably: to undefined, or to the reason why it must be refused. */
 	meet(from: MemberId, standing: Standing): Promise<string | undefined>;
 	/** The member has met us and answers. */
 	answered(from: MemberId, standing: Standing): void;
@@ -67,15 +67,15 @@ export interface IncarnationsOptions {
 	readonly nameOf: (id: MemberId) => string;
 }
 
-/** Of this member: `floor` is what its log held when it last started, and holds ever since. */
+/** This member's own record. `floor`: what its log held when it last started, so must hold at every later start. */
 interface Own extends Incarnation {
 	readonly begun: boolean;
 	readonly floor: Pick<HardState, "term" | "commit">;
 }
 
 /**
- * Of another member, as it told. One that has not begun is only known to have asked: it may have been refused elsewhere,
- * and then the member comes again on the data that it has begun with, which has never met us.
+ * What another member told of itself. If it had not begun then, it only asked to begin. Others may have refused it, and
+ * then the member may come back on the data directory that it did begin with, which we have never met.
  */
 interface Known extends Incarnation {
 	readonly begun: boolean;
@@ -90,7 +90,7 @@ export class Incarnations implements PeerGate {
 	readonly #options: IncarnationsOptions;
 	#own: Own;
 	readonly #peers: Map<MemberId, Known>;
-	/** Being written down, by peer. */
+	/** Peers whose standing is being written to disk. */
 	readonly #meeting = new Map<MemberId, Promise<void>>();
 	#writing: Promise<void> = Promise.resolve();
 	/** The member's term, for greetings. */
@@ -110,7 +110,7 @@ export class Incarnations implements PeerGate {
 		const path = join(options.directory, fileName);
 		const found = await read(options, path);
 		if (found !== undefined) checkLog(path, found.own, log);
-		// A log without the file was written by a version that had none, and begins to be known now.
+		// A log without this file was written by an older version; its directory gets a number now.
 		const own = {
 			data: found?.own.data ?? random.bytes(8).readBigUInt64BE(),
 			starts: (found?.own.starts ?? 0) + 1,
@@ -127,7 +127,7 @@ export class Incarnations implements PeerGate {
 		return this.#own.begun;
 	}
 
-	/** The log is there, durably; from now on its absence is a loss. */
+	/** The log exists durably; if it is absent at a later start, data was lost. */
 	async markBegun(): Promise<void> {
 		this.#own = { ...this.#own, begun: true };
 		await this.#write();
@@ -154,7 +154,7 @@ export class Incarnations implements PeerGate {
 		try {
 			await this.#write();
 		} catch (error) {
-			// Not known, then, and the next greeting tries again.
+			// It was not written, so the peer stays unknown and the next greeting tries again.
 			if (known === undefined) this.#peers.delete(from);
 			else this.#peers.set(from, known);
 			throw error;
@@ -189,7 +189,7 @@ export class Incarnations implements PeerGate {
 	}
 }
 
-/** A log that is gone, or older than when it was last looked at, has forgotten. */
+/** Throws when the log is gone, or older than at the last start: then it has lost entries or votes. */
 function checkLog(path: string, own: Own, log: IncarnationsOptions["log"]): void {
 	const advice = "Give the member its whole data directory back, or leave it down; the others keep what they hold";
 	if (own.begun && log === undefined) {
@@ -204,7 +204,7 @@ function checkLog(path: string, own: Own, log: IncarnationsOptions["log"]): void
 	);
 }
 
-/** Why data that is told of cannot be the continuation of what is known; undefined when it can. */
+/** Why the standing `told` cannot be a later one of the same data as `known`; undefined when it can. */
 function lossBetween(known: Known, told: Known): string | undefined {
 	if (known.data !== told.data) {
 		if (!known.begun && told.begun) return undefined;

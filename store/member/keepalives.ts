@@ -23,7 +23,7 @@ const maxWaiting = 100_000;
 export class KeepAlives {
 	readonly #propose: (ids: readonly bigint[]) => Promise<Applied>;
 	#waiting = new Map<bigint, Waiter[]>();
-	/** Callers, of which several may wait for one lease. */
+	/** Callers waiting; several may wait for one lease. */
 	#callers = 0;
 	#underWay = 0;
 

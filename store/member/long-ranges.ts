@@ -33,7 +33,7 @@ export interface RangePages {
 	readonly size: number;
 	/** All pairs, where they are one page. */
 	readonly only: readonly KeyValue[] | undefined;
-	/** Lets go of the page read first, where the others have to wait; it is read again. */
+	/** Frees the memory of the first page while the answer has to wait; the page is read again later. */
 	forget(): void;
 	/** All pages, read as they are asked for. May be read once. Throws StoreErrors. */
 	pages(): AsyncGenerator<readonly KeyValue[]>;
@@ -47,7 +47,7 @@ export function pairBytes(kvs: readonly KeyValue[]): number {
 	return bytes;
 }
 
-/** What was read was compacted away meanwhile, although the newest was asked for: to be begun anew. */
+/** The revision being read was compacted meanwhile. The caller asked for the newest, so the read starts again. */
 export class OvertakenError extends StoreError {
 	constructor(cause: unknown) {
 		super("unavailable", "etcdserver: what was being read was compacted", { cause });
@@ -147,7 +147,7 @@ async function* furtherPages(
 		if (caller?.abandoned === true) throw abandonedError();
 		const key = last === undefined ? request.key : Buffer.concat([last.key, zeroByte]);
 		const limit = Math.min(limits.rangePageKeys, size - count);
-		// The newest state needs no search in the past, and its keys no values.
+		// Reading the newest state is cheaper: it needs no search through older revisions.
 		const revision = machine.revision === pinned ? 0 : pinned;
 		const { kvs } = readAt(machine, { ...request, key, limit }, revision, pageOptions);
 		last = kvs.at(-1);

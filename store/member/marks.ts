@@ -1,4 +1,4 @@
-/** Marking: now and then the machine's state is made durable, the log notes up to where, and forgets what lies before. */
+/** Snapshot marks: now and then the machine's state is made durable, the log records its index and drops older entries. */
 import type { Logger } from "../../kit/log.ts";
 import type { StateMachine } from "../machine/types.ts";
 import type { ConfState, Entry, RaftCore, SnapshotMeta } from "../raft/types.ts";
@@ -15,7 +15,7 @@ export interface MarksHost {
 	readonly logger: Logger;
 	readonly observer: MemberObserver | undefined;
 	stopped(): boolean;
-	/** A received snapshot takes the state's place. */
+	/** A received snapshot is replacing the state. */
 	installing(): boolean;
 	/** Snapshots are on their way to followers. */
 	sending(): boolean;
@@ -79,7 +79,7 @@ export class Marks {
 	}
 }
 
-/** A machine that never applied a change of the configuration holds none: it is the core's. */
+/** A machine that never applied a configuration change holds no configuration; then the core's is used. */
 export function withConf(meta: SnapshotMeta, conf: ConfState): SnapshotMeta {
 	return meta.conf.voters.length > 0 ? meta : { ...meta, conf };
 }

@@ -92,7 +92,7 @@ export class Member {
 	#nextRequest: bigint;
 	#turnScheduled = false;
 	#stopped = false;
-	/** Reported in this leadership. */
+	/** Stalled members already reported since this member became leader. */
 	readonly #stalled = new Set<MemberId>();
 	#lastAppliedTerm: number;
 	/** Attempts left to become the first leader. */
@@ -396,7 +396,7 @@ export class Member {
 			this.fail(error);
 			return;
 		}
-		// Most of what comes in a quiet cluster asks for nothing: a turn for it would be an event-loop turn for nothing.
+		// In a quiet cluster most input leaves nothing to do, and does not need a turn.
 		if (this.#hasWork()) this.#scheduleTurn();
 	}
 
@@ -459,7 +459,7 @@ export class Member {
 		this.#input(() => this.#raft.tick());
 	}
 
-	/** Once for each: nobody else will notice, since the cluster goes on with a member less. */
+	/** Logs each stalled member once: nothing else shows it, since the cluster goes on without that member. */
 	#reportStalled(): void {
 		if (this.#stopped || this.#raft.role !== "leader") return;
 		for (const { id, match, stalled } of this.#raft.progress()) {
@@ -523,7 +523,7 @@ export class Member {
 			this.#reads.confirm(id, index, this.machine.appliedIndex);
 			confirmed ||= index >= 0;
 		}
-		// What gathered during the round goes next; an unconfirmed round waits for input or a tick, not to spin.
+		// Reads that gathered during the round go next. An unconfirmed round waits for input or a tick, so as not to spin.
 		if (confirmed && this.#reads.pending) this.#scheduleTurn();
 	}
 
@@ -594,11 +594,11 @@ export class Member {
 		return !this.#stopped && this.#raft.role === "leader" && this.#lastAppliedTerm === this.#raft.term;
 	}
 
-	/** A snapshot took the state's place. */
+	/** A received snapshot has replaced the state. */
 	#installed(persist: Persist, meta: SnapshotMeta, held: readonly Persist[]): void {
 		this.#marks.installed(meta.index);
 		this.#lastAppliedTerm = Math.max(this.#lastAppliedTerm, meta.term);
-		// What we sent may be inside the snapshot, applied without our seeing its answer.
+		// Proposals we sent may be part of the snapshot: they were applied, but their answers never reached us.
 		this.#proposals.failSent("etcdserver: request may or may not have been applied (state was replaced by a snapshot)");
 		this.#write(persist);
 		for (const later of held) this.#persist(later);

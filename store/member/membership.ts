@@ -1,8 +1,8 @@
 /**
- * Who a data directory's member is and who the others are, beside its log. Ids are computed from the flags once, when the
- * member begins; from then on they come from here, so that flags may change: a member that moves keeps its name and id, and
- * `--initial-cluster` only says where the members of these names are now. As in etcd, what else the flags of the beginning
- * say of a member that has begun is ignored.
+ * A file beside the log that says which member the data directory belongs to, and which others there are. Ids are computed
+ * from the flags once, when the member begins; later they are read from here, so that flags may change: a member that moves keeps its name and id, and
+ * `--initial-cluster` only says where the members of these names are now. As in etcd, the other bootstrap flags are
+ * ignored once a member has begun.
  */
 import { join } from "node:path";
 import type { Disk } from "../../kit/disk.ts";
@@ -22,7 +22,7 @@ interface Stored {
 const hex = (id: bigint) => id.toString(16).padStart(16, "0");
 const idOf = (text: string) => BigInt(`0x${text}`);
 
-/** As the member was told last; undefined: it has not begun, or by a version that kept nothing of this. */
+/** The cluster as last written. Undefined: the member has not begun, or began under a version without this file. */
 export async function readMembership(disk: Disk, directory: string): Promise<InitialCluster | undefined> {
 	const text = await readChecked(disk, directory, fileName);
 	if (text === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** A few places for work that takes much, and a line for whoever finds them taken. */
+/** A counting semaphore for expensive work, with a bounded queue of waiters. */
 import { StoreError } from "../api.ts";
 
 export class Places {
@@ -11,7 +11,7 @@ export class Places {
 		this.#maxWaiting = maxWaiting;
 	}
 
-	/** Whether the next one has to wait. */
+	/** Whether the next caller has to wait. */
 	get taken(): boolean {
 		return this.#free === 0;
 	}

@@ -20,7 +20,7 @@ export interface Proposal {
 	readonly reject: (error: StoreError) => void;
 }
 
-/** Accounted for each beside its data: what holds it, and the caller's promise. */
+/** Memory counted for each proposal beside its data: the objects that hold it, and the caller's promise. */
 const overheadBytes = 512;
 
 export class Proposals {
@@ -135,14 +135,14 @@ export class Proposals {
 		);
 	}
 
-	/** Sent ones can no longer be followed. */
+	/** Answers all sent proposals with an unknown outcome: what became of them can no longer be learnt. */
 	failSent(message: string): void {
 		const sent = [...this.#waiting.values()].filter((proposal) => proposal.sentTerm !== 0);
 		this.#lowestSentTerm = Number.POSITIVE_INFINITY;
 		this.fail(sent, new StoreError("outcome_unknown", message));
 	}
 
-	/** The member stops: what was never sent is not applied, for the rest nobody knows. */
+	/** The member stops: proposals never sent are certainly not applied, the outcome of sent ones is unknown. */
 	failAll(message: string): void {
 		const all = [...this.#waiting.values()];
 		this.#queue = [];

@@ -28,7 +28,7 @@ const mask = (1n << 64n) - 1n;
 export class Reads {
 	#unsent: Waiter[] = [];
 	readonly #rounds = new Map<bigint, Round>();
-	/** Confirmed at an index not yet applied, in order of index only by luck. */
+	/** Confirmed at an index not yet applied; not sorted by index. */
 	#confirmed: { readonly index: number; readonly waiters: Waiter[] }[] = [];
 	#lastId: bigint;
 	/** Waiters in `#unsent`, `#rounds` and `#confirmed` together; at most `maxWaiting`. */

@@ -1,4 +1,4 @@
-/** What log and machine say together at start, and what must be repaired because a crash fell between their writes. */
+/** Compares log and machine at start, and repairs what a crash between their writes left inconsistent. */
 import type { ConfState, Recovered, SnapshotMeta } from "../raft/types.ts";
 import { none } from "../raft/types.ts";
 import type { LogRecord, RecoveredLog } from "../wal/types.ts";

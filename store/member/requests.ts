@@ -57,15 +57,15 @@ export interface RequestLimits extends PageLimits {
 	readonly maxTxnOps: number;
 	/** Smallest lease TTL granted, seconds; a smaller one asked for is raised to it (etcd: 1.5 × the election timeout). */
 	readonly minLeaseTtl: number;
-	/** Of sessions opened here; by default those of `machine/session-limits.ts`. */
+	/** Limits of sessions opened here; by default those of `machine/session-limits.ts`. */
 	readonly sessionLimits?: SessionLimits | undefined;
 	/** Bytes in use above which puts are refused. */
 	readonly quotaBytes: number;
-	/** Looked at now and then, not at every request. */
+	/** Called now and then, not at every request. */
 	readonly usedBytes: () => number;
 	/** The space in use was found above the quota, or below it again. */
 	readonly onSpace?: ((exceeded: boolean, usedBytes: number) => void) | undefined;
-	/** Requests between two looks. */
+	/** Requests between two checks of the quota. */
 	readonly quotaCheckEvery: number;
 }
 
@@ -111,7 +111,7 @@ function adds(ops: readonly RequestOp[]): boolean {
 export class Requests {
 	readonly replica: Replica;
 	readonly #limits: RequestLimits;
-	/** The first request looks. */
+	/** Starts so high that the first request checks the quota. */
 	#sinceQuotaCheck = Number.MAX_SAFE_INTEGER - 1;
 	#full = false;
 	readonly #longAnswers = new Places(maxLongAnswers, maxWaitingAnswers);
@@ -162,7 +162,7 @@ export class Requests {
 		}
 	}
 
-	/** As `range`, for who takes the answer in pieces: no more than a page of it is in memory. */
+	/** As `range`, for callers that take the answer in pieces: no more than a page of it is in memory. */
 	async rangePages(request: RangeRequest, caller?: Abandonable): Promise<RangePages> {
 		reject(checkRange(request));
 		if (request.serializable !== true) await this.replica.linearizableRead();
@@ -200,7 +200,7 @@ export class Requests {
 		);
 	}
 
-	/** `caller` is for those that only read. */
+	/** `caller` is used only for read-only transactions. */
 	txn(request: TxnRequest, options?: ProposeOptions, caller?: Abandonable): Promise<WithHeader<TxnResult>> {
 		reject(checkTxn(request, this.#limits.maxTxnOps));
 		this.#checkSize(txnBytes(request));
@@ -296,7 +296,7 @@ export class Requests {
 		return this.#full;
 	}
 
-	/** One promise for the whole way: this is the hot path of every write. */
+	/** Creates a single promise from request to answer: this is the hot path of every write. */
 	#replicate<K extends CommandResult["kind"], T>(
 		command: Command,
 		options: ProposeOptions | undefined,

@@ -39,7 +39,7 @@ interface Incoming {
 
 export class Snapshots {
 	readonly #host: SnapshotsHost;
-	/** On their way to these. */
+	/** Followers that a snapshot is being sent to. */
 	readonly #sending = new Set<MemberId>();
 	#receiving = false;
 	#incoming: Incoming | undefined;
@@ -173,7 +173,7 @@ export class Snapshots {
 	}
 }
 
-/** The engine keeps a snapshot's view until its stream is left; one never begun must be begun for that. */
+/** The engine keeps a snapshot's view until its iterator ends. One that never started must be started to end it. */
 async function release(chunks: AsyncIterator<Buffer>): Promise<void> {
 	await chunks.next();
 	await chunks.return?.();

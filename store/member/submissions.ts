@@ -13,7 +13,7 @@ import type { Proposals } from "./proposals.ts";
 import { isApplicable, stampTime } from "./stamp.ts";
 import type { Forward, PeerTransport, RefusalReason } from "./types.ts";
 
-/** Of one append or forward. */
+/** Largest size of one append or forward. */
 const maxBatchBytes = 1 << 20;
 
 export interface SubmissionsHost {
@@ -79,8 +79,8 @@ export class Submissions {
 	}
 
 	/**
-	 * Replicated time by this leader. The clock is set before anything of its term is stamped: the first stamp of a term says
-	 * how much time passed without a leader (`machine/time.ts`), and a later jump would age leases by it.
+	 * Replicated time by this leader. The clock is set before any entry of its term is stamped: the first stamp of a term
+	 * tells how much time passed without a leader (`machine/time.ts`). If the clock were set later, leases would age by it.
 	 */
 	leaseNow(): number {
 		const { machine, raft } = this.#host;
@@ -156,7 +156,7 @@ export class Submissions {
 		return result === "overloaded" ? "overloaded" : "not_leader";
 	}
 
-	/** Whom we took for the leader did not append what we forwarded. */
+	/** The member that we took for the leader did not append what we forwarded. */
 	refused(id: number, reason: RefusalReason): void {
 		const { proposals } = this.#host;
 		const forward = this.#sent.take(id);

@@ -24,7 +24,7 @@ export interface PeerTransport {
 	send(messages: readonly Message[]): void;
 	/** False: not handed to the link, and never will be. True: may arrive. */
 	forward(to: MemberId, forward: Forward): boolean;
-	/** Tells the sender that nothing of its forward was or will be appended, of no copy of it. */
+	/** Tells the sender that nothing of its forward, in any copy, was or ever will be appended. */
 	refuse(to: MemberId, id: number, reason: RefusalReason): void;
 	/** Streams the state after the message; resolves when the other member has taken it. */
 	sendSnapshot(message: Message, chunks: AsyncIterable<Buffer>): Promise<void>;
