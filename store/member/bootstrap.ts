@@ -5,8 +5,8 @@
  *
  * Of n members, a quorum being q, it may begin when
  *
- * - n - q + 1 others that have begun do not know it. If it ever began, it did so with the answers of q - 1 others, and any
- *   n - q + 1 of the n - 1 others hold one of those. So it is new, and only starts late. Or when
+ * - n - q + 1 others that have begun do not know it. If it ever began, it did so with the answers of q - 1 others, and
+ *   any n - q + 1 of the n - 1 others hold one of those. So it is new, and only starts late. Or when
  * - q - 1 others answer and none of them was ever part of an election: the cluster is new, as far as it can be reached.
  *   This is etcd's rule, made to wait for a quorum. It is wrong only where a member was wiped while all that it can reach
  *   never took part in anything; started with `--initial-cluster-state=existing` it refuses even then.

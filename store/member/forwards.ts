@@ -2,10 +2,10 @@
  * Proposals handed to the leader, so that one lost on its way is handed over again without being appended twice.
  *
  * The sender repeats a forward under its first id while the term lasts and any of its proposals still waits; proposals
- * that a later term proves lost are handled in `proposals.ts`. The leader of the term decides about each id once, and keeps
- * the decision until it leads another term: copies may overtake each other, and an old connection may still deliver its
- * copy long after a new one brought another. A leader that
- * does not know whether it appended an earlier copy does not answer.
+ * that a later term proves lost are handled in `proposals.ts`. The leader of the term decides about each id once, and
+ * keeps the decision until it leads another term: copies may overtake each other, and an old connection may still
+ * deliver its copy long after a new one brought another. A leader that does not know whether it appended an earlier
+ * copy does not answer.
  */
 import type { MemberId } from "../raft/types.ts";
 import type { RefusalReason } from "./types.ts";

@@ -1,11 +1,12 @@
 /**
  * Which data directory each member is known to run on. Raft requires that members never forget: a vote or an
- * acknowledgement is a promise about what is on the sender's disk. A disk that was emptied, replaced or restored from an
- * older copy has lost those promises, so its process must not act as the old member.
+ * acknowledgement is a promise about what is on the sender's disk. A disk that was emptied, replaced or restored from
+ * an older copy has lost those promises, so its process must not act as the old member.
  *
- * So every data directory has a random number, drawn when it is first used, and a count of process starts on it. A member
- * sends both in each greeting. The receiver stores them durably before it accepts anything else from that member. Hence a
- * member that counted a promise knows which data directory made it, and can tell that directory from any other.
+ * So every data directory has a random number, drawn when it is first used, and a count of process starts on it. A
+ * member sends both in each greeting. The receiver stores them durably before it accepts anything else from that
+ * member. Hence a member that counted a promise knows which data directory made it, and can tell that directory from
+ * any other.
  */
 import { join } from "node:path";
 import type { Disk } from "../../kit/disk.ts";

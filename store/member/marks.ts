@@ -1,4 +1,6 @@
-/** Snapshot marks: now and then the machine's state is made durable, the log records its index and drops older entries. */
+/**
+ * Snapshot marks: now and then the machine's state is made durable, the log records its index and drops older entries.
+ */
 import type { Logger } from "../../kit/log.ts";
 import type { StateMachine } from "../machine/types.ts";
 import type { ConfState, Entry, RaftCore, SnapshotMeta } from "../raft/types.ts";

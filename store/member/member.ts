@@ -523,7 +523,8 @@ export class Member {
 			this.#reads.confirm(id, index, this.machine.appliedIndex);
 			confirmed ||= index >= 0;
 		}
-		// Reads that gathered during the round go next. An unconfirmed round waits for input or a tick, so as not to spin.
+		// Reads that gathered during the round go next. An unconfirmed round waits for input or a tick, so as not to
+		// spin.
 		if (confirmed && this.#reads.pending) this.#scheduleTurn();
 	}
 

@@ -1,8 +1,8 @@
 /**
- * A file beside the log that says which member the data directory belongs to, and which others there are. Ids are computed
- * from the flags once, when the member begins; later they are read from here, so that flags may change: a member that moves keeps its name and id, and
- * `--initial-cluster` only says where the members of these names are now. As in etcd, the other bootstrap flags are
- * ignored once a member has begun.
+ * A file beside the log that says which member the data directory belongs to, and which others there are. Ids are
+ * computed from the flags once, when the member begins; later they are read from here, so that flags may change: a
+ * member that moves keeps its name and id, and `--initial-cluster` only says where the members of these names are now.
+ * As in etcd, the other bootstrap flags are ignored once a member has begun.
  */
 import { join } from "node:path";
 import type { Disk } from "../../kit/disk.ts";

@@ -79,8 +79,9 @@ export class Submissions {
 	}
 
 	/**
-	 * Replicated time by this leader. The clock is set before any entry of its term is stamped: the first stamp of a term
-	 * tells how much time passed without a leader (`machine/time.ts`). If the clock were set later, leases would age by it.
+	 * Replicated time by this leader. The clock is set before any entry of its term is stamped: the first stamp of a
+	 * term tells how much time passed without a leader (`machine/time.ts`). If the clock were set later, leases would
+	 * age by it.
 	 */
 	leaseNow(): number {
 		const { machine, raft } = this.#host;

@@ -27,7 +27,7 @@ export class RaftLog {
 	#applied: number;
 	/** Durable here, with the contents they have in `#entries`. */
 	#stable: number;
-	/** The first entry not yet given out to be persisted. */
+	/** Index of the first entry not yet handed out to be persisted. */
 	#nextPersist: number;
 
 	constructor(recovered: Recovered) {
@@ -36,7 +36,7 @@ export class RaftLog {
 		this.#baseTerm = snapshot.term;
 		this.#entries = entries.slice();
 		this.#checkRecovered(recovered);
-		// The commit index is written lazily, what is applied may be ahead of it.
+		// The commit index is written lazily, so the applied index may be ahead of it.
 		this.#committed = Math.max(hardState.commit, applied, snapshot.index);
 		this.#handed = applied;
 		this.#applied = applied;
@@ -81,7 +81,7 @@ export class RaftLog {
 		return this.#entries[index - this.#base - 1]?.term;
 	}
 
-	/** Whether a log ending so may lead us: paper 5.4.1. */
+	/** Whether a candidate whose log ends at this index and term is at least as up to date as we are: paper 5.4.1. */
 	isUpToDate(lastIndex: number, lastTerm: number): boolean {
 		return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
 	}

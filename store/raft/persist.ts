@@ -22,7 +22,7 @@ export class PersistQueue {
 		return this.#queue.length === 0;
 	}
 
-	/** Something promised is not on disk yet. */
+	/** A persist that needs fsync is not durable yet. */
 	get syncing(): boolean {
 		return this.#syncs > 0;
 	}
@@ -46,7 +46,9 @@ export class PersistQueue {
 		return sequence;
 	}
 
-	/** Entries after `index` were replaced: reports for what is under way must not count for the new ones. */
+	/**
+	 * Entries after `index` were replaced: reports of persists already under way must not count for the new entries.
+	 */
 	voidAfter(index: number): void {
 		for (const inFlight of this.#queue) if (inFlight.lastIndex > index) inFlight.lastIndex = index;
 	}

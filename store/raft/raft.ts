@@ -103,21 +103,21 @@ export class Raft implements RaftCore {
 
 	/** Leader: where its term begins. */
 	#termStart = 0;
-	/** Leader: the member it is handing over to. */
+	/** Leader: the member that leadership is being transferred to. */
 	#transferee: MemberId = none;
 	/** Leader: the last entry that may change the configuration; the next change waits until it is applied. */
 	#pendingConfIndex = 0;
 	#uncommittedBytes = 0;
-	/** Candidate: the leader handed over to us, so that nobody needs to wait for it to be silent. */
+	/** Candidate: the leader transferred leadership to us, so voters need not wait until they no longer hear it. */
 	#transferred = false;
 	/** Leader: something happened that may let appends go out. */
 	#sendPending = false;
 
 	#messages: Message[] = [];
-	/** Messages that promise what is not durable yet. */
+	/** Votes and acknowledgements of state that is not durable yet. */
 	#deferred: Message[] = [];
 	#readStates: ReadState[] = [];
-	/** What followers whose entries are dropped get. */
+	/** Sent to followers that need entries already dropped from the log. */
 	#snapshot: SnapshotMeta;
 	/** A received snapshot not yet handed out to be installed. */
 	#toInstall: SnapshotMeta | undefined;
@@ -125,7 +125,7 @@ export class Raft implements RaftCore {
 	#replacedConf: ConfState | undefined;
 	/** As last handed out to be persisted. */
 	#hardState: HardState;
-	/** The commit index alone may be written. */
+	/** The commit index may be written even if nothing else has to be. */
 	#commitDue = false;
 	#softLeader: MemberId = none;
 	#softRole: Role = "follower";
@@ -193,7 +193,8 @@ export class Raft implements RaftCore {
 	tick(): void {
 		if (this.#role === "leader") this.#tickLeader();
 		else this.#tickElection();
-		// Alone it is worth no write of its own at each commit; a tick's delay only means that a restart asks the leader again.
+		// A commit index alone is not worth a write at each commit: it waits for a tick. After a crash the leader tells
+		// it again.
 		if (this.#inFlight.empty && this.#durableCommit() > this.#hardState.commit) this.#commitDue = true;
 	}
 
@@ -353,7 +354,7 @@ export class Raft implements RaftCore {
 		const writes = voteChanged || entries.length > 0 || snapshot !== undefined;
 		const waits = this.#deferred.length > 0 && (writes || this.#inFlight.syncing);
 		if (!waits && this.#deferred.length > 0) {
-			// Everything they promise is durable already.
+			// Everything that these messages vouch for is durable already.
 			for (const message of this.#deferred) this.#messages.push(message);
 			this.#deferred = [];
 		}
@@ -465,7 +466,7 @@ export class Raft implements RaftCore {
 		if (term !== this.#term) {
 			this.#term = term;
 			this.#vote = none;
-			// Not yet handed out, and answers of a term that is over: what they would acknowledge may never be written now.
+			// These answers belong to a term that is over. What they would acknowledge may now never be written.
 			if (this.#deferred.length > 0) this.#deferred = [];
 		}
 		this.#leader = none;
@@ -519,7 +520,7 @@ export class Raft implements RaftCore {
 
 	#campaign(transfer: boolean): void {
 		if (this.#role === "leader" || !this.#promotable()) return;
-		// With a change committed and not applied we would count votes by a configuration that is over.
+		// With a configuration change committed but not applied, we would count votes by an outdated configuration.
 		if (this.#log.hasConfChange(this.#log.applied, this.#log.committed)) return;
 		if (this.#config.preVote && !transfer) this.#becomePreCandidate();
 		else this.#becomeCandidate();
@@ -529,7 +530,7 @@ export class Raft implements RaftCore {
 		this.#countVotes();
 	}
 
-	/** Of all voters that have not answered. */
+	/** Asks all voters that have not answered. */
 	#requestVotes(): void {
 		const preVote = this.#role === "pre_candidate";
 		const fields = { logTerm: this.#log.lastTerm, index: this.#log.lastIndex, force: this.#transferred };
@@ -619,7 +620,7 @@ export class Raft implements RaftCore {
 			return;
 		}
 		this.#sendWhenDurable("vote_response", from, { reject: !granted });
-		// Asked for again, it is given again: that must not keep us waiting for a leader that may be dead.
+		// Only a new vote resets the timer: a repeated request must not keep us waiting for a leader that may be dead.
 		if (!granted || this.#vote === from) return;
 		this.#electionElapsed = 0;
 		this.#vote = from;
@@ -772,7 +773,8 @@ export class Raft implements RaftCore {
 				this.#beginTransfer(message.context);
 				break;
 			default:
-				// Late votes of the election won, and what only an impostor of our own term would send.
+				// Late votes of the election we won, or messages that only another leader of our term could send (a
+				// fault).
 				break;
 		}
 	}
@@ -804,7 +806,7 @@ export class Raft implements RaftCore {
 
 	#onHeartbeatResponse(progress: Progress, { context }: Message): void {
 		progress.recentActive = true;
-		// A ReadIndex round's heartbeats are no pace for a stalled one.
+		// A stalled follower is probed at the heartbeat interval only, not at each ReadIndex round.
 		if (!progress.stalled) {
 			progress.probeSent = false;
 			if (progress.state === "probe" || progress.match < this.#log.lastIndex) {

@@ -5,7 +5,7 @@
  */
 import { type MemberId, none } from "./types.ts";
 
-/** Reads kept waiting on one member; what comes beyond is told to ask again. */
+/** Reads kept waiting on one member; reads beyond this fail and must be asked again. */
 const maxReads = 65_536;
 /** Rounds under way at once; later reads share the next. */
 const maxRounds = 64;
@@ -105,7 +105,7 @@ export class ForwardedReads {
 		return id;
 	}
 
-	/** Ids to ask again, now and then: the message or its answer may be lost. */
+	/** Ids to ask the leader for again after a while, since the message or its answer may be lost. */
 	tick(): readonly bigint[] {
 		if (this.#sent.size === 0) this.#ticks = 0;
 		else if (++this.#ticks >= this.#retryTicks) {

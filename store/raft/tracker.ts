@@ -18,11 +18,13 @@ export class Progress {
 	next: number;
 	state: ProgressState = "probe";
 	learner = false;
-	/** Heard of since the last quorum check. */
+	/** The leader heard from it since the last quorum check. */
 	recentActive = true;
 	/** Probe: a message is out; wait for the answer or the next heartbeat's. */
 	probeSent = false;
-	/** Probe: it rejected what it once acknowledged, so asking leads nowhere; once a heartbeat interval is enough. */
+	/**
+	 * Probe: it rejected entries that it once acknowledged, so it has lost its log; probed once per heartbeat interval.
+	 */
 	stalled = false;
 	/** Send one append even if there is nothing new in it: its answer tells whether earlier ones were lost. */
 	kick = false;
@@ -88,7 +90,8 @@ export class Progress {
 		if (this.next - 1 !== rejected) return false;
 		const next = Math.max(Math.min(rejected, hint + 1), this.match + 1);
 		if (next === this.next) {
-			// It has lost what it acknowledged: asking again at once would go on at the speed of the network.
+			// It has lost entries that it acknowledged: probing it again at once would loop at the speed of the
+			// network.
 			this.stalled = true;
 			return false;
 		}

@@ -65,7 +65,7 @@ export interface Message {
 	readonly type: MessageType;
 	readonly from: MemberId;
 	readonly to: MemberId;
-	/** 0 only for forwarded proposals' kin (read_index), which carry none. */
+	/** 0 only for forwarded requests (read_index), which carry no term. */
 	readonly term: number;
 	/** append: term and index of the entry before `entries`; vote: of the candidate's last entry; append_response: what is acknowledged or rejected; heartbeat: up to where the follower acknowledged in this term (0 from versions that did not tell). */
 	readonly logTerm: number;

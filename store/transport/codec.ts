@@ -32,7 +32,7 @@ export const frameKind = {
 export const channels = ["control", "bulk", "snapshot"] as const;
 export type Channel = (typeof channels)[number];
 
-/** Numbers are positions, fixed forever. */
+/** A type's position is its number on the wire: the order is fixed forever. */
 const messageTypes: readonly MessageType[] = [
 	"pre_vote",
 	"pre_vote_response",
@@ -163,7 +163,7 @@ interface EncodedEntries {
 	readonly bytes: number;
 }
 
-/** By first entry: the appends to all followers of one turn carry the same entries. */
+/** Encoded entries by their first entry: all appends of one turn carry the same entries. */
 const encodedEntries = new WeakMap<Entry, EncodedEntries>();
 
 function encodeEntries(entries: readonly Entry[]): EncodedEntries | undefined {
@@ -344,7 +344,7 @@ export function decodeRefuse(frame: Buffer): { readonly id: number; readonly rea
 	return { id, reason };
 }
 
-/** A frame of a kind and bytes. */
+/** A frame that holds its kind and then raw bytes. */
 export function encodeBytes(kind: number, body: Buffer): Pieces {
 	const head = Buffer.allocUnsafe(5);
 	head.writeUInt32BE(1 + body.length);
@@ -435,7 +435,7 @@ export function encodeWelcome(welcome: Welcome): Pieces {
 	return encodeBytes(frameKind.welcome, writer.buffer);
 }
 
-/** A refusal in the form of version 1, for members that speak no other. */
+/** A refusal in the format of version 1, for members that know no other version. */
 export function encodeRefusalOfVersion1(refusal: string): Pieces {
 	const text = Buffer.from(refusal);
 	const writer = new Writer(2 + text.length);
@@ -447,7 +447,7 @@ export function encodeRefusalOfVersion1(refusal: string): Pieces {
 export function decodeWelcome(frame: Buffer): Welcome {
 	const reader = new Reader(frame);
 	if (reader.u8() !== frameKind.welcome) throw new FrameError("the member did not answer the greeting");
-	// A member that speaks version 1 alone refuses ours in its own form.
+	// A member that knows only version 1 refuses our greeting in the format of version 1.
 	if (reader.u16() === 1) return { kind: "refused", refusal: reader.bytes(reader.left).toString() };
 	const kind = welcomeKinds[reader.u8()];
 	if (kind === undefined) throw new FrameError("unknown kind of answer to the greeting");

@@ -23,11 +23,14 @@ import { Outbox } from "./outbox.ts";
 
 const firstRetryMs = 50;
 const lastRetryMs = 1000;
-/** Beats of the pulse within `silenceMs`, at which it may ask; all of them unanswered end the connection, twice as many intervals an attempt to greet. */
+/**
+ * Beats of the pulse within `silenceMs`; a link may ping at each. As many without an answer end the connection, and
+ * twice as many without a welcome end an attempt to greet.
+ */
 export const beatsInSilence = 6;
-/** Pings unanswered after which the peer's own dialling shows that the connection hangs, not the peer. */
+/** After this many unanswered pings, a new connection from the peer shows that our connection hangs, not the peer. */
 const pingsDoubtful = 2;
-/** An attempt younger than this is let go on when the peer dials us. */
+/** When the peer connects to us, our own attempt goes on if it is younger than this, ms. */
 const freshMs = 50;
 
 export interface LinkOptions {
@@ -38,7 +41,7 @@ export interface LinkOptions {
 	readonly dial: () => { readonly socket: Socket; readonly ready: string };
 	readonly to: bigint;
 	readonly channel: Channel;
-	/** As it is when a connection comes to be. */
+	/** Our greeting, built anew for each connection. */
 	readonly hello: () => Hello;
 	readonly gate: PeerGate;
 	/** Bytes that may wait in the socket. */
@@ -68,10 +71,10 @@ export class Link {
 	#retryMs = firstRetryMs;
 	#timer: Timer | undefined;
 	#pinger: Timer | undefined;
-	/** Since the last ping was due. */
+	/** The peer was heard since the last ping was due. */
 	#heard = false;
 	#unanswered = 0;
-	/** The connection is not even one of TCP yet. */
+	/** The TCP connection is not established yet. */
 	#connecting = false;
 	#dialledAt = 0;
 	#outbox: Outbox | undefined;
@@ -94,7 +97,9 @@ export class Link {
 		return true;
 	}
 
-	/** The peer has just connected to us, so there is a path: what hangs is tried anew at once. */
+	/**
+	 * The peer has just connected to us, so the path works: a hanging connection or attempt is started again at once.
+	 */
 	peerIsBack(): void {
 		if (this.#closed) return;
 		if (this.#socket === undefined) {
@@ -110,7 +115,7 @@ export class Link {
 		this.#socket.destroy(new Error("hangs, although the member connects to us"));
 	}
 
-	/** Greets the peer anew, over a new connection: nothing is sent any more on one that was greeted before. */
+	/** Greets the peer anew over a new connection; nothing more is sent on the old one. */
 	greet(): void {
 		if (!this.#greeted) return;
 		this.#up = false;
@@ -162,8 +167,8 @@ export class Link {
 	}
 
 	/**
-	 * Counts intervals, not time: when it is us who stood still, answers wait to be read. Asks only where nothing was heard:
-	 * whoever is written to says something now and then by itself.
+	 * Counts intervals, not time: if our own process was paused, answers are still waiting to be read. Pings only when
+	 * nothing was heard: a peer that receives messages answers now and then anyway.
 	 */
 	#onPing(socket: Socket): void {
 		const isQuiet = !this.#heard;
@@ -180,7 +185,7 @@ export class Link {
 		this.#connecting = true;
 		const limitMs = this.#options.silenceMs / 3;
 		const timer = this.#options.clock.after(limitMs, () => {
-			// When it is us who stood still, the connection may be there and waits to be seen.
+			// If our own process was paused, the connection may be established already, with its event still queued.
 			setImmediate(() => {
 				if (this.#socket !== socket || !this.#connecting) return;
 				// The time it took is pause enough.
@@ -205,7 +210,7 @@ export class Link {
 		this.#admit(socket, welcome).catch((error: Error) => socket.destroy(error));
 	}
 
-	/** Nothing is said to a member whose data is not what it was, either. */
+	/** Sends to the peer only after its standing is accepted: a member that lost its data gets nothing from us. */
 	async #admit(socket: Socket, { standing }: Welcome & { kind: "welcome" }): Promise<void> {
 		const { logger, to, channel, gate } = this.#options;
 		const refusal = await gate.meet(to, standing);

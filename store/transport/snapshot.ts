@@ -88,7 +88,7 @@ type Incoming =
 	| { readonly kind: "end" }
 	| { readonly kind: "failed"; readonly error: Error };
 
-/** Backpressured queue between the socket and whoever takes the chunks. */
+/** Queue with backpressure between the socket and the reader of the chunks. */
 class ChunkQueue {
 	readonly #socket: Socket;
 	readonly #items: Incoming[] = [];
@@ -168,7 +168,7 @@ export async function receiveSnapshot(
 	socket.on("close", () => fail(new Error("connection closed before the end of the snapshot")));
 	if (rest.length > 0) onData(rest);
 	socket.on("data", onData);
-	// The socket's own timeout would count our signs of life as the sender's.
+	// The socket's own timeout is no use here: our keep-alive bytes would reset it although the sender is silent.
 	const alive = setInterval(() => {
 		if (socket.isPaused()) return;
 		if (!ended && ++quietTicks > 4) {

@@ -80,7 +80,7 @@ export interface TransportOptions {
 	readonly tls?: PeerTls | undefined;
 	/** A peer silent for this long is dialled anew, ms. */
 	readonly silenceMs: number;
-	/** Connections of other members, and of who only says so. Default 256. */
+	/** Incoming connections, whether or not they prove to be members. Default 256. */
 	readonly maxIncoming?: number | undefined;
 }
 
@@ -89,7 +89,7 @@ const maxBulkQueued = 32 << 20;
 const maxControlQueued = 4 << 20;
 const helloTimeoutMs = 5000;
 const defaultIncoming = 256;
-/** In each interval of `silenceMs` a peer hears so often that something arrives. */
+/** How often in each `silenceMs` a peer is told that its messages arrive. */
 const signsOfLife = beatsInSilence;
 /** A peer pings several times in each interval of `silenceMs`; after so many intervals without any its connection is closed. */
 const quietIntervals = 3;
@@ -106,7 +106,7 @@ export class TcpTransport implements PeerTransport {
 	readonly #addresses: ReadonlyMap<MemberId, PeerAddress>;
 	readonly #servers: Server[] = [];
 	readonly #sockets = new Set<Socket>();
-	/** As accepted by the system, also those whose TLS handshake is not done. */
+	/** Sockets as accepted by the system, including those whose TLS handshake is not done. */
 	readonly #raw = new Set<Socket>();
 	/** What all links do at each beat. */
 	readonly #beats = new Set<() => void>();
@@ -204,7 +204,7 @@ export class TcpTransport implements PeerTransport {
 		return { minVersion, maxVersion, clusterId, from: id, to, channel, standing: gate.standing() };
 	}
 
-	/** A link drops often while nobody could have missed anything; Raft hears of it in its own turn, never inside `send`. */
+	/** Tells Raft that a link is down or dropped a message: in a microtask of its own, never inside `send`. */
 	#unreachable(id: MemberId): void {
 		queueMicrotask(() => {
 			if (!this.#closed) this.#handlers?.onUnreachable(id);
@@ -312,7 +312,7 @@ export class TcpTransport implements PeerTransport {
 			timer.cancel();
 			if (isOld) this.#refuseOld(socket, decodeHelloHead(first));
 			else {
-				// Nothing more is read before it is known who greets.
+				// Nothing more is read until the greeting member is known.
 				socket.pause();
 				this.#greet(socket, decodeHello(first), first.subarray(helloBytes)).catch((error: unknown) => {
 					logger.warn("peer connection refused", { remote, error });
@@ -388,7 +388,7 @@ export class TcpTransport implements PeerTransport {
 	/** All messages of one read go to the member together. */
 	#receive(socket: Socket, hello: Hello, rest: Buffer): void {
 		const { clock, silenceMs, logger } = this.#options;
-		// Counts beats, not time: when it is us who stood still, pings wait to be read.
+		// Counts beats, not time: if our own process was paused, pings are still waiting to be read.
 		let quiet = 0;
 		const watch = () => {
 			if (++quiet > quietIntervals * beatsInSilence) socket.destroy();
