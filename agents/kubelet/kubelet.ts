@@ -44,7 +44,7 @@ interface CachedToken {
 /** Status fields that a patch must clear where the new status has none. */
 const clearable = ["reason", "message", "initContainerStatuses", "podIP", "podIPs"] as const;
 
-/** Whether somebody else changed, after our write, what the kubelet says of the pod. (Conditions know by themselves.) */
+/** Whether another writer changed, after our write, status fields that the kubelet owns (conditions aside). */
 function isOverwritten(pod: KubeObject<Pod>, status: PodStatus, version: number): boolean {
 	if (!(Number(pod.metadata.resourceVersion) > version)) return false;
 	const wanted = { ...pod.status, ...status, conditions: pod.status?.conditions ?? [] };
@@ -197,7 +197,7 @@ export class Kubelet {
 
 	#servicesOf(namespace: string, informer: Informer<Service>): readonly KubeObject<Service>[] {
 		const kubernetes = informer.get("default/kubernetes");
-		// The node's own way to the API replaces that Service's address, which needs a proxy to be reached.
+		// Pods get the node's own API address instead of this Service's, which only works through a service proxy.
 		return informer.list(namespace).filter((service) => service !== kubernetes);
 	}
 

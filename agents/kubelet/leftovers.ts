@@ -3,7 +3,7 @@
 import { signalGroup, stillRuns } from "../../kit/process-table.ts";
 import { loadRecords } from "./runtime/records.ts";
 
-/** SIGKILL to every container's process group recorded under `rootDir`. Only where no kubelet runs there. */
+/** SIGKILL to every container's process group recorded under `rootDir`. Call only while no kubelet runs on it. */
 export async function killLeftovers(rootDir: string): Promise<number> {
 	let ended = 0;
 	for (const record of await loadRecords(rootDir)) {

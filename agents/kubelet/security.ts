@@ -1,7 +1,7 @@
 /**
- * What a pod's security contexts ask of a runtime that has no images and no containers of the kernel's: as whom a program
- * runs and what it gives up. What the runtime cannot keep is refused, never ignored (ConfigError: the container waits with
- * CreateContainerConfigError and an event that names the field).
+ * What a pod's security contexts ask of a runtime that has no images and no containers of the kernel's: as whom a
+ * program runs and what it gives up. What the runtime cannot enforce is refused, never ignored (ConfigError: the
+ * container waits with CreateContainerConfigError and an event that names the field).
  */
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Container, Pod } from "../../apiserver/scheme/types.gen.ts";
@@ -24,7 +24,7 @@ const refuse = (field: string, why: string): never => {
 };
 const needsRoot = "it needs a kubelet that runs as root on Linux and may mount";
 
-/** A profile of the runtime's own is the empty one; what would have to be loaded is refused. */
+/** The runtime's default profile is empty, so it is accepted; profiles that would have to be loaded are refused. */
 function checkProfiles(of: PodContext | ContainerContext): void {
 	for (const field of ["seccompProfile", "appArmorProfile"] as const) {
 		if (of[field]?.type === "Localhost") refuse(`securityContext.${field}`, "profiles of the node are not loaded");

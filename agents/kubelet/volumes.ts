@@ -124,7 +124,8 @@ async function projectedFiles(context: VolumeContext, source: VolumeProjection, 
 		const { audience, expirationSeconds, path: file } = source.serviceAccountToken;
 		const content = await context.token(audience, expirationSeconds ?? defaultTokenSeconds);
 		const { owner } = context;
-		// A token is its reader's alone; where several users may be that, whoever is shown the volume reads it, as upstream.
+		// Only its one reader may read a token. Where several users may be that reader, everybody with the volume may,
+		// as upstream.
 		const isOneUsers = owner === undefined || owner.uid !== undefined || owner.gid !== undefined;
 		return [{ path: file ?? "token", content, mode: isOneUsers ? 0o600 : mode, owned: true }];
 	}
@@ -154,7 +155,10 @@ async function target(link: string): Promise<string | undefined> {
 	}
 }
 
-/** Before anybody is shown it, so that nobody can have put a link in its place. A group may read (upstream's fsGroup). */
+/**
+ * Call before the file is visible to a container, so that none can have put a link in its place. A group may read
+ * (upstream's fsGroup).
+ */
 async function giveFile(to: string, file: File, { uid, gid }: VolumeOwner): Promise<void> {
 	const user = file.owned === true ? uid : undefined;
 	if (user === undefined && gid === undefined) return;
@@ -171,7 +175,7 @@ async function emptyDirectory(directory: string, gid: number | undefined): Promi
 		throw error;
 	}
 	if (gid !== undefined) await chown(directory, -1, gid);
-	// Said again, since the process's mask took from it; new files get the folder's group.
+	// Set again, since the umask removed bits of the mode; the setgid bit gives new files the folder's group.
 	await chmod(directory, gid === undefined ? 0o777 : 0o2777);
 }
 

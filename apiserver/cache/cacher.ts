@@ -82,7 +82,7 @@ export class Cacher {
 		return this.#ready;
 	}
 
-	/** Everything up to this revision is in. */
+	/** The cache contains every change up to this revision. */
 	get revision(): number {
 		return this.#revision;
 	}
@@ -107,7 +107,7 @@ export class Cacher {
 		return new Promise((resolve) => this.#readyWaiters.push(resolve));
 	}
 
-	/** True once everything up to `revision` is in; false when it is not after `timeoutMs`. */
+	/** True once the cache contains every change up to `revision`; false when it does not after `timeoutMs`. */
 	waitFor(revision: number, timeoutMs = freshTimeoutMs): Promise<boolean> {
 		if (this.#ready && this.#revision >= revision) return Promise.resolve(true);
 		if (this.#stopped) return Promise.resolve(false);
@@ -125,7 +125,7 @@ export class Cacher {
 		});
 	}
 
-	/** Waits until the cache has all that was acknowledged before the call; false: it did not get there in time. */
+	/** Waits until the cache contains every write acknowledged before the call; false when that takes too long. */
 	async waitConsistent(): Promise<boolean> {
 		return this.waitFor(await this.#options.store.currentRevision());
 	}
@@ -134,7 +134,7 @@ export class Cacher {
 		for (const cache of this.#resources.values()) cache.compacted(revision);
 	}
 
-	/** Ends every watch, and the following of the store. */
+	/** Ends every client's watch, and the cache's own watch on the store. */
 	stop(): void {
 		this.#stopped = true;
 		this.#ready = false;
@@ -218,7 +218,7 @@ export class Cacher {
 		this.#resolveWaiters();
 	}
 
-	/** Bytes that are no object stop nobody: what was there before them stays, or nothing. */
+	/** False for bytes that are no object: the change is skipped, and the cache keeps the object it had, if any. */
 	#isReadable(prefix: string, key: string, kv: KeyValue): boolean {
 		const problem = this.#problems.get(prefix)?.(kv.value);
 		if (problem === undefined) return true;
@@ -237,7 +237,7 @@ export class Cacher {
 			this.#follow();
 			return;
 		}
-		// What was missed can no longer be had as events: start over.
+		// The missed events are compacted away: start over.
 		this.#ready = false;
 		void this.#fill();
 	}
@@ -282,7 +282,10 @@ export class Cacher {
 		});
 	}
 
-	/** About once a minute for each watch that wants them; spread, since watches start at different times. */
+	/**
+	 * About once a minute for each watch that asked for bookmarks; not all at once, since watches start at different
+	 * times.
+	 */
 	#sendBookmarks(): void {
 		const now = this.#options.clock.monotonic();
 		for (const cache of this.#resources.values()) {

@@ -53,7 +53,7 @@ export class ResourceCache implements WatchSource {
 	readonly #objects = new OrderedMap<Entry>();
 	readonly #history: History;
 	readonly #watchers = new Set<Watcher>();
-	/** Watchers by what can concern them: `all`, `scope PATH`, `exact PATH`, `trigger VALUE`. */
+	/** Watchers by the kind of event they need to see: `all`, `scope PATH`, `exact PATH`, `trigger VALUE`. */
 	readonly #buckets = new Map<string, Set<Watcher>>();
 	readonly #listeners = new Set<ChangeListener>();
 	readonly #snapshots = new Map<number, Snapshot<Entry>>();
@@ -68,7 +68,7 @@ export class ResourceCache implements WatchSource {
 		this.#history = new History(options.limits);
 	}
 
-	/** Everything up to this revision is in. */
+	/** The cache contains every change up to this revision. */
 	get revision(): number {
 		return this.#revision;
 	}
@@ -126,7 +126,7 @@ export class ResourceCache implements WatchSource {
 		for (const at of this.#snapshots.keys()) if (at < revision) this.#snapshots.delete(at);
 	}
 
-	/** Calls `listener` on every change from now on; gives the way to stop it. */
+	/** Calls `listener` on every change from now on; returns a function that stops it. */
 	listen(listener: ChangeListener): () => void {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);

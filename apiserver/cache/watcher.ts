@@ -135,7 +135,7 @@ export class Watcher {
 		}
 	}
 
-	/** A live watcher with nothing to say tells how far it is. */
+	/** Sends a bookmark with the current revision; only for a live watcher. */
 	bookmark(): boolean {
 		if (!this.#live || !this.bookmarks || this.#ended) return false;
 		if (this.#source.revision < this.#after) return false;

@@ -20,7 +20,7 @@ export interface ConnectionOptions {
 	readonly wrap: (pool: Pool) => Dispatcher;
 }
 
-/** How often files are looked at for renewed ones, ms: requests may be many. */
+/** Files are checked for changes at most this often, ms, since requests may be many. */
 const lookEveryMs = 1000;
 
 function connectionsTo(access: ClusterAccess, options: ConnectionOptions): Connections {
@@ -85,7 +85,7 @@ export function connectionsOf(
 	const renew = (renewed: ClusterAccess) => {
 		const old = current;
 		current = make(renewed);
-		// In flight, each ends by its own time limit; idle ones go now.
+		// Idle connections close now; requests in flight end within their own time limits.
 		const over = Promise.all([closeGently(old.requests), closeGently(old.watches)]);
 		void over.then(() => open.delete(old));
 	};
@@ -107,6 +107,6 @@ async function closeGently(dispatcher: Dispatcher): Promise<void> {
 	try {
 		await dispatcher.close();
 	} catch {
-		// It was destroyed meanwhile, with its client.
+		// The pool was destroyed meanwhile, together with its client.
 	}
 }

@@ -21,7 +21,10 @@ const maxTries = 12;
 const retryMs = 10_000;
 const maxMessageBytes = 1024;
 
-/** A name that tells the object's, where that makes one: it may be too long, or of characters that events' names cannot have. */
+/**
+ * An event name that begins with the object's name where that gives a valid name: it may be too long, or have
+ * characters not allowed in event names.
+ */
 function eventName(object: string, suffix: string): string {
 	const name = `${object}.${suffix}`;
 	return dns1123SubdomainProblems(name).length === 0 ? name : `event.${suffix}`;
@@ -185,7 +188,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 				await api.patch(before.namespace, before.name, "merge", patch);
 				return;
 			} catch (error) {
-				// Events expire: then it is created anew, with its count.
+				// The event object has expired on the server: create it anew, with its count.
 				if (!(error instanceof ApiError) || error.code !== 404) {
 					before.count--;
 					throw error;

@@ -2,8 +2,8 @@
  * An in-memory twin of an API server behind the ApiClient interface, so that controllers are tested without one: resource
  * versions, conflicts, watches from a version, selectors, status subresources, finalizers, graceful deletion, generateName.
  * Objects go through the real codec, as on the server: what it leaves out (zeros, empty values, unknown fields) is not in
- * the answer, and a write that changes nothing brings no event. It defaults nothing and checks no access; what comes
- * by `checked` is validated as the server does.
+ * the answer, and a write that changes nothing brings no event. It sets no defaults and checks no access. Calls through
+ * `checked` are validated as the server validates them.
  */
 import type { Clock } from "../../kit/clock.ts";
 import { type Random, seededRandom } from "../../kit/random.ts";
@@ -51,7 +51,10 @@ export interface FakeClient extends ApiClient {
 	peek<T extends object>(resource: TypedResource<T>, key: string): KubeObject<T> | undefined;
 	/** All objects of a resource in a namespace ("" for all), by key. */
 	all<T extends object>(resource: TypedResource<T>, namespace?: string): KubeObject<T>[];
-	/** Puts an object of a key that exists in place as given, unread, as it would be stored by others. */
+	/**
+	 * Replaces an existing object by the given one without decoding or checking it, as another writer might have stored
+	 * it.
+	 */
 	store<T extends object>(object: KubeObject<T>): void;
 	/** While true, a watch-list does not say that it has sent all. */
 	holdBookmarks(hold: boolean): void;
@@ -60,9 +63,9 @@ export interface FakeClient extends ApiClient {
 	clearActions(): void;
 	/** The next call whose verb and resource match rejects with `error`, before it does anything. "*" matches all. */
 	failNext(verb: string, resource: string, error: Error, times?: number): void;
-	/** Takes back every `failNext` that has not come about. */
+	/** Cancels every `failNext` that no call has met yet. */
 	clearFailures(): void;
-	/** The same server to those under test: refuses (422) what a server's checks refuse. */
+	/** The same server for the code under test: refuses with 422 what a real server's validation refuses. */
 	readonly checked: ApiClient;
 	/** What `checked` refused, each as `create Pod ns/name: why`. */
 	readonly refused: readonly string[];
@@ -76,7 +79,10 @@ export interface FakeClientOptions {
 	readonly clock: Clock;
 	readonly random?: Random;
 	readonly resources?: readonly TypedResource<object>[];
-	/** How it takes `sendInitialEvents`: as asked, with upstream's refusal, or as old servers do, not at all. Default "yes". */
+	/**
+	 * How `sendInitialEvents` is handled: honoured, refused with upstream's error, or ignored as by old servers.
+	 * Default "yes".
+	 */
 	readonly watchLists?: "yes" | "refused" | "ignored";
 }
 
@@ -194,7 +200,7 @@ class FakeServer {
 		const [object, before] = [given, old].map((it) => (it === undefined ? undefined : copy(it)));
 		for (const it of [object, before]) if (it !== undefined) applyDefaults(it);
 		const check = subresource === "status" ? validateStatusUpdate : validateUpdate;
-		// What a test has put in need not be whole; what it lacks is no fault of this write.
+		// An object that a test put in may be incomplete; errors it already had are not counted against this write.
 		const known = new Set((before === undefined ? [] : check(before, before)).map((error) => error.field));
 		const found = before === undefined ? validateCreate(object as Any) : check(object as Any, before);
 		const errors = found.filter((error) => !known.has(error.field));

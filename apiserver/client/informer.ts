@@ -27,9 +27,11 @@ const backoffMaxMs = 30_000;
 /** A reflector that worked this long starts again at the shortest back-off. */
 const backoffResetMs = 120_000;
 const watchTimeoutMinSeconds = 300;
-/** A watch that ended sooner, having said nothing, counts as a failure. */
+/** A watch that ended sooner than this without any event counts as a failure. */
 const shortWatchMs = 1000;
-/** A server that does not know watch-lists may never say that it has sent all: silence this long tells. */
+/**
+ * A server that does not know watch-lists may never mark the end of the initial objects; this long a silence shows it.
+ */
 const watchListSilenceMs = 30_000;
 const initialEventsEnd = "k8s.io/initial-events-end";
 
@@ -39,13 +41,13 @@ export interface InformerFactoryOptions {
 	readonly random: Random;
 	readonly logger: Logger;
 	/**
-	 * The first list asks for the newest state instead of whatever its server's cache holds: for those who go on with what
-	 * others did a moment ago, perhaps through another server. Default false.
+	 * The first list asks for the newest state instead of whatever its server's cache holds: for readers that depend on
+	 * writes made a moment ago, perhaps through another server. Default false.
 	 */
 	readonly newest?: boolean | undefined;
 	/**
-	 * Told of each object that cannot be used as it came, and why. It is left out, or stays as it was known before: one such
-	 * object stops nobody.
+	 * Called with each object that cannot be used as received, and why. The object is left out, or its last usable
+	 * version is kept, so that one bad object does not stop the informer.
 	 */
 	readonly onParked?: ((object: ObjectReference, why: string) => void) | undefined;
 }
@@ -107,7 +109,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 	#started = false;
 	/** Where the next watch begins. */
 	#resourceVersion = "";
-	/** The last version cannot be listed or watched from any more: ask for the newest. */
+	/** The server can no longer list or watch from the last version: ask for the newest. */
 	#resourceVersionUnavailable = false;
 
 	constructor(
@@ -122,7 +124,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 		this.#options = options;
 		this.#client = options.client.resource<T>(resource);
 		this.#logger = options.logger.with({ informer: resource.resource });
-		// Whoever waits sees the rejection of stop; with nobody waiting it is no failure.
+		// Callers that wait see the rejection made by stop; if nobody waits, it must not count as unhandled.
 		this.#whenSynced.promise.catch(() => undefined);
 	}
 
@@ -231,7 +233,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 		this.#begin(usable, parked, resourceVersion);
 	}
 
-	/** The first state, or a new one after a gap, is in. */
+	/** Takes a complete state: the first one, or a new one after a gap. */
 	#begin(items: Iterable<KubeObject<T>>, parked: ReadonlySet<string>, resourceVersion: string): void {
 		this.#replace(items, parked);
 		this.#resourceVersion = resourceVersion;
@@ -295,7 +297,7 @@ class SharedInformer<T extends object> implements Informer<T> {
 			for (const handlers of this.#handlers) this.#tell(() => handlers.onUpdate?.(previous, object));
 			return;
 		}
-		// The same name with another uid was deleted and created again between two looks.
+		// The same name with another uid: the object was deleted and created again between two lists.
 		if (previous !== undefined) this.#delete(key, undefined);
 		put(this.#store, key, object);
 		for (const handlers of this.#handlers) this.#tell(() => handlers.onAdd?.(object));

@@ -1,7 +1,7 @@
 /**
  * One leader among replicas, by a Lease object (client-go's leaderelection). Another's lease counts as expired when its
- * record has not changed for a lease duration by our own clock, so clocks may differ. Fencing is the client's to ask for
- * (`fence`): an apiserver of ours then refuses what a leader writes when it leads no more.
+ * record has not changed for a lease duration by our own clock, so clocks may differ. A client may ask for fencing
+ * (`fence`): Barque's apiserver then refuses writes of a leader that no longer holds the lease.
  */
 import { type Clock, sleep } from "../../kit/clock.ts";
 import type { FlagSpecs } from "../../kit/flags.ts";
@@ -38,11 +38,11 @@ export interface LeaderElectionOptions {
 	/** Runs when we become leader; the signal aborts when we stop being it. */
 	readonly onStarted: (signal: AbortSignal) => void;
 	/**
-	 * After the signal has aborted: resolves when everything that was begun as leader has ended. The lease is given back only
-	 * then; where that takes until the renew deadline it is left to run out.
+	 * After the signal has aborted: resolves when all work begun as leader has ended. The lease is released only then;
+	 * if the work has not ended by the renew deadline, the lease is left to expire.
 	 */
 	readonly settled?: (() => Promise<void>) | undefined;
-	/** Leadership was lost without our wish: the process should end. */
+	/** Leadership was lost, not given up by `stop`: the process should end. */
 	readonly onLost: () => void;
 	/** Somebody (perhaps we) leads. */
 	readonly onNewLeader?: ((identity: string) => void) | undefined;
@@ -139,7 +139,7 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	let observed: Observed | undefined;
 	let leading = false;
 	let led = false;
-	/** What we began as leader must have ended. */
+	/** Our time as leader is over: all work begun in it must have ended. */
 	let over = false;
 	/** When the last attempt that took or renewed the lease began. */
 	let renewedAt = Number.NEGATIVE_INFINITY;
@@ -183,7 +183,8 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 				observe(await api.update({ ...lease, spec: record(lease.spec, now) }));
 				return true;
 			} catch (error) {
-				// Changed, or deleted: then whoever is first makes it anew.
+				// Another replica changed the lease, or it was deleted; then the first replica to come creates it
+				// again.
 				if (!(error instanceof ApiError) || (error.code !== 409 && error.code !== 404)) throw error;
 				logger.debug("lease changed, reading it again", { error });
 			}
@@ -233,7 +234,8 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 	async function acquire(): Promise<boolean> {
 		for (let tries = 0; !stopping.signal.aborted; tries++) {
 			if (await attemptWithin(renewMs)) return !stopping.signal.aborted;
-			// Nothing seen of the lease at all: the server is still starting, and asking it again soon is no campaign.
+			// The lease was never read: the server is still starting, so asking it again soon does not count as
+			// campaigning.
 			const base = lease === undefined ? Math.min(retryMs, startingRetryMs * 2 ** tries) : retryMs;
 			await pause(base * (1 + random.float() * jitterFactor));
 		}
@@ -249,7 +251,10 @@ export function createLeaderElector(options: LeaderElectionOptions): LeaderElect
 		}
 	}
 
-	/** Whether nothing is under way any more; false when that took until the renew deadline, which nobody moves now. */
+	/**
+	 * True once all work has ended; false when it has not by the renew deadline, which no longer moves since renewing
+	 * stopped.
+	 */
 	async function settle(): Promise<boolean> {
 		const settled = options.settled?.().then(() => true);
 		if (settled === undefined) return true;

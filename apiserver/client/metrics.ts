@@ -4,7 +4,7 @@ import type { RunningWorkQueue } from "./workqueue.ts";
 
 /** Told of every request of a client. */
 export interface RequestObserver {
-	/** One try has its answer; `code` is "<error>" where none came. Durations and sizes are absent for watches. */
+	/** One attempt was answered, or failed: then `code` is "<error>". Durations and sizes are absent for watches. */
 	answered(request: {
 		readonly method: string;
 		readonly host: string;

@@ -10,9 +10,9 @@ export const isExpired = (error: unknown): boolean =>
 	error instanceof ApiError && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");
 
 /**
- * Everything the options select, page by page; `keep` of the options says what is kept of each item as it comes. When the
- * continue token has expired on the way, the list is had once more, whole. A version other than "0" means "not older
- * than", unless the options say otherwise.
+ * Everything the options select, page by page; `keep` of the options says what is kept of each item as it comes. When
+ * the continue token expires between pages, the whole list is read again in one request. A version other than "0" means
+ * "not older than", unless the options say otherwise.
  */
 export async function listInPages<T extends object>(
 	client: ResourceClient<T>,

@@ -47,11 +47,14 @@ export interface ApiClientOptions extends Partial<ClusterAccess> {
 	/** Connections for requests other than watches. Default 64. */
 	readonly maxConnections?: number | undefined;
 	/**
-	 * Asked before each request that is no read, and again when it has its connection and is about to be written; where it
-	 * says no, nothing is sent and the request rejects with ConnectionError.
+	 * Called before each request that is no read, and again when the request has a connection and is about to be
+	 * written. If it returns false, nothing is sent and the request rejects with ConnectionError.
 	 */
 	readonly mayWrite?: (() => boolean) | undefined;
-	/** `NAMESPACE/NAME HOLDER`: sent with each request that is no read, which takes effect only while that Lease is held so. */
+	/**
+	 * `NAMESPACE/NAME HOLDER`, sent with each request that is no read: it takes effect only while HOLDER holds that
+	 * Lease.
+	 */
 	readonly fence?: (() => string | undefined) | undefined;
 	readonly clock?: Clock | undefined;
 	readonly observer?: RequestObserver | undefined;
@@ -172,7 +175,7 @@ interface Request {
 	readonly body?: unknown;
 	readonly contentType?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
-	/** Takes the body of a good answer as it comes; asked for anew with each try. */
+	/** Gives a function that receives the body of a successful answer piece by piece; called once for each attempt. */
 	readonly sink?: (() => (chunk: Buffer) => void) | undefined;
 }
 

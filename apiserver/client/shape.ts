@@ -7,7 +7,7 @@ const isTexts = (value: unknown): boolean =>
 const isListOf = (value: unknown, fits: (item: unknown) => boolean): boolean =>
 	value === undefined || (Array.isArray(value) && value.every(fits));
 
-/** Why what came is no object; undefined where it is one. What its own kind asks for is for its readers to check. */
+/** Why a received value is no object; undefined where it is one. Fields of its kind are checked by their readers. */
 export function problemOf(object: unknown): string | undefined {
 	if (!isRecord(object)) return "it is no object";
 	const { metadata } = object;

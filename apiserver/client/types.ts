@@ -13,7 +13,10 @@ export interface ListOptions {
 	readonly resourceVersionMatch?: "Exact" | "NotOlderThan" | undefined;
 	/** Told the text of each item or event that is not JSON, which is then left out; without it the call rejects. */
 	readonly onUndecodable?: ((text: string, error: unknown) => void) | undefined;
-	/** Gets each item as it comes, and keeps what it gives; by default the item. For lists too long to hold whole. */
+	/**
+	 * Called with each item as it is read; the list keeps the result instead of the item. For lists too long to hold
+	 * whole.
+	 */
 	readonly keep?: ((item: KubeObject<object>) => KubeObject<object>) | undefined;
 }
 

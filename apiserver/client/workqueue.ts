@@ -43,7 +43,7 @@ export interface WorkQueueMetrics {
 	readonly failed: number;
 	/** Keys being processed now. */
 	readonly active: number;
-	/** Of those, how long they have been processed, summed, and the longest. */
+	/** How long the active keys have been processed: the sum, and the longest. */
 	readonly unfinishedSeconds: number;
 	readonly longestRunningSeconds: number;
 }
@@ -80,9 +80,9 @@ export function createWorkQueue(options: WorkQueueOptions): RunningWorkQueue {
 	const logger = options.logger.with({ queue: name });
 	const workers = options.workers ?? 1;
 	const bucket = createTokenBucket(clock, overallQps, overallBurst);
-	/** In order of arrival, with when it was. */
+	/** Waiting keys in order of arrival, each with the time it arrived. */
 	const queue = new Map<string, number>();
-	/** With when they began. */
+	/** Keys being processed, each with the time it began. */
 	const active = new Map<string, number>();
 	let observer: WorkQueueObserver | undefined;
 	/** Added again while being processed. */

@@ -61,7 +61,7 @@ function addLearner(sets: Sets, id: MemberId): void {
 
 function applyOne(sets: Sets, change: ConfChange): void {
 	const { id, type } = change;
-	// etcd's convention: a change that its proposer has withdrawn names nobody.
+	// etcd's convention: a withdrawn change has member id 0.
 	if (id === none || type === "update") return;
 	if (type === "add_learner") {
 		addLearner(sets, id);

@@ -264,7 +264,8 @@ export class Raft implements RaftCore {
 		if (progress?.state !== "snapshot") return;
 		if (!ok) progress.pendingSnapshot = 0;
 		progress.becomeProbe();
-		// Taken: its acknowledgement is on the way. Failed: try again after the next heartbeat's answer, not at once.
+		// If the follower took it, its acknowledgement is on the way. If not, try again after the next heartbeat's
+		// answer.
 		progress.probeSent = true;
 	}
 
@@ -416,8 +417,9 @@ export class Raft implements RaftCore {
 			this.#electionElapsed = 0;
 			this.#campaign(false);
 		} else if (this.#role !== "follower" && this.#electionElapsed % this.#config.heartbeatTicks === 0) {
-			// Paper 5.1: what is not answered in time is asked again. Above all, who asks for pre-votes first is ignored by those
-			// who heard the dead leader a moment later than we did; they would not be asked again before another timeout.
+			// Paper 5.1: requests not answered in time are repeated. This matters most for pre-votes: members that
+			// heard the dead leader a moment later than we did ignore our first request, and would not be asked again
+			// before another timeout.
 			this.#requestVotes();
 		}
 	}

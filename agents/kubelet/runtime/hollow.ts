@@ -19,7 +19,7 @@ export class HollowRuntime implements Runtime {
 	readonly name = "hollow";
 	readonly version = "hollow://1";
 	readonly probes = false;
-	/** Nothing runs, so there is nothing that it could not keep. */
+	/** Nothing really runs, so every security context can be accepted. */
 	readonly abilities = { isolation: true, noNewPrivileges: true, uid: 1000, gid: 1000 };
 	readonly #clock: Clock;
 	readonly #containers = new Map<string, Simulated>();

@@ -1,4 +1,4 @@
-/** From what a container asks to a started process: its root, its command line, its rights. */
+/** Starts a container's process: prepares its root, command line and privileges. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat, writeFile } from "node:fs/promises";
@@ -21,7 +21,7 @@ import { type ContainerSpec, StartError } from "./types.ts";
 
 /** Where a container in a namespace finds what the built-in images run, whoever it runs as. */
 const builtInDirectory = "/.barque";
-/** A module by its name, so that Node asks no package about it. */
+/** The file name marks it as a module, so that Node looks for no package.json. */
 const builtInScript = `${builtInDirectory}/echo${echoScript.endsWith(".ts") ? ".mts" : ".mjs"}`;
 const builtInNode = `${builtInDirectory}/node`;
 
@@ -159,7 +159,7 @@ export async function launchIsolated(ground: Ground): Promise<Launched> {
 	return { pid: child.pid ?? 0, exit, env, workingDir };
 }
 
-/** Gives the last step of a start the container's variables. One that failed before reads none of them. */
+/** Writes the container's variables to the last step of a start. A start that failed earlier never reads them. */
 export function giveVariables(to: Writable, env: Readonly<Record<string, string>>): void {
 	to.on("error", () => {});
 	to.end(environmentText(env));
@@ -171,7 +171,9 @@ async function readAll(from: Readable): Promise<string> {
 	return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Whether a program is there to be executed, before steps that could not say so are started. Rejects with StartError. */
+/**
+ * Checks that the program can be executed, since later steps cannot report that it is missing. Rejects with StartError.
+ */
 async function checkProgram(
 	program: string,
 	env: Readonly<Record<string, string>>,

@@ -139,7 +139,7 @@ class Placement {
 			const [name = "", ...below] = rest;
 			let child = await childOf(this.#options.files, node, name);
 			if (child?.kind === "link") {
-				// As in a container's root everywhere: links are followed within the container, never out of it.
+				// Links are followed within the container's root, never out of it.
 				if (++this.#links > linksMax) throw new MountTableError(`mount ${this.#mountPath}: too many symbolic links`);
 				rest = [...componentsOf(path.posix.resolve(`/${above.join("/")}`, child.target)), ...below];
 				if (rest.length === 0) throw new MountTableError(`mount ${this.#mountPath}: the root cannot be a mount`);
@@ -168,7 +168,7 @@ class Placement {
 	async #takeApart(node: Bound, parent: Own | Bound | undefined, name: string): Promise<Own> {
 		const own = await takenApart(this.#options.files, node.hostPath, node.readOnly);
 		for (const [key, child] of node.children) {
-			// What showed through the mount above has none now, and needs one of its own.
+			// A child that appeared through the mount above no longer does, so it needs a mount of its own.
 			own.children.set(key, child.kind === "bound" && !child.mounted ? { ...child, mounted: true } : child);
 		}
 		parent?.children.set(name, own);

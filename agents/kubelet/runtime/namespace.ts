@@ -29,7 +29,9 @@ export function canIsolate(): boolean {
 	return spawnSync("unshare", args, { stdio: "ignore" }).status === 0;
 }
 
-/** Whether a program can be kept from gaining rights by what it executes, which asks for none. */
+/**
+ * Whether a program can be kept from gaining privileges by what it executes (no_new_privs); this needs no privilege.
+ */
 export function canGiveUpPrivileges(): boolean {
 	return process.platform === "linux" && spawnSync("setpriv", ["--no-new-privs", "--", "true"]).status === 0;
 }
@@ -97,10 +99,13 @@ export interface IsolatedCommand {
 	readonly command: readonly string[];
 }
 
-/** Without the container's variables until its rights are its own: a loader or a shell would obey some of them as root. */
+/**
+ * The container's variables are set only after privileges are dropped: a loader or shell would obey some of them as
+ * root.
+ */
 export const setupEnvironment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 
-/** Names that a shell does not take, or not as they are. */
+/** Names that a shell accepts and does not treat specially. */
 const shellName = /^(?!(?:UID|EUID|PPID|OPTIND|BASHOPTS|SHELLOPTS|PS4)$)[A-Za-z_][A-Za-z0-9_]*$/;
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -111,7 +116,7 @@ export const environmentText = (env: Readonly<Record<string, string>>): string =
 		.map(([name, value]) => `export ${name}=${quoted(value)}\n`)
 		.join("");
 
-/** Variables by names that no shell takes can only be arguments. */
+/** Variables with names that no shell accepts can only be passed as arguments. */
 function otherVariables(env: Readonly<Record<string, string>>): string[] {
 	const others = Object.entries(env).filter(([name]) => !shellName.test(name));
 	return others.length === 0 ? [] : ["env", ...others.map(([name, value]) => `${name}=${value}`)];

@@ -35,7 +35,7 @@ const killedExit = 137;
 interface Live {
 	record: ContainerRecord;
 	readonly ended: PromiseWithResolvers<void>;
-	/** Its end was seen; what it left behind is being read. */
+	/** The container has ended; its termination message is being read. */
 	finishing: boolean;
 	/** Adopted from an earlier kubelet: not our child, its exit is seen by polling. */
 	poll: Timer | undefined;
@@ -205,7 +205,7 @@ export class ProcessRuntime implements Runtime {
 	async #finish(live: Live, state: Exited): Promise<void> {
 		if (live.finishing || live.record.state.phase === "exited") return;
 		live.finishing = true;
-		// What the container started and left in its group ends with it, as it would with its namespace.
+		// Processes left in the container's group end with it, as they would in a PID namespace.
 		signalGroup(live.record.pid, "SIGKILL");
 		live.poll?.cancel();
 		await live.times?.stop();

@@ -14,7 +14,7 @@ export interface ContainerRecord {
 	readonly startTime: string;
 	readonly env: Readonly<Record<string, string>>;
 	readonly workingDir: string;
-	/** Where its last words are looked for; records of before have none. */
+	/** File with the termination message; absent in records written by older versions. */
 	readonly terminationFile?: string;
 	readonly terminationFromLogs?: boolean;
 	/** What a program run beside it has to enter and give up; absent: it has no namespace. */

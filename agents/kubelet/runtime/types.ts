@@ -1,12 +1,12 @@
 /** What the kubelet asks of whatever runs containers; the process and the hollow runtime implement it. */
 
-/** What a runtime can keep of a security context. */
+/** Which parts of a security context a runtime can enforce. */
 export interface Abilities {
 	/** Containers have mounts, users and capabilities of their own. */
 	readonly isolation: boolean;
 	/** A program can be kept from gaining rights by what it executes. */
 	readonly noNewPrivileges: boolean;
-	/** As whom containers run where nothing else is asked. */
+	/** User that containers run as unless the pod says otherwise. */
 	readonly uid: number;
 	readonly gid: number;
 }
@@ -20,7 +20,7 @@ export interface User {
 
 /** As whom a program runs and with what rights. */
 export interface Privileges {
-	/** Undefined: as the runtime does. */
+	/** Undefined: the runtime's own user. */
 	readonly user: User | undefined;
 	readonly noNewPrivileges: boolean;
 	/** Changes to the bounding set in setpriv's words (`-all,+net_bind_service`); undefined: none. */
@@ -51,9 +51,9 @@ export interface ContainerSpec {
 	/** Declared container ports, for built-in images that listen. */
 	readonly ports: readonly number[];
 	readonly annotations: Readonly<Record<string, string>>;
-	/** Where the container leaves its last words, as it sees the file. */
+	/** Path of the termination message file, as the container sees it. */
 	readonly terminationMessagePath: string;
-	/** Without last words, a failure shows the end of the output. */
+	/** When a container fails without a termination message, the end of its output is used. */
 	readonly terminationMessageFromLogs: boolean;
 }
 
