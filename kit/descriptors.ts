@@ -1,6 +1,6 @@
 /**
- * File descriptors are what a process runs out of first when connections are many, and then its log and its engine go
- * without. So listeners take connections only up to what the process's own limit leaves beside the rest.
+ * With many connections a process runs out of file descriptors first, and then its log and engine cannot open files. So
+ * listeners accept only as many connections as the process's descriptor limit leaves after its other needs.
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -71,7 +71,7 @@ export class ConnectionLimit {
 		return true;
 	}
 
-	/** It has asked something, and keeps its place. */
+	/** The connection has sent a request, so it keeps its place. */
 	asked(socket: Socket): void {
 		this.#silent.delete(otherEnd(socket));
 	}

@@ -1,5 +1,5 @@
 /**
- * What one request does wrong costs that request. A listener of an event that throws, or an `async` one that rejects, is
+ * A failing handler fails only its own request. A listener of an event that throws, or an `async` one that rejects, is
  * an uncaught exception and ends the process; these turn it into an answer.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";

@@ -45,7 +45,7 @@ export interface SendAccount {
 
 interface Entry extends SendAccount {
 	readonly consumer: Consumer;
-	/** As of the last report: never below what waits now. */
+	/** Bytes waiting as of the last report; never less than what waits now. */
 	bytes: number;
 	/** Bytes written so far. */
 	written: number;
@@ -67,7 +67,7 @@ export class SendBudget {
 	#said = Number.NEGATIVE_INFINITY;
 	/** The next sum at which all are looked at again. */
 	#lookAbove: number;
-	/** More than half of it waited at the last look. */
+	/** More than half of the budget was in use at the last check. */
 	#scarce = false;
 	/** Consumers ended since start because the budget was passed. */
 	ended = 0;

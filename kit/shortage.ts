@@ -1,4 +1,6 @@
-/** What a process or its machine can run out of: it is said in words, with what helps, and is never taken for damage. */
+/**
+ * Resources that a process or its machine can run out of: reported with a remedy, and never mistaken for damaged data.
+ */
 import { descriptorLimit } from "./descriptors.ts";
 import type { Logger } from "./log.ts";
 

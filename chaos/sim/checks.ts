@@ -10,9 +10,9 @@ import type { LeaseEnd } from "./ledger.ts";
 /** A member's account of the key space. */
 export interface Account {
 	readonly member: string;
-	/** Older history is compacted away; 0: none is. */
+	/** History up to this revision is compacted away; 0: none is. */
 	readonly baseRevision: number;
-	/** What was there at `baseRevision`. */
+	/** The pairs that existed at `baseRevision`. */
 	readonly base: readonly Seen[];
 	/** Every event after `baseRevision`. */
 	readonly events: readonly WatchEvent[];
@@ -252,7 +252,7 @@ function registerOperations(
 	const name = `${operation.client} #${operation.id} ${describeRequest(request)}`;
 	const make = (input: RegisterOperation["input"]): RegisterOperation[] => [{ name, input, invoked, completed }];
 	const lookUp = () => (answered ? (outcome.found.find((each) => each.key === key)?.value ?? null) : null);
-	/** Without an answer and never seen in the complete history: it never took effect. */
+	/** True for a write without an answer that the complete history does not contain: it never took effect. */
 	const vain = (value: string) => !answered && complete && !applied.has(value);
 	switch (request.kind) {
 		case "put":
@@ -318,8 +318,8 @@ function previousPairs(record: WatchRecord, events: readonly WatchEvent[], accou
 const clockGrainMs = 2;
 
 /**
- * A lease lives at least its TTL, by the clocks of those who led, from the beginning of the last renewal that was
- * confirmed. `maxRate`: how fast any of their clocks may have run; true time is shorter by that.
+ * A lease lives at least its TTL, by the leaders' clocks, counted from the start of the last confirmed renewal.
+ * `maxRate`: the fastest rate of any leader's clock; the lease may end earlier in true time by that factor.
  */
 export function leasesKept(history: History, ends: readonly LeaseEnd[], maxRate: number): string[] {
 	const faults: string[] = [];

@@ -73,7 +73,7 @@ export class SimNode {
 	/** Added to every batch of the engine while it lasts, ms. */
 	engineStallMs = 0;
 	engineFails = false;
-	/** This life was given an error of its machine: it may end itself. */
+	/** A fault was injected into the machine during this life, so the process may end itself. */
 	excused = false;
 	/** It must not start again before its disk is repaired. */
 	quarantined = false;
@@ -114,7 +114,7 @@ export class SimNode {
 		return operation === "write" ? 0.01 : 0.05;
 	}
 
-	/** On the process's clock: a dead process's batches never arrive. */
+	/** The delay runs on the process's clock, so that batches of a dead process never reach the engine. */
 	async #engineDelay(): Promise<void> {
 		const view = this.view;
 		if (view === undefined) return new Promise(() => {});
@@ -132,7 +132,7 @@ class DamageError extends Error {
 export class SimCluster {
 	readonly nodes: readonly SimNode[];
 	readonly #options: ClusterOptions;
-	/** No more faults: whoever finds its disk damaged gets it repaired. */
+	/** Faults are over: a node that finds its disk damaged gets it repaired. */
 	healing = false;
 
 	constructor(options: ClusterOptions) {
@@ -168,7 +168,7 @@ export class SimCluster {
 		this.#options.network.up(node.name, node.view);
 		this.#options.note(`${node.name} starts, life ${life}`);
 		this.#start(node, life).catch((error: Error) => {
-			// An error of a process that was killed while it started is no news: the process is gone already.
+			// An error of a process that was killed while it started is ignored: the process is gone already.
 			if (node.life === life && node.up) this.#died(node, life, error);
 		});
 	}
@@ -244,7 +244,7 @@ export class SimCluster {
 	/** Undoes damage of the disk, so that the node may start again. */
 	repair(node: SimNode): void {
 		if (!node.image.damaged) return;
-		// With an empty disk it may be up, and wait.
+		// A node with an empty disk may be running, waiting to begin.
 		if (node.putBack !== undefined) this.crash(node, "kill");
 		if (node.up) return;
 		this.#options.note(`${node.name}'s disk is repaired`);
@@ -265,7 +265,8 @@ export class SimCluster {
 		if (excused) reached("a member ends itself");
 		else violation(`crash: ${node.name} ended itself: ${error.name}: ${error.message}`);
 		if (node.image.damaged) node.quarantined = true;
-		// Outside of the dying code's own call. After a disk error a supervisor starts it again.
+		// In a later event, not inside the failing code's own call. After a disk error a supervisor starts the process
+		// again.
 		clock.after(0, () => {
 			if (node.life !== life) return;
 			this.crash(node, "kill");
@@ -428,7 +429,7 @@ export class SimCluster {
 		if (!this.#options.ledger.recovered(image, recovered)) throw new DamageError("the log lost what it held");
 	}
 
-	/** An empty disk was taken for a new member's. */
+	/** The member took an empty disk for a new member's. */
 	#forgets(node: SimNode): void {
 		this.#options.note(`${node.name} begins anew and has forgotten everything`);
 		node.putBack = undefined;
@@ -459,7 +460,7 @@ export class SimCluster {
 		};
 	}
 
-	/** Reads along with what is applied. */
+	/** Reports everything that the machine applies to the ledger. */
 	#spyMachine(node: SimNode, machine: Machine): void {
 		const apply = machine.apply.bind(machine);
 		machine.apply = (entries, confAfter) =>

@@ -10,7 +10,7 @@ import { type SimNode, walDirectory } from "./cluster.ts";
 import { type Deed, downMs, type Ground } from "./faults.ts";
 import type { PlannedKind } from "./swarm.ts";
 
-/** Undefined: it is of another kind, or cannot be done now. */
+/** Undefined: the fault is of another kind, or cannot be made now. */
 export function diskDeed(ground: Ground, kind: PlannedKind, node: SimNode, random: Random): Deed | undefined {
 	switch (kind) {
 		case "disk-slow":
@@ -76,8 +76,8 @@ function slowEngine(ground: Ground, node: SimNode, random: Random): Deed {
 }
 
 /**
- * Its engine hangs until entries wait to be applied, then it is cut off until the others have moved on, and when it is
- * back they have a snapshot for it, while it still has those entries.
+ * The member's engine hangs until entries wait to be applied. Then the member is cut off until the others have moved
+ * on. When it is back they send it a snapshot, while it still has those entries to apply.
  */
 function lag(ground: Ground, node: SimNode, random: Random): Deed | undefined {
 	const { cluster, clock, network } = ground.options;
@@ -167,7 +167,7 @@ function torn(ground: Ground, node: SimNode, random: Random): Deed | undefined {
 			node.disk.tear = (path, bytes) => {
 				if (!path.startsWith(walDirectory)) return undefined;
 				node.disk.tear = undefined;
-				// Outside of the call that dies with it.
+				// In a later event, not inside the write that fails.
 				clock.after(0, () => {
 					if (node.life === life && !ground.stopped) ground.crashFor(node, "kill", downMs(random), over);
 					else over();
@@ -181,7 +181,7 @@ function torn(ground: Ground, node: SimNode, random: Random): Deed | undefined {
 	};
 }
 
-/** Its next start meets the fault. */
+/** The fault strikes at the member's next start. */
 function badStart(ground: Ground, node: SimNode, random: Random, fault: () => void): Deed | undefined {
 	if (!node.up) return undefined;
 	return {
@@ -191,7 +191,7 @@ function badStart(ground: Ground, node: SimNode, random: Random, fault: () => vo
 			cluster.crash(node, random.int(2) === 0 ? "power" : "kill");
 			clock.after(downMs(random), () => {
 				over();
-				// One that must not start yet would meet the fault in a later life, which is not excused for it.
+				// A node that must not start yet would meet the fault in a later life, which `excused` does not cover.
 				if (ground.stopped || node.up || node.quarantined) return;
 				fault();
 				cluster.boot(node);
@@ -249,7 +249,7 @@ function misdirectWrite(ground: Ground, node: SimNode, random: Random): Deed | u
 			const { clock, note } = ground.options;
 			const { life } = node;
 			const distance = 512 * (1 + random.int(8));
-			// At once: nothing was written after it, and what is missing looks as if it had never been.
+			// If power fails at once, nothing follows the missing write, and it looks as if it had never been made.
 			const crashAfter = random.float() * (random.int(2) === 0 ? 3 : 100);
 			node.disk.misdirect = (operation, path, position) => {
 				if (operation === "read" || !path.startsWith(walDirectory) || !mayDamage(ground, node)) return position;
@@ -278,7 +278,7 @@ function wipe(ground: Ground, node: SimNode, random: Random): Deed | undefined {
 		strike: (over) => {
 			cluster.wipe(node);
 			const ms = downMs(random);
-			// Whoever is left may be too few, or know too little: then it waits, and must go on waiting.
+			// The remaining members may be too few to answer it, or may not know it: then it must keep waiting.
 			const { leader } = cluster;
 			if (leader !== undefined && random.int(2) === 0) ground.crashFor(leader, "kill", downMs(random));
 			clock.after(ms, () => {

@@ -1,4 +1,4 @@
-/** What the faults of a simulated run are made with and of. */
+/** Types and helpers that all faults of a simulated run share. */
 import type { Random } from "../../kit/random.ts";
 import type { VirtualClock } from "../../kit/sim/clock.ts";
 import type { CrashKind, SimCluster, SimNode } from "./cluster.ts";
@@ -50,7 +50,7 @@ export function names(nodes: readonly SimNode[]): NodeName[] {
 	return nodes.map((node) => node.name);
 }
 
-/** In an order drawn. */
+/** The items in random order. */
 export function shuffled<T>(items: readonly T[], random: Random): T[] {
 	const order = [...items];
 	for (let i = order.length - 1; i > 0; i--) {

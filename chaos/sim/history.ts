@@ -111,7 +111,10 @@ export class History {
 		operation.completed = event.index;
 	}
 
-	/** Something a client does beside its operations, by a process of its own. Returns what tells the end. */
+	/**
+	 * Records something a client does beside its operations, as a process of its own. Returns a function that records
+	 * the end.
+	 */
 	aside(process: string, f: string, value: unknown): (type: Completion, result: unknown) => void {
 		this.#recorder.record({ process, type: "invoke", f, value });
 		return (type, result) => {
@@ -120,7 +123,7 @@ export class History {
 		};
 	}
 
-	/** Returns what tells that the fault is over. */
+	/** Records a fault. Returns a function that records its end. */
 	fault(f: string, value: readonly string[]): () => void {
 		this.#recorder.record({ process: nemesisProcess, type: "info", f, value });
 		return () => void this.#recorder.record({ process: nemesisProcess, type: "info", f: `heal ${f}`, value });

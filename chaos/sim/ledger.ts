@@ -1,6 +1,6 @@
 /**
- * What all lives of all members must agree on, checked while it happens. It sees what a member writes to its log, what
- * of it is durable, what it promises in messages, what it applies and what state results.
+ * What all lives of all members must agree on, checked during the run. The ledger sees what each member writes to its
+ * log, which part is durable, what its messages promise, what it applies and the state that results.
  *
  * Checked: election safety, log matching, leader completeness and state-machine safety (Raft paper, figure 3); that
  * nothing durable is lost at a restart; that no vote or acknowledgement leaves before it is durable; that nothing is
@@ -15,7 +15,7 @@ import type { LogRecord, RecoveredLog } from "../../store/wal/types.ts";
 
 interface Held {
 	readonly term: number;
-	/** Of this entry and every one before it. */
+	/** Checksum of this entry and all entries before it. */
 	readonly chain: number;
 }
 
@@ -81,11 +81,11 @@ interface PendingRecord {
 export class MemberImage {
 	readonly name: string;
 	readonly id: MemberId;
-	/** As appended. */
+	/** The log with everything appended so far. */
 	written = new LogImage();
-	/** As answered by a sync. */
+	/** The log as of the last completed sync. */
 	durable = new LogImage();
-	/** Appended and not answered yet, oldest first. */
+	/** Records appended whose sync has not completed yet, oldest first. */
 	pending: PendingRecord[] = [];
 	/** Its disk was damaged and not repaired yet. */
 	damaged = false;
@@ -231,7 +231,7 @@ export class Ledger {
 
 	// ---- promises ----
 
-	/** What a message says of the sender's disk is true when it leaves. */
+	/** Checks that what a message claims about the sender's disk is true when the message is sent. */
 	sent(member: MemberImage, message: Message): void {
 		const { durable } = member;
 		if (message.type === "vote_response" && !message.reject) {
@@ -408,7 +408,7 @@ const everything = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };
 
 /** Everything a client can see of the state, as one number. */
 export function stateDigest(machine: StateMachine): number {
-	// In an order of their own: equal deadlines are listed in any.
+	// Sorted, since leases with equal deadlines are listed in any order.
 	const leases = machine.leases().map(String).sort().join();
 	const head = `${machine.revision} ${machine.compactRevision} ${machine.time} ${machine.sessionCount} ${leases}`;
 	let digest = crc32c(Buffer.from(head));

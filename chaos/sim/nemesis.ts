@@ -17,7 +17,7 @@ const firstTriggered = 100_000;
 /** A rolling restart goes on with the next member when the last one has caught up, or after this long. */
 const catchUpMs = 400;
 
-/** For a fault that needs a leader, or a quiet moment. */
+/** How often a fault is tried that needs a leader or a quiet moment. */
 const attempts = 12;
 const attemptMs = 10;
 
@@ -60,7 +60,7 @@ export class Nemesis implements Ground {
 		}
 	}
 
-	/** No more faults; networks, disks and clocks are good again, but who is down stays down. */
+	/** Ends all faults: networks, disks and clocks are good again, but nodes that are down stay down. */
 	stop(): void {
 		const { network, cluster, ledger } = this.options;
 		this.stopped = true;
@@ -108,7 +108,7 @@ export class Nemesis implements Ground {
 		this.#trigger("power-loss-after-mark", node);
 	}
 
-	/** The log's mark of it is on its way to the disk. */
+	/** A snapshot was installed; the log's mark of it is not durable yet. */
 	onInstall(node: SimNode): void {
 		this.#trigger("power-loss-after-install", node, 0.5);
 	}
@@ -127,7 +127,7 @@ export class Nemesis implements Ground {
 
 	// ---- planned ----
 
-	/** Returns what tells that it is over. */
+	/** Records the fault. Returns a function that records its end. */
 	#did(number: number, kind: string, hits: readonly string[]): () => void {
 		const { note, history } = this.options;
 		this.happened.push(number);
@@ -143,7 +143,7 @@ export class Nemesis implements Ground {
 		};
 	}
 
-	/** What cannot be done now is perhaps possible a little later. */
+	/** Makes the fault; if that is not possible now, tries again a little later. */
 	#execute(number: number, kind: PlannedKind, random: Random, attempt = 1): void {
 		if (this.stopped) return;
 		const deed = this.#deed(kind, random);
@@ -279,7 +279,7 @@ export class Nemesis implements Ground {
 			if (inOrder) await cluster.stop(node);
 			else cluster.crash(node, "kill");
 			await sleep(clock, ms);
-			// Also when faults are over meanwhile: this one went down in order to come back.
+			// Also after faults have ended: this node went down with the intent to come back.
 			this.restoreLater(node, ms);
 			const goal = ledger.committed;
 			for (let waited = 0; waited < catchUpMs && !this.stopped; waited += 10) {
@@ -324,7 +324,7 @@ export class Nemesis implements Ground {
 	}
 }
 
-/** Done when it is begun. */
+/** A fault without duration: it is over as soon as it strikes. */
 function once(nodes: readonly SimNode[], work: () => void): Deed {
 	return {
 		hits: names(nodes),

@@ -1,4 +1,4 @@
-/** Faults of the network: who cannot speak with whom, and how bad the ways are. */
+/** Network faults: partitions between nodes, and bad or slow links. */
 import type { Random } from "../../kit/random.ts";
 import type { SimNode } from "./cluster.ts";
 import { type Deed, type Ground, names, shuffled } from "./faults.ts";
@@ -8,7 +8,7 @@ import type { PlannedKind } from "./swarm.ts";
 /** Both ends, in both directions. */
 type Pair = readonly [NodeName, NodeName];
 
-/** Undefined: it is of another kind, or cannot be done now. */
+/** Undefined: the fault is of another kind, or cannot be made now. */
 export function networkDeed(
 	ground: Ground,
 	kind: PlannedKind,
@@ -116,7 +116,7 @@ function leaderWithClient(ground: Ground, leader: SimNode, random: Random): Deed
 	const { cluster, clients, swarm } = ground.options;
 	const alone = swarm.readers > 0 ? clients[0]! : clients[random.int(clients.length)]!;
 	const others = cluster.nodes.filter((node) => node !== leader);
-	// With a disk that hangs as well, what it writes alone is under way still when the others come back.
+	// If its disk hangs as well, the writes it made alone are still under way when the others come back.
 	const stallMs = random.int(3) === 0 ? 300 : 0;
 	const { hits, strike } = cutPairs(
 		ground,

@@ -109,7 +109,7 @@ export class SimNetwork {
 		this.#views.set(node, view);
 	}
 
-	/** At its receiver, unless something on the way or there holds it up. */
+	/** Delivers at the receiver, unless a clogged path or a paused receiver holds it up. */
 	arrive(from: NodeName, to: NodeName, deliver: () => void): void {
 		const waiting = this.#clogs.get(`${from}>${to}`);
 		if (waiting !== undefined) {
@@ -326,7 +326,7 @@ export class SimNetwork {
 		);
 	}
 
-	/** As a sender does whose answer was lost: the same snapshot again, perhaps long after. */
+	/** Sends the same snapshot again, perhaps much later, like a sender that never got the answer. */
 	#repeatSnapshot(sender: Peer, to: NodeName, frame: Buffer, chunks: readonly Buffer[]): void {
 		this.clock.after(this.random.float() * lateSnapshotMs, () => {
 			const again = async function* () {
@@ -414,7 +414,7 @@ class End implements FrameChannel {
 	#backlog = 0;
 	busyUntil = 0;
 	stalled = false;
-	/** Its process is gone: nobody is told anything. */
+	/** This end's process is gone, so its handlers are no longer called. */
 	dead = false;
 
 	constructor(stream: Stream, node: NodeName) {

@@ -57,7 +57,7 @@ const allIds = [
 ] as const;
 /** Once everything is healed, all must be well within this time. */
 const livenessMs = 12_000;
-/** A good run needs a few thousand; members that go round in circles would fill hours with them. */
+/** A good run needs a few thousand events; members in an endless loop would produce them for hours. */
 const maxEvents = 200_000;
 /** TTL of the clients' leases by the slowest clock, and time for the leader to see that they are over. */
 const leaseEndMs = 2000 + 4000;
@@ -189,7 +189,7 @@ class Run {
 	async #heal(workDone: () => boolean): Promise<void> {
 		const { nodes } = this.#cluster;
 		const drawn = shuffled(nodes, seededRandom(this.#seed * 31 + 53));
-		// A member that has not begun and is late may have to wait for those that are cut off (`store/member/bootstrap.ts`).
+		// A member that starts late may have to wait for members that are cut off (`store/member/bootstrap.ts`).
 		const order = [...drawn.filter(({ begun }) => begun), ...drawn.filter(({ begun }) => !begun)];
 		const majority = order.slice(0, Math.floor(nodes.length / 2) + 1);
 		const others = order.slice(majority.length);

@@ -4,7 +4,7 @@
  */
 import { type Random, seededRandom } from "../../kit/random.ts";
 
-/** By the names of `chaos/nemeses/` where they mean the same. */
+/** Named as in `chaos/nemeses/` where the fault is the same. */
 export const faultKinds = [
 	"kill",
 	"kill-leader",
@@ -62,9 +62,9 @@ export const triggerKinds = [
 export type TriggerKind = (typeof triggerKinds)[number];
 
 /**
- * What some runs are bent on, because what must come together for it would seldom do so by chance. "behind": members fall
- * behind and are sent snapshots while their engines lag; "stale": leaders that do not know yet that they are deposed;
- * "leases": leases over changes of leaders; "damage": logs that lie.
+ * Situations that some runs aim for, because they need several faults together, which seldom meet by chance. "behind":
+ * members fall behind and are sent snapshots while their engines lag; "stale": leaders that do not know yet that they
+ * are deposed; "leases": leases over changes of leaders; "damage": logs that lie.
  */
 export type Theme = "behind" | "stale" | "leases" | "damage";
 
@@ -88,7 +88,7 @@ export interface Swarm {
 	/** Compaction by the leader, ms of history kept; 0: none. */
 	readonly autoCompactionMs: number;
 	readonly leases: boolean;
-	/** So many of the clients only read. */
+	/** Number of clients that only read. */
 	readonly readers: number;
 	/** Bytes of machine state not yet in the engine above which nothing is applied. */
 	readonly pendingBytes: number;
@@ -222,7 +222,7 @@ function bend(drawn: Swarm, random: Random): Partial<Swarm> {
 				theme,
 				thinkMs: 4,
 				electionMs: 100,
-				// A write to a leader that is alone would keep its client waiting, and it would see nothing stale.
+				// A client that writes to an isolated leader would only wait, and never see a stale read.
 				readers: random.int(2),
 				drift: 0.1,
 				requestTimeoutMs: 1500,
@@ -243,8 +243,8 @@ function bend(drawn: Swarm, random: Random): Partial<Swarm> {
 				},
 			};
 		case "leases": {
-			// An early loss of all power leaves members with a log and nothing applied.
-			// And what is slow to commit: a renewal may be in the log, and not applied, when its lease seems to be over.
+			// `lost`: an early loss of all power leaves members with a log and nothing applied.
+			// `slow`: commits are slow, so a renewal may be in the log but not applied when its lease seems to be over.
 			const [lost, slow] = [
 				weight("power-loss-all", "kill-all", "power-loss-leader", "isolate-leader", "clock-jump", "clock-drift"),
 				weight("disk-slow", "disk-blocked", "delay", "isolate-leader", "cut-two", "transfer-leader"),
