@@ -84,7 +84,7 @@ export async function startParts(dir: string, parts: readonly Part[], launch?: L
 	const starts = parts.map(async (part) => {
 		if ((await runningPid(dir, part.name)) === undefined) await startPart(dir, withState(dir, part), launch);
 	});
-	// Whoever cleans up after a failure must find all that was started.
+	// The clean-up after a failure must find every process that was started.
 	for (const start of await Promise.allSettled(starts)) if (start.status === "rejected") throw start.reason;
 }
 

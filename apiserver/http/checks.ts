@@ -19,7 +19,7 @@ export interface CheckSources {
 }
 
 const storeTimeoutMs = 2000;
-/** One question to the store serves all who ask within this time. */
+/** One request to the store answers all health checks within this time. */
 const storeSharedMs = 500;
 /** Hooks that must be done before requests are sent here; the others only repeat until they succeed. */
 const required: ReadonlySet<string> = new Set(["start-system-namespaces-controller", "rbac/bootstrap-roles"]);

@@ -376,7 +376,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 		try {
 			serve(raw, out);
 		} catch (error) {
-			// The connection may have ended under our hands, and what is asked about it then throws.
+			// The connection may have ended meanwhile; reading its properties then throws.
 			options.onError(error);
 			raw.destroy();
 		}

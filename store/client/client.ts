@@ -289,7 +289,7 @@ class NativeClient implements StoreClient {
 			try {
 				return await call.wait(opening);
 			} catch (error) {
-				// Given up because its own time was over; there may be some of ours left.
+				// Opening the session may have run out of its own time limit while this call still has time left.
 				if (error instanceof CallEndedError || judge(error) === "final") throw error;
 			}
 		}

@@ -96,7 +96,7 @@ export class ClientConnection {
 	#maxWatches = 0;
 	memberId = 0n;
 	clusterId = 0n;
-	/** As the member knows it; 0n: none. */
+	/** The leader as the member knows it; 0n: none. */
 	leader = 0n;
 	/** The term in which the member knows that; 0: it does not tell. */
 	term = 0;

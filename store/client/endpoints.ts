@@ -117,7 +117,7 @@ export class Endpoints {
 		if (afterMs > 0) timer = this.#options.clock.after(afterMs, ask, { keepAlive: true });
 		else {
 			this.#placements.add(placement);
-			// Not at once: whoever asks from inside a failing connection must finish first.
+			// Not at once: a caller inside a failing connection's handler must finish first.
 			queueMicrotask(() => this.#place());
 		}
 		return {
@@ -162,7 +162,7 @@ export class Endpoints {
 		return connection.leader === 0n && connection.term >= this.#term;
 	}
 
-	/** Looks again who leads and which members do not know it. */
+	/** Determines again which member leads, and which members do not know that leader. */
 	#review(): void {
 		let [leader, term] = [0n, 0];
 		for (const { connection } of this.#all) {
@@ -187,7 +187,7 @@ export class Endpoints {
 		if (!this.#closed) this.#moveTimer ??= this.#options.clock.after(ms, () => this.#move());
 	}
 
-	/** What waits on members that are behind is taken elsewhere. */
+	/** Moves requests that wait on members that are behind to other members. */
 	#move(): void {
 		this.#moveTimer?.cancel();
 		this.#moveTimer = undefined;

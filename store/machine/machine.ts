@@ -139,7 +139,7 @@ export class Machine implements StateMachine {
 		const meta = await loadState(this.#state, this.#engine);
 		if (meta === undefined) return;
 		this.#adopt(meta);
-		// What a killed process left may not have reached the medium yet.
+		// Data written by a killed process may not have reached the medium yet.
 		this.#writer.touch();
 		await this.#writer.flushed(true);
 	}

@@ -10,7 +10,7 @@ export interface SessionLimits {
 	readonly maxSessionBytes: number;
 }
 
-/** Of sessions whose entry says nothing; fixed forever. */
+/** Limits of sessions whose entry names none; fixed forever. */
 export const defaultSessionLimits: SessionLimits = {
 	maxSessions: 20_000,
 	maxBytes: 64 * 2 ** 20,

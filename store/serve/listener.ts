@@ -52,7 +52,7 @@ export class Listener {
 	readonly #options: ListenerOptions;
 	readonly #servers: Server[] = [];
 	readonly #http: HttpServer;
-	/** As accepted by the system, also those whose TLS handshake is not done. */
+	/** Sockets as accepted by the system, including those whose TLS handshake is not done. */
 	readonly #raw = new Set<Socket>();
 	readonly #sockets = new Set<Socket>();
 	#closed = false;

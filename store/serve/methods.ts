@@ -36,7 +36,7 @@ function range(requests: Requests, body: unknown, caller: Abandonable | undefine
 	});
 }
 
-/** Whose answers may be long. */
+/** Methods whose answers may be long. */
 export const longAnswered: ReadonlySet<number> = new Set([
 	method.range,
 	method.delete,

@@ -368,7 +368,7 @@ export class NativeConnection {
 	#pause(): void {
 		if (this.#paused) return;
 		this.#paused = true;
-		// Whoever does not take answers gets no more of them made.
+		// For a client that does not take its answers, no more are made.
 		this.#channel.setReading?.(false);
 		// Not from within a delivery: others of this connection may be about to get the same batch.
 		queueMicrotask(() => {
