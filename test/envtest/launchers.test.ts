@@ -165,11 +165,16 @@ describe("barque envtest", function () {
 	it("makes a certificate in an empty --cert-dir and keeps it; privileged pods need --allow-privileged", async () => {
 		const store = await startStore();
 		const dir = path.join(folder, "empty");
+		const clients = await createAuthority("clients");
+		const admin = await clients.issue({ commonName: "admin", organizations: ["system:masters"] });
+		const clientCa = path.join(folder, "clients.crt");
+		await writeFile(clientCa, clients.cert);
 		const port = await freePort();
 		const url = `https://127.0.0.1:${port}`;
 		const args = [
 			"--bind-address=127.0.0.1",
 			`--cert-dir=${dir}`,
+			`--client-ca-file=${clientCa}`,
 			"--disable-admission-plugins=ServiceAccount",
 			`--etcd-servers=${store}`,
 			`--secure-port=${port}`,
@@ -186,7 +191,8 @@ describe("barque envtest", function () {
 			assert.equal((await ask(`${url}/healthz`, { ca: cert })).status, 200);
 			if (round === 1) {
 				const body = pod("p", true);
-				const refused = await ask(`${url}/api/v1/namespaces/default/pods`, { ca: cert, method: "POST", body });
+				const pods = `${url}/api/v1/namespaces/default/pods`;
+				const refused = await ask(pods, { ca: cert, cert: admin.cert, key: admin.key, method: "POST", body });
 				assert.equal(refused.status, 422, refused.text);
 				// kube-apiserver 1.36.1's words.
 				assert.equal(

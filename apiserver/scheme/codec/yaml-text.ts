@@ -5,6 +5,7 @@ import {
 	isMap,
 	isScalar,
 	isSeq,
+	Lexer,
 	LineCounter,
 	type Node,
 	parseDocument,
@@ -14,6 +15,9 @@ import {
 
 /** A document may name this many nodes by alias: more is an attempt to blow up memory. */
 const maxAliases = 100;
+
+/** Brackets and braces may be open this deep at once: the parser's work grows with the square of that. */
+const maxFlowDepth = 200;
 
 /** Upstream reads timestamps and base-60 numbers as strings. */
 const notResolved: ReadonlySet<string> = new Set(["tag:yaml.org,2002:timestamp"]);
@@ -52,6 +56,17 @@ function collectDuplicates(node: Node | null | undefined, lines: LineCounter, fo
 	}
 }
 
+/** Throws YamlError where more brackets and braces are open at once than may be. */
+function checkFlowDepth(text: string): void {
+	if ((text.match(/[[{]/g)?.length ?? 0) <= maxFlowDepth) return;
+	let depth = 0;
+	for (const token of new Lexer().lex(text)) {
+		if (token === "[" || token === "{") depth++;
+		else if (token === "]" || token === "}") depth--;
+		if (depth > maxFlowDepth) throw new YamlError(`yaml: exceeded max depth of ${maxFlowDepth} brackets and braces`);
+	}
+}
+
 function parse(text: string, lineCounter: LineCounter): Document.Parsed {
 	try {
 		return parseDocument(text, {
@@ -72,7 +87,9 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed {
 /** Parses the first document of `text`; throws YamlError with line and reason. */
 export function parseYamlText(text: string): ParsedYaml {
 	const lines = new LineCounter();
-	const document = parse(firstDocument(text), lines);
+	const first = firstDocument(text);
+	checkFlowDepth(first);
+	const document = parse(first, lines);
 	const problem = document.errors[0];
 	if (problem !== undefined) {
 		throw new YamlError(`yaml: line ${lines.linePos(problem.pos[0]).line}: ${problem.message.split("\n")[0]}`);
