@@ -226,9 +226,22 @@ class Run {
 		this.#finished = true;
 		if (this.#history.leases.length > 0 && !(await this.#leasesOver())) return;
 		if (!(await this.#until(() => this.#agreed(), "the members did not come to rest"))) return;
-		const accounts = await this.#accounts();
-		if (accounts === undefined || !(await this.#watchesCaughtUp(accounts[0]!.revision))) return;
-		this.#judge(accounts);
+		const accounts = await this.#lastAccounts();
+		if (accounts !== undefined) this.#judge(accounts);
+	}
+
+	/** The accounts that all watches have caught up with. A write whose client got no answer may still take effect meanwhile. */
+	async #lastAccounts(): Promise<readonly Account[] | undefined> {
+		for (let attempt = 0; attempt < 20; attempt++) {
+			const accounts = await this.#accounts();
+			if (accounts === undefined) return undefined;
+			const { revision } = accounts[0]!;
+			if (!(await this.#watchesCaughtUp(revision))) return undefined;
+			if (this.#cluster.nodes.every(({ machine }) => machine?.revision === revision)) return accounts;
+			if (!(await this.#until(() => this.#agreed(), "the members did not come to rest"))) return undefined;
+		}
+		this.#violation("liveness: writes without an answer keep taking effect");
+		return undefined;
 	}
 
 	#judge(accounts: readonly Account[]): void {
