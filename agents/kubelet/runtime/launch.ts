@@ -1,7 +1,7 @@
 /** Starts a container's process: prepares its root, command line and privileges. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
-import { access, stat, writeFile } from "node:fs/promises";
+import { access, realpath, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { hostFiles } from "./host-files.ts";
@@ -127,7 +127,7 @@ export async function launchIsolated(ground: Ground): Promise<Launched> {
 					{ mountPath: builtInScript, hostPath: echoScript, readOnly: true },
 				];
 	const table = await tableOf([...mountsOf(ground), ...builtIn], await machineRoot(hostFiles, spec.privileges));
-	const { root, lines } = await makeRootDirectory(table, directory, false);
+	const { root, lines } = await makeRootDirectory(table, await realpath(directory), false);
 	const fstab = path.join(directory, "fstab");
 	await writeFile(fstab, fstabOf(lines), { mode: 0o600 });
 	const workingDir = spec.workingDir ?? "/";

@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { boundTo, type HostFiles, type Own, ownDirectory, takenApart } from "./mount-table.ts";
+import { escaped } from "./root-directory.ts";
 import type { Privileges } from "./types.ts";
 
 /** Devices that every container has, as the OCI runtime specification lists them, and what shells and programs expect. */
@@ -20,7 +21,8 @@ const deviceLinks = {
 /** File systems of the kernel: they stay writable where a root is read-only. */
 const kernelDirectories = ["/proc", "/sys", "/dev"];
 
-const probeScript = "mount --bind /proc /proc && command -v chroot setpriv nsenter >/dev/null";
+const probeScript =
+	"mount --bind /proc /proc && command -v nsenter >/dev/null && setpriv --inh-caps=-all -- chroot --userspec=+0:+0 --groups= / true";
 
 /** Whether this process may give containers a namespace of their own: root, with the means and the right to mount. */
 export function canIsolate(): boolean {
@@ -87,8 +89,33 @@ export function setprivCommand({ user, noNewPrivileges, capabilities }: Privileg
 	return options.length === 0 ? [] : ["setpriv", ...options, "--"];
 }
 
+/**
+ * Into the root, with the rights of the container from the first program there: a volume may lie over any program, library
+ * or configuration of the machine, so none of them is run or read as anybody but the container's user. The plus signs keep
+ * `chroot` from asking the root's files for names.
+ */
+function rootCommand(root: string, { user, noNewPrivileges, capabilities }: Privileges): string[] {
+	const setpriv = (...options: string[]) => (options.length === 0 ? [] : ["setpriv", ...options, "--"]);
+	const isBounded = capabilities !== undefined;
+	const numeric = (id: number) => `+${id}`;
+	const who =
+		user === undefined
+			? []
+			: [`--userspec=${numeric(user.uid)}:${numeric(user.gid)}`, `--groups=${user.groups.map(numeric).join(",")}`];
+	return [
+		// What chroot needs comes to it by inheritance, whatever is bounded; the first step inside gives that up.
+		...setpriv(...(isBounded ? ["--inh-caps=-all,+sys_chroot,+setuid,+setgid"] : [])),
+		...setpriv(
+			...(isBounded ? [`--bounding-set=${capabilities}`] : []),
+			...(noNewPrivileges ? ["--no-new-privs"] : []),
+		),
+		...["chroot", ...who, root],
+		...setpriv(...(isBounded ? ["--inh-caps=-all"] : [])),
+	];
+}
+
 export interface IsolatedCommand {
-	/** The root directory's path on this machine. */
+	/** The root directory's path on this machine, without links. */
 	readonly root: string;
 	/** File with the mounts, for `mount -a`. */
 	readonly fstab: string;
@@ -122,33 +149,51 @@ function otherVariables(env: Readonly<Record<string, string>>): string[] {
 	return others.length === 0 ? [] : ["env", ...others.map(([name, value]) => `${name}=${value}`)];
 }
 
-/** With the rights of the container: its variables, a word that all went well, its program. */
-const lastScript = 'unset OLDPWD; eval "$(cat <&4)"; exec 4<&-; [ "$0" = quiet ] || echo ok >&3; exec 3>&-; exec "$@"';
+/** Inside, with the rights of the container: its directory and variables, a word that all went well, its program. */
+const lastScript = `
+[ "$0" = say ] || exec 3>&2
+cd "$1" 2>&- || { echo "working directory $1 cannot be entered" >&3; exit 128; }
+shift
+unset OLDPWD; eval "$(cat <&4)"; exec 4<&-
+[ "$0" = quiet ] || echo ok >&3
+exec 3>&-
+exec "$@"
+`;
 
-function lastSteps(of: Pick<IsolatedCommand, "privileges" | "env" | "command">, word: "quiet" | "say"): string[] {
+type InsideCommand = Pick<IsolatedCommand, "root" | "workingDir" | "privileges" | "env" | "command">;
+
+function lastSteps(of: InsideCommand, word: "quiet" | "say"): string[] {
 	return [
-		...setprivCommand(of.privileges),
-		"/bin/sh",
-		"-c",
-		lastScript,
-		word,
+		...rootCommand(of.root, of.privileges),
+		...["/bin/sh", "-c", lastScript, word, of.workingDir],
 		...otherVariables(of.env),
 		...of.command,
 	];
 }
 
-/** Each step becomes the next under one process id. What fails says so on descriptor 3, which the program does not have. */
+/**
+ * Each step becomes the next under one process id. What fails says so on descriptor 3, which the program does not have.
+ * Another container of the pod may put a link in a mount's place after the table was made: a mount that it led out of the
+ * root could lie over what is run next, so that nothing is run then. Only the shell itself judges, by files opened before.
+ */
 const startScript = `
 fail() { echo "$1" >&3; exit 128; }
-root=$1 fstab=$2 dir=$3 count=$4; shift 4
+root=$1 listed=$2 fstab=$3 count=$4; shift 4
+outside() {
+	n=0
+	while read -r _ _ _ _ at _; do case $at in "$listed" | "$listed"/*) ;; *) n=$((n + 1)) ;; esac; done
+}
+exec 5</proc/self/mountinfo 6</proc/self/mountinfo
+outside <&5; before=$n
 mount --bind "$root" "$root" 2>&3 || fail "the root cannot be mounted"
 mount -a -T "$fstab" 2>&3 || fail "its mounts cannot be made"
+outside <&6; [ "$n" = "$before" ] || fail "a mount leads out of the container's root"
+exec 5<&- 6<&-
 while [ "$count" -gt 0 ]; do
 	mount -o remount,bind,ro "$1" 2>&3 || fail "the root cannot be made read-only"
 	count=$((count - 1)); shift
 done
-exec chroot "$root" /bin/sh -c 'cd "$0" 2>/dev/null || { echo "working directory $0 cannot be entered" >&3; exit 128; }
-exec "$@"' "$dir" "$@"
+exec "$@"
 `;
 
 /**
@@ -157,15 +202,11 @@ exec "$@"' "$dir" "$@"
  */
 export function isolatedCommandLine(of: IsolatedCommand): readonly [string, ...string[]] {
 	const shell = ["/bin/sh", "-c", startScript, "container"];
-	const args = [of.root, of.fstab, of.workingDir, String(of.readOnly.length), ...of.readOnly];
+	const args = [of.root, escaped(of.root), of.fstab, String(of.readOnly.length), ...of.readOnly];
 	return ["unshare", "--mount", "--propagation", "private", ...shell, ...args, ...lastSteps(of, "say")];
 }
 
 /** The command line of a program beside a running container, in its namespace, root and working directory; else as above. */
-export function enteringCommandLine(
-	pid: number,
-	of: Pick<IsolatedCommand, "workingDir" | "privileges" | "env" | "command">,
-): readonly [string, ...string[]] {
-	const inside = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', of.workingDir, ...lastSteps(of, "quiet")];
-	return ["nsenter", "--target", String(pid), "--mount", "--root", "--wd", "--", ...inside];
+export function enteringCommandLine(pid: number, of: InsideCommand): readonly [string, ...string[]] {
+	return ["nsenter", "--target", String(pid), "--mount", "--", ...lastSteps(of, "quiet")];
 }

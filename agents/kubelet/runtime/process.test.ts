@@ -1,14 +1,26 @@
 /** What pods ask of their mounts and rights, and what the machine's files look like afterwards. */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+	chmodSync,
+	closeSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { systemClock } from "../../../kit/clock.ts";
 import { silentLogger } from "../../../kit/log.ts";
 import { rootOnly } from "../../../test/platform.ts";
-import { machineRoot } from "./namespace.ts";
+import { isolatedCommandLine, machineRoot } from "./namespace.ts";
 import { ProcessRuntime } from "./process.ts";
+import { fstabOf } from "./root-directory.ts";
 import type { ContainerSpec, Exited, Privileges } from "./types.ts";
 
 const plain: Privileges = {
@@ -217,6 +229,96 @@ for (const isolation of [true, false])
 			});
 			assert.equal(output, "4321\n");
 			assert.deepEqual(readdirSync(path.join(host, "seen")), []);
+		});
+
+		it("runs no program and reads no file of the container's volumes as root, wherever they lie", async () => {
+			mkdirSync(path.join(host, "evil"));
+			mkdirSync(path.join(host, "seen"));
+			chmodSync(path.join(host, "seen"), 0o777);
+			chmodSync(scratch, 0o755);
+			const evil = path.join(host, "evil/program");
+			writeFileSync(evil, "#!/bin/bash\necho $EUID >> /seen/who\n", { mode: 0o755 });
+			writeFileSync(path.join(host, "evil/preload"), "/nowhere/evil.so\n", { mode: 0o644 });
+			const over = (at: string) => ({ mountPath: at, hostPath: evil, readOnly: true });
+			const of: Partial<ContainerSpec> = {
+				privileges: { ...plain, user: { uid: 4321, gid: 4322, groups: [4323] }, capabilities: "-all" },
+				mounts: [mount("/seen", "seen"), over("/usr/bin/setpriv"), over("/usr/bin/cat"), over("/usr/sbin/chroot")],
+			};
+			await run("id", of).catch(() => {});
+			assert.match(readFileSync(path.join(host, "seen/who"), "utf8"), /^(4321\n)+$/);
+			// A library that is loaded before all others is looked for, in vain, by programs of the container alone.
+			ended = Promise.withResolvers();
+			const { output } = await run("/usr/bin/id -G", {
+				...of,
+				podUid: "other",
+				privileges: { ...plain, user: { uid: 4321, gid: 4322, groups: [4323] } },
+				mounts: [mount("/etc/ld.so.preload", "evil/preload", true), mount("/seen", "seen")],
+			});
+			assert.match(output, /evil\.so[\s\S]*4322 4323\n$/);
+		});
+
+		it("runs what is beside a container with its rights, and nothing of its volumes as root", async () => {
+			const seen = path.join(host, "seen");
+			mkdirSync(seen);
+			chmodSync(seen, 0o777);
+			chmodSync(scratch, 0o755);
+			const evil = path.join(host, "a/tmp/setpriv");
+			writeFileSync(evil, "#!/bin/bash\necho $EUID >> /seen/who\n", { mode: 0o755 });
+			const privileges = { ...plain, user: { uid: 4321, gid: 4322, groups: [4323] }, noNewPrivileges: true };
+			const status = ["/bin/sh", "-c", "id -u; id -G; pwd; grep -E '^(NoNewPrivs|Cap(Inh|Prm|Bnd))' /proc/self/status"];
+			const plainly = await runtime.start({
+				...(await specOf("exec sleep 60")),
+				podUid: "plainly",
+				privileges: { ...privileges, capabilities: "-all,+net_raw" },
+				workingDir: "/seen",
+				mounts: [mount("/seen", "seen")],
+			});
+			const none = "0000000000000000";
+			assert.deepEqual(await runtime.exec(plainly.id, status, 5_000), {
+				exitCode: 0,
+				output: `4321\n4322 4323\n/seen\nCapInh:\t${none}\nCapPrm:\t${none}\nCapBnd:\t0000000000002000\nNoNewPrivs:\t1\n`,
+			});
+			const hostile = await runtime.start({
+				...(await specOf("exec sleep 60")),
+				privileges,
+				mounts: [
+					mount("/seen", "seen"),
+					{ mountPath: "/usr/bin/setpriv", hostPath: evil, readOnly: true },
+					{ mountPath: "/usr/sbin/chroot", hostPath: evil, readOnly: true },
+				],
+			});
+			assert.equal((await runtime.exec(hostile.id, ["id", "-u"], 5_000)).output, "4321\n");
+			assert.throws(() => readFileSync(path.join(seen, "who")), { code: "ENOENT" });
+		});
+
+		it("runs nothing where a link that was put in a mount's place led the mount out of the root", () => {
+			const root = path.join(scratch, "a root");
+			for (const name of ["usr", "bin", "lib", "lib64", "proc"]) {
+				mkdirSync(path.join(root, name), { recursive: true });
+			}
+			symlinkSync(path.join(host, "a/tmp"), path.join(root, "swapped"));
+			const fstab = path.join(scratch, "fstab");
+			const start = (target: string) => {
+				const lines = ["usr", "bin", "lib", "lib64", "proc"].map((name) => ({ source: `/${name}`, target: name }));
+				const mounts = [...lines, { source: path.join(host, "b"), target }].map((line) => ({
+					source: line.source,
+					target: path.join(root, line.target),
+					readOnly: false,
+					recursive: true,
+				}));
+				writeFileSync(fstab, fstabOf(mounts));
+				const command = ["/bin/sh", "-c", "echo ran"];
+				const [program, ...args] = isolatedCommandLine({
+					...{ root, fstab, readOnly: [], workingDir: "/", privileges: plain, env: {}, command },
+				});
+				const noVariables = openSync("/dev/null", "r");
+				const stdio = ["ignore", "pipe", "pipe", "pipe", noVariables] as const;
+				const { output } = spawnSync(program, args, { stdio: [...stdio], encoding: "utf8", timeout: 10_000 });
+				closeSync(noVariables);
+				return output.slice(1, 4);
+			};
+			assert.deepEqual(start("swapped"), ["", "", "a mount leads out of the container's root\n"]);
+			assert.deepEqual(start("usr/share"), ["ran\n", "", "ok\n"]);
 		});
 
 		it("keeps a root read-only, volumes as they are asked, and gives up rights", async () => {

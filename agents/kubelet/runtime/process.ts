@@ -24,6 +24,7 @@ import {
 	removeRecord,
 	saveRecord,
 } from "./records.ts";
+import { rootIn } from "./root-directory.ts";
 import { prepareTerminationFile, readLogTail, readTerminationMessage } from "./termination.ts";
 import type { Abilities, ContainerLog, ContainerSpec, ExecResult, Exited, Runtime, RuntimeContainer } from "./types.ts";
 
@@ -46,12 +47,13 @@ const idOf = (podUid: string, name: string, attempt: number) => `process://${pod
 const signalNumber = (signal: NodeJS.Signals | null) => (signal === null ? 0 : constants.signals[signal]);
 
 /** A program with a running container's environment, and in its namespace where it has one. */
-function spawnBeside({ pid, env, workingDir, isolated }: ContainerRecord, command: readonly string[]): ChildProcess {
+function spawnBeside(record: ContainerRecord, root: string, command: readonly string[]): ChildProcess {
+	const { pid, env, workingDir, isolated } = record;
 	if (isolated === undefined) {
 		const [program = "", ...args] = command;
 		return spawn(program, args, { cwd: workingDir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
 	}
-	const [enter, ...args] = enteringCommandLine(pid, { workingDir, privileges: isolated, env, command });
+	const [enter, ...args] = enteringCommandLine(pid, { root, workingDir, privileges: isolated, env, command });
 	const stdio = ["ignore", "pipe", "pipe", "ignore", "pipe"] as const;
 	const child = spawn(enter, args, { cwd: "/", env: setupEnvironment, detached: true, stdio: [...stdio] });
 	giveVariables(child.stdio[4] as Writable, env);
@@ -251,7 +253,8 @@ export class ProcessRuntime implements Runtime {
 		}
 		return new Promise((resolve) => {
 			let output = "";
-			const child = spawnBeside(live.record, command);
+			const directory = containerDirectory(this.#rootDir, live.record.podUid, live.record.name);
+			const child = spawnBeside(live.record, rootIn(directory), command);
 			const keep = (chunk: Buffer) => {
 				if (output.length < execOutputBytes) output += chunk.toString("utf8");
 			};

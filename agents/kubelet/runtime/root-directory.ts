@@ -22,8 +22,8 @@ export interface RootDirectory {
 	readonly lines: readonly MountLine[];
 }
 
-/** fstab(5): blanks and backslashes of a path as octal escapes. */
-const escaped = (file: string) =>
+/** As fstab(5) and /proc/self/mountinfo have paths: blanks and backslashes as octal escapes. */
+export const escaped = (file: string) =>
 	file.replace(/[\\ \t\n]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
 
 export const fstabOf = (lines: readonly MountLine[]): string =>
@@ -33,6 +33,9 @@ export const fstabOf = (lines: readonly MountLine[]): string =>
 			return `${escaped(source)} ${escaped(target)} none ${options} 0 0\n`;
 		})
 		.join("");
+
+/** Where a container's root is in its own directory. */
+export const rootIn = (base: string): string => path.join(base, "root");
 
 const holds = (directory: string, file: string) => file === directory || file.startsWith(`${directory}${path.sep}`);
 
@@ -45,7 +48,7 @@ class Maker {
 
 	constructor(base: string, links: boolean) {
 		this.#base = base;
-		this.#root = path.join(base, "root");
+		this.#root = rootIn(base);
 		this.#links = links;
 	}
 
@@ -91,7 +94,7 @@ class Maker {
 
 /** Makes the root anew under `base`, which is the container's own. Mounts are links where `links` is set. */
 export async function makeRootDirectory(table: Own, base: string, links: boolean): Promise<RootDirectory> {
-	const root = path.join(base, "root");
+	const root = rootIn(base);
 	for (const name of ["root", "patches"]) await rm(path.join(base, name), { recursive: true, force: true });
 	const maker = new Maker(base, links);
 	await maker.own(table, root, "/");
