@@ -1,6 +1,6 @@
 /** What pods ask of their mounts and rights, and what the machine's files look like afterwards. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
 	chmodSync,
 	closeSync,
@@ -170,6 +170,23 @@ for (const isolation of [true, false])
 			});
 			assert.notEqual(pid, undefined);
 			assert(!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("QUOTED"));
+		});
+
+		it("ends no process that got the number of a container of before", async () => {
+			const other = spawn("sleep", ["60"], { detached: true, stdio: "ignore" });
+			const over = new Promise((resolve) => other.once("exit", (_, signal) => resolve(signal)));
+			await run("true", { attempt: 7 });
+			const of = { rootDir: path.join(scratch, "later"), clock: systemClock, logger: silentLogger, isolation };
+			const record = JSON.parse(readFileSync(path.join(scratch, "node/pods/uid/containers/c/7.json"), "utf8"));
+			mkdirSync(path.join(of.rootDir, "pods/uid/containers/c"), { recursive: true });
+			writeFileSync(
+				path.join(of.rootDir, "pods/uid/containers/c/7.json"),
+				JSON.stringify({ ...record, pid: other.pid, startTime: "1", state: { phase: "running", startedAt: 0 } }),
+			);
+			const [found] = await new ProcessRuntime(of).recover();
+			assert.equal(found?.state.phase === "exited" && found.state.reason, "ContainerStatusUnknown");
+			other.kill("SIGTERM");
+			assert.equal(await over, "SIGTERM");
 		});
 
 		if (!isolation) {

@@ -208,7 +208,9 @@ export class ProcessRuntime implements Runtime {
 		if (live.finishing || live.record.state.phase === "exited") return;
 		live.finishing = true;
 		// Processes left in the container's group end with it, as they would in a PID namespace.
-		signalGroup(live.record.pid, "SIGKILL");
+		// While a group lives, its number is given to no other process: one that has it and began at another time is a stranger.
+		const { pid, startTime } = live.record;
+		if ([undefined, startTime].includes(startTimeOf(pid))) signalGroup(pid, "SIGKILL");
 		live.poll?.cancel();
 		await live.times?.stop();
 		// The message is read before the state says "ended": a status written in between would lack the message and might
