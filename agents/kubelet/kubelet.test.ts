@@ -300,6 +300,43 @@ for (const isolation of [true, false])
 			assert.ok(harness.client.peek(configMaps, "default/conf") && !harness.client.peek(secrets, "default/pw"));
 		});
 
+		it("keeps what is written into a volume that has another one below it, for all containers", async () => {
+			harness.client.add({ ...base("ConfigMap", "conf"), data: { key: "from config" } });
+			const volumeMounts = [
+				{ name: "conf", mountPath: "/data/conf" },
+				{ name: "conf", mountPath: "/data/files/one", subPath: "key" },
+				{ name: "scratch", mountPath: "/data" },
+			];
+			const write = 'cd "$BARQUE_ROOT/data" && cat conf/key files/one > out && echo done >> out; sleep 60';
+			harness.client.add(
+				makePod(
+					"nested",
+					{},
+					{
+						volumes: [
+							{ name: "scratch", emptyDir: {} },
+							{ name: "conf", configMap: { name: "conf" } },
+						],
+						containers: [
+							{ name: "w", image: "x", ...shell(write), volumeMounts },
+							{
+								name: "c",
+								image: "x",
+								...shell(
+									'while ! grep done "$BARQUE_ROOT/all/out"; do sleep 0.05; done; cat "$BARQUE_ROOT/all/out"; sleep 60',
+								),
+								volumeMounts: [{ name: "scratch", mountPath: "/all" }],
+							},
+						],
+					},
+				),
+			);
+			await until("read", async () => {
+				const known = pod("nested")?.status?.containerStatuses?.find(({ name }) => name === "c");
+				return known?.state?.running !== undefined && (await logOf("nested")).includes("from configfrom configdone");
+			});
+		});
+
 		it("shows a container's last words, or the end of its output where it asks for that", async () => {
 			const once: Partial<PodSpec> = { restartPolicy: "Never" };
 			const words = 'printf "out of cheese" > "$BARQUE_ROOT/dev/termination-log"; exit 3';

@@ -234,7 +234,7 @@ export class PodWorker {
 					podIp: this.#podIp,
 					hostIp: this.#host.hostIp,
 					allocatable: this.#host.allocatable,
-					owner: runtime.abilities.isolation ? volumeOwnerOf(this.#pod) : {},
+					owner: runtime.abilities.isolation ? volumeOwnerOf(this.#pod) : undefined,
 				},
 				String(Math.round(clock.now())),
 			);

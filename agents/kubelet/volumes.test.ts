@@ -49,6 +49,40 @@ describe("kubelet: volumes", () => {
 		assert.equal((await stat(path.join(root, "v"), { bigint: true })).ino, link.ino);
 	});
 
+	it("keeps the points of mounts below it when its content is replaced", async () => {
+		data = { key: Buffer.from("1") };
+		const volumes = [
+			{ name: "v", configMap: { name: "c" } },
+			{ name: "below", emptyDir: {} },
+		];
+		const volumeMounts = [
+			{ name: "v", mountPath: "/etc/x" },
+			{ name: "below", mountPath: "/etc/x/y/z" },
+		];
+		const spec = { volumes, containers: [{ name: "c", volumeMounts }] };
+		const again = (generation: string) =>
+			mountVolumes(
+				{
+					pod: { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec },
+					directory: root,
+					references: { configMap: async () => data, secret: async () => data },
+					token: async () => "token",
+					podIp: "127.0.0.1",
+					hostIp: "127.0.0.1",
+					allocatable: {},
+					owner: {},
+				},
+				generation,
+			);
+		await again("1");
+		const point = await stat(path.join(root, "v/y/z"));
+		assert(point.isDirectory());
+		data = { other: Buffer.from("2") };
+		await again("2");
+		assert.equal((await stat(path.join(root, "v/y/z"))).ino, point.ino);
+		assert.equal(await readFile(path.join(root, "v/other"), "utf8"), "2");
+	});
+
 	it("takes paths that are not in their shortest form", async () => {
 		data = { key: Buffer.from("x") };
 		const items = [{ key: "key", path: "./a//b" }];

@@ -19,6 +19,7 @@ import path from "node:path";
 import type { KubeObject } from "../../apiserver/scheme/object.ts";
 import type { Container, KeyToPath, Pod, Volume, VolumeProjection } from "../../apiserver/scheme/types.gen.ts";
 import { expandStrictly, podField, type ReferenceLookup, resourceField } from "./env.ts";
+import { makeMountPoints, type NestedMount, nestedMounts } from "./nested-mounts.ts";
 import type { ContainerSpec } from "./runtime/types.ts";
 import type { VolumeOwner } from "./security.ts";
 
@@ -166,17 +167,18 @@ async function giveFile(to: string, file: File, { uid, gid }: VolumeOwner): Prom
 	await chmod(to, gid === undefined ? file.mode : file.mode | 0o440);
 }
 
-/** A folder that all containers of the pod may write, made once. */
-async function emptyDirectory(directory: string, gid: number | undefined): Promise<void> {
+/** A folder that all containers of the pod may write, made once; false where it was there. */
+async function emptyDirectory(directory: string, gid: number | undefined): Promise<boolean> {
 	try {
 		await mkdir(directory, { mode: 0o777 });
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+		if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
 		throw error;
 	}
 	if (gid !== undefined) await chown(directory, -1, gid);
 	// Set again, since the umask removed bits of the mode; the setgid bit gives new files the folder's group.
 	await chmod(directory, gid === undefined ? 0o777 : 0o2777);
+	return true;
 }
 
 /**
@@ -187,7 +189,8 @@ async function writeAtomically(
 	directory: string,
 	given: readonly File[],
 	generation: string,
-	owner: VolumeOwner = {},
+	/** `points`: names that stay, since something is mounted there. */
+	{ owner, points }: { readonly owner: VolumeOwner; readonly points: readonly string[] },
 ): Promise<void> {
 	const files = given.map((file) => ({ ...file, path: path.normalize(file.path) }));
 	await mkdir(directory, { recursive: true, mode: 0o755 });
@@ -212,7 +215,7 @@ async function writeAtomically(
 		await rm(visible, { recursive: true, force: true });
 		await symlink(wanted, visible);
 	}
-	const keep = new Set([...names, path.basename(data), "..data"]);
+	const keep = new Set([...names, ...points, path.basename(data), "..data"]);
 	for (const name of await readdir(directory)) {
 		if (!keep.has(name)) await rm(path.join(directory, name), { recursive: true, force: true });
 	}
@@ -245,15 +248,18 @@ async function hostPath(volume: Volume): Promise<string> {
 /** Makes every volume of the pod; resolves to the folder of each by volume name. Rejects with MountError. */
 export async function mountVolumes(context: VolumeContext, generation: string): Promise<ReadonlyMap<string, string>> {
 	const mounted = new Map<string, string>();
+	/** Volumes of the pod's own in which mount points are made, once all volumes are there. */
+	const holders: { readonly directory: string; readonly nested: readonly NestedMount[] }[] = [];
 	for (const volume of context.pod.spec?.volumes ?? []) {
 		const name = volume.name ?? "";
 		const directory = inside(context.directory, name);
+		const nested = nestedMounts(context.pod, name);
 		if (volume.hostPath !== undefined) {
 			mounted.set(name, await hostPath(volume));
 			continue;
 		}
 		if (volume.emptyDir !== undefined) {
-			await emptyDirectory(directory, context.owner?.gid);
+			if (await emptyDirectory(directory, context.owner?.gid)) holders.push({ directory, nested });
 			mounted.set(name, directory);
 			continue;
 		}
@@ -262,8 +268,13 @@ export async function mountVolumes(context: VolumeContext, generation: string): 
 			const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
 			throw new MountError(`volume "${name}": volumes of type ${kind} are not supported by this kubelet`);
 		}
-		await writeAtomically(directory, files, generation, context.owner);
+		const points = nested.map(({ at }) => at.split("/", 1)[0] ?? "");
+		await writeAtomically(directory, files, generation, { owner: context.owner ?? {}, points });
+		holders.push({ directory, nested });
 		mounted.set(name, directory);
+	}
+	for (const { directory, nested } of holders) {
+		await makeMountPoints(directory, nested, mounted, context.owner === undefined);
 	}
 	return mounted;
 }

@@ -1,5 +1,5 @@
 /** This machine's file system, as the mount table asks of it. */
-import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
 import type { HostFiles } from "./mount-table.ts";
 
 async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
@@ -16,4 +16,5 @@ export const hostFiles: HostFiles = {
 	stat: (file) => orUndefined(stat(file)),
 	readdir: (directory) => readdir(directory, { withFileTypes: true }),
 	readlink: (file) => readlink(file),
+	realpath: (file) => orUndefined(realpath(file)),
 };

@@ -26,6 +26,7 @@ function filesOf(entries: Readonly<Record<string, string>>): HostFiles {
 				.filter(([file]) => file.startsWith(`${directory}/`) && !file.slice(directory.length + 1).includes("/"))
 				.map(([file, value]) => ({ name: file.slice(directory.length + 1), ...shape(value) })),
 		readlink: async (file) => (entries[file] ?? "").slice(2),
+		realpath: async (file) => file,
 	};
 }
 

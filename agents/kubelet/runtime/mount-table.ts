@@ -22,6 +22,8 @@ export interface HostFiles {
 	stat(file: string): Promise<Pick<Stats, "isDirectory"> | undefined>;
 	readdir(directory: string): Promise<readonly Pick<Dirent, "name" | "isDirectory" | "isSymbolicLink">[]>;
 	readlink(file: string): Promise<string>;
+	/** Where all links are followed to. Undefined: there is nothing. */
+	realpath(file: string): Promise<string | undefined>;
 }
 
 /** A directory of the container's own. */
@@ -131,6 +133,7 @@ class Placement {
 	async place(): Promise<void> {
 		let rest = componentsOf(this.#mountPath);
 		if (rest.length === 0) throw new MountTableError(`mount ${this.#mountPath}: the root cannot be a mount`);
+		if (!this.#options.overmount && (await this.#isThere(rest))) return;
 		let above: string[] = [];
 		let node: Own | Bound = this.#root;
 		/** Where `node` hangs, so that it can be replaced when it is taken apart. */
@@ -163,6 +166,25 @@ class Placement {
 			node.children.set(name, next);
 			[above, parent, node, rest] = [[...above, name], node, next, below];
 		}
+	}
+
+	/** Whether the volume above holds this very mount as a link (`nested-mounts.ts`). */
+	async #isThere(components: readonly string[]): Promise<boolean> {
+		let node: Own | Bound = this.#root;
+		for (const name of components.slice(0, -1)) {
+			const child: Node | undefined = await childOf(this.#options.files, node, name);
+			if (child === undefined || child.kind === "link") return false;
+			node = child;
+		}
+		const last = await childOf(this.#options.files, node, components.at(-1) ?? "");
+		return last?.kind === "link" && this.#leadsToLeaf(last);
+	}
+
+	async #leadsToLeaf({ target }: Link): Promise<boolean> {
+		if (!path.isAbsolute(target)) return false;
+		const { realpath } = this.#options.files;
+		const [there, wanted] = await Promise.all([realpath(target), realpath(this.#leaf.hostPath)]);
+		return there !== undefined && there === wanted;
 	}
 
 	async #takeApart(node: Bound, parent: Own | Bound | undefined, name: string): Promise<Own> {

@@ -359,6 +359,7 @@ for (const isolation of [true, false])
 				stat: async () => undefined,
 				readdir: async () => [],
 				readlink: async () => "",
+				realpath: async () => undefined,
 			};
 			assert.equal((await machineRoot(files, { ...plain, privileged: true })).children.has("dev"), false);
 		});
