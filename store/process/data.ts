@@ -68,11 +68,15 @@ export async function openData(
 	const engine = await openEngine(join(directory, "data"));
 	let machine: Machine | undefined;
 	let log: OpenedLog | undefined;
+	let writer: LogWriter | undefined;
 	const close = async () => {
-		await log?.log.close();
+		await (log?.log ?? writer)?.close();
 		await (machine ?? engine).close();
 	};
 	try {
+		// The log's thread takes a while to load: it does so while the engine is opened and the others are asked.
+		const logOptions = { writer: timed(createThreadWriter({ sync: options.unsafeNoFsync !== true }), metrics) };
+		writer = logOptions.writer;
 		machine = await openMachine(engine, {
 			logger,
 			gather: () => new Promise((resolve) => setTimeout(resolve, engineGatherMs)),
@@ -82,8 +86,7 @@ export async function openData(
 		if (!begun && machine.appliedIndex > 0) {
 			throw new ClusterConfigError(`${options.dataDir} holds a state but no log: ${wal} is missing`);
 		}
-		const logOptions = () => ({ writer: timed(createThreadWriter({ sync: options.unsafeNoFsync !== true }), metrics) });
-		if (begun) log = await openLog(realDisk, wal, identity, logOptions());
+		if (begun) log = await openLog(realDisk, wal, identity, logOptions);
 		const repaired = log?.recovered.repaired;
 		if (repaired !== undefined) {
 			logger.warn("cut a torn tail of the log: an unfinished write of the last run", repaired);
@@ -101,7 +104,7 @@ export async function openData(
 			incarnations,
 			async log() {
 				if (log === undefined) {
-					log = await createLog(realDisk, wal, identity, logOptions());
+					log = await createLog(realDisk, wal, identity, logOptions);
 					await incarnations.markBegun();
 				}
 				return log;
